@@ -1,0 +1,40 @@
+# Owns: the names of what can be done here; the doing is in tools/.
+# R CMD build leaves this file out of the package.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint docs install clean
+
+help:
+	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
+	@echo '              that was left alone (KERAS_BACKEND=tensorflow, jax, torch)'
+	@echo 'make test     every test (BACKENDS="tensorflow jax torch", FILTER=store)'
+	@echo 'make check    every test, and R CMD check --as-cran'
+	@echo 'make lint     the style of Python, shell and C'
+	@echo 'make docs     help pages, NAMESPACE and the precomputed vignette'
+	@echo 'make install  the package, into .lib'
+	@echo 'make clean    remove all of this again: .venv, .lib, .cache, demo-output'
+	@echo
+	@echo 'Each installs what it needs first (Debian) or names it (elsewhere).'
+
+demo:
+	@tools/demo/run
+
+test:
+	@tools/test
+
+check:
+	@CHECK=1 tools/test
+
+lint:
+	@tools/setup lint
+	@tools/lint
+
+docs:
+	@tools/docs
+
+install:
+	@tools/setup demo
+	@tools/install
+
+clean:
+	rm -rf .venv .lib .cache demo-output build *.Rcheck *.tar.gz

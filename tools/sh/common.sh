@@ -1,0 +1,73 @@
+# Owns: where things are, the environment every tool runs in, how the tools
+# speak, and the time limit around whatever might hang.
+# Sourced by the scripts in tools/; defines, installs nothing.
+# shellcheck shell=bash disable=SC2034
+
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+VENV="$ROOT/.venv"
+LIB="$ROOT/.lib"
+CACHE="$ROOT/.cache"
+NOTES="$CACHE/setup"
+PYTHON="$VENV/bin/python"
+ALL_BACKENDS="tensorflow jax torch"
+
+cd "$ROOT"
+mkdir -p "$LIB" "$NOTES"
+
+# Everything that R, pip or Keras would keep in the home directory stays here.
+export R_LIBS="$LIB"
+export KERAS_HOME="$CACHE/keras"
+export XDG_CACHE_HOME="$CACHE/xdg"
+export RUFF_CACHE_DIR="$CACHE/ruff"
+export PIP_NO_CACHE_DIR=1
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+export PIP_NO_INPUT=1
+export PIP_REQUIRE_VIRTUALENV=0
+
+# An interpreter's own settings must not leak into the virtual environment.
+unset PYTHONHOME PYTHONPATH VIRTUAL_ENV RETICULATE_PYTHON_ENV
+
+say() { printf '==> %s\n' "$*"; }
+more() { printf '    %s\n' "$*"; }
+die() {
+  printf 'error: %s\n' "$1" >&2
+  shift
+  [ $# -eq 0 ] || printf '       %s\n' "$@" >&2
+  exit 1
+}
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Nothing that was started survives an interrupted script: `timeout` has put it
+# into a process group of its own, which the terminal's Ctrl+C does not reach.
+stop_jobs() {
+  local pids
+  pids=$(jobs -p)
+  # shellcheck disable=SC2086 # a list of numbers
+  [ -z "$pids" ] || kill $pids 2>/dev/null || true
+}
+trap 'stop_jobs; exit 130' INT TERM HUP
+
+# bounded SECONDS COMMAND...: run it without input, for so long at most.
+# Status 124 (or 137, where it had to be killed) says that it took too long.
+bounded() {
+  local limit=$1 status=0
+  shift
+  if has timeout; then
+    timeout -k 10 "$limit" "$@" </dev/null &
+  else
+    "$@" </dev/null &
+  fi
+  wait $! || status=$?
+  return "$status"
+}
+
+# description_field NAME: the packages a field of DESCRIPTION lists, one a line.
+description_field() {
+  awk -v field="$1:" '
+    /^[^ \t]/ { on = ($1 == field) }
+    on { sub(field, ""); print }
+  ' DESCRIPTION | tr ',' '\n' | sed -e 's/(.*//' -e 's/[[:space:]]//g' \
+    -e '/^$/d' -e '/^R$/d'
+}
