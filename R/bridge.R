@@ -1,0 +1,293 @@
+# Owns what passes between R and Python (reticulate): it imports the Python
+# module and hands it the store's functions. Data flows one way: Python calls
+# these functions with finished bytes and text; they never call back.
+#
+# May not touch `.Call` (R/store.R has that) or decide when to save or restore
+# (inst/python/kerasbackup/callback.py does).
+#
+# A call from Python into R costs about 100 microseconds, so there is one call a
+# save, and none a batch.
+
+# Creates the Python callback.
+#
+# @param config list of checked arguments, see callback_backup_and_restore().
+bridge_callback <- function(config) {
+  module <- bridge_module()
+  module$BackupAndRestore(
+    functions = bridge_functions(config),
+    backup_dir = config$backup_dir,
+    save_freq = config$save_freq,
+    delete_checkpoint = config$delete_checkpoint,
+    versions = list(
+      kerasbackup = as.character(utils::packageVersion("kerasbackup")),
+      R = as.character(getRversion())
+    )
+  )
+}
+
+bridge_module <- function() {
+  if (!reticulate::py_module_available("keras")) {
+    stop_unsupported(
+      "The Python package keras is not available.",
+      "reticulate's Python has no module `keras`, or there is no Python.",
+      paste(
+        "Install it with `keras3::install_keras()`, or point",
+        "RETICULATE_PYTHON to a Python that has it."
+      )
+    )
+  }
+  path <- system.file("python", package = "kerasbackup", mustWork = TRUE)
+  reticulate::import_from_path("kerasbackup", path = path, convert = FALSE)
+}
+
+# The functions that Python gets, and the state that they share: one session a
+# fit(), a callback may see several.
+bridge_functions <- function(config) {
+  session <- rlang::env(lock = NULL, store = NULL, loaded = NULL)
+  functions <- list(
+    open = function(is_running) {
+      bridge_open(session, config, is_running)
+      # fit() that ends in an error has no hook; the frame that called it has.
+      defer_to_python_caller(bridge_close(session))
+    },
+    plan = function(spec) {
+      plan <- manifest_plan_json(spec)
+      store_plan(session$store, plan$tensors, plan$sizes)
+      invisible()
+    },
+    load = function() bridge_load(session, config),
+    release = function() bridge_release(session),
+    save = function(addresses, metadata) {
+      bridge_save(session, config, addresses, metadata)
+    },
+    finish = function() bridge_finish(session, config),
+    close = function() bridge_close(session)
+  )
+  lapply(functions, bridge_guard)
+}
+
+# An R error would arrive in Python as a RuntimeError without its class. So
+# failures are returned, and Python raises an exception named after the class.
+bridge_guard <- function(fn) {
+  force(fn)
+  is_bridge_guard <- TRUE
+  function(...) {
+    tryCatch(
+      list(value = fn(...)),
+      kerasbackup_error = function(e) {
+        list(error = class(e)[[1]], message = conditionMessage(e))
+      }
+    )
+  }
+}
+
+bridge_open <- function(session, config, is_running) {
+  bridge_close(session)
+  dir <- config$backup_dir
+  made_dir <- create_dir(dir)
+  session$lock <- lock_acquire(
+    dir,
+    made_dir = made_dir,
+    is_stale = function() !isTRUE(is_running())
+  )
+  session$store <- store_open(dir, keep = if (config$double_checkpoint) 2L else 1L)
+  invisible()
+}
+
+bridge_load <- function(session, config) {
+  loaded <- store_load(session$store)
+  if (is.null(loaded)) {
+    return(NULL)
+  }
+  session$loaded <- loaded
+  manifest <- manifest_parse(loaded$header, loaded$path)
+  if (length(loaded$skipped) > 0) {
+    at_once(warn_fallback(lapply(loaded$skipped, with_tensor), loaded$path))
+  }
+  restore_r_seed(manifest$metadata$r_random_seed)
+  if (config$verbose) {
+    cli::cli_inform(c(
+      v = "Restored {.file {loaded$path}}.",
+      i = "Training goes on after epoch {manifest$metadata$epoch}."
+    ))
+  }
+  list(
+    header = loaded$header,
+    address = loaded$address,
+    data_bytes = manifest$data_bytes,
+    path = loaded$path
+  )
+}
+
+bridge_release <- function(session) {
+  if (!is.null(session$loaded)) {
+    store_buffer_release(session$loaded$buffer)
+    session$loaded <- NULL
+  }
+  invisible()
+}
+
+# @return TRUE where the checkpoint is committed, FALSE where the save failed
+#   and training goes on (I4).
+bridge_save <- function(session, config, addresses, metadata) {
+  metadata <- manifest_metadata_add(metadata, "r_random_seed", r_seed())
+  saved <- tryCatch(
+    store_save(session$store, addresses, metadata),
+    kerasbackup_error_io = function(e) {
+      if (config$on_save_error == "stop") {
+        rlang::cnd_signal(e)
+      }
+      at_once(warn_save_failed(e))
+      NULL
+    }
+  )
+  if (config$verbose && !is.null(saved)) {
+    cli::cli_inform(c(v = "Saved {.file {saved$path}}."))
+  }
+  !is.null(saved)
+}
+
+# fit() is complete: the only place where a checkpoint is deleted (I10).
+bridge_finish <- function(session, config) {
+  store_wait(session$store)
+  if (config$delete_checkpoint) {
+    tryCatch(
+      {
+        store_delete(config$backup_dir)
+        lock_remove_files(session$lock)
+      },
+      # The training is done; that its backup is still there is no reason to
+      # lose its result.
+      kerasbackup_error_io = function(e) at_once(rlang::cnd_signal(as_warning(e)))
+    )
+  }
+  bridge_close(session)
+}
+
+# Idempotent. Leaves every checkpoint in place.
+bridge_close <- function(session) {
+  bridge_release(session)
+  if (!is.null(session$store)) {
+    store_close(session$store)
+    session$store <- NULL
+  }
+  if (!is.null(session$lock)) {
+    lock_release(session$lock)
+    session$lock <- NULL
+  }
+  invisible()
+}
+
+# Helpers -----------------------------------------------------------------
+
+# @return whether the directory had to be created.
+create_dir <- function(dir) {
+  if (dir.exists(dir)) {
+    return(FALSE)
+  }
+  cause <- NULL
+  made <- withCallingHandlers(
+    dir.create(dir, recursive = TRUE),
+    warning = function(w) {
+      cause <<- conditionMessage(w)
+      invokeRestart("muffleWarning")
+    }
+  )
+  # Another process may have been quicker.
+  if (!made && !dir.exists(dir)) {
+    stop_directory(
+      dir, cause %||% "It cannot be created.",
+      "Check the path and who may write there."
+    )
+  }
+  made
+}
+
+# What of a skipped checkpoint is damaged, by the names in its own header.
+with_tensor <- function(failure) {
+  list(failure = failure, tensor = store_damaged_tensors(failure))
+}
+
+# R's own random numbers, for generators and callbacks written in R. The seed's
+# first number holds the kinds of generator.
+r_seed <- function() {
+  seed <- globalenv()[[".Random.seed"]]
+  if (is.null(seed)) "" else paste(seed, collapse = ",")
+}
+
+restore_r_seed <- function(text) {
+  if (!is.null(text) && nzchar(text)) {
+    seed <- as.integer(strsplit(text, ",", fixed = TRUE)[[1]])
+    env <- globalenv()
+    env[[".Random.seed"]] <- seed
+  }
+}
+
+# R keeps warnings until the top-level call ends. Whoever trains for hours wants
+# to know now.
+at_once <- function(expr) {
+  old <- options(warn = max(1L, getOption("warn")))
+  on.exit(options(old))
+  expr
+}
+
+as_warning <- function(error) {
+  rlang::warning_cnd(
+    "kerasbackup_warning_delete",
+    message = paste0(
+      "Training is complete, but its backup could not be deleted.\n",
+      conditionMessage(error)
+    )
+  )
+}
+
+# Evaluates `expr` when the R function that called into Python returns, however
+# it does. Python knows no such moment: when fit() raises, no callback is called,
+# and its frames may live on in a stored traceback.
+defer_to_python_caller <- function(expr) {
+  frame <- python_caller()
+  if (!is.null(frame)) {
+    handler <- as.call(list(function() expr))
+    do.call(base::on.exit, list(handler, add = TRUE), envir = frame)
+  }
+}
+
+# The frame of the R function from which Python was entered, or NULL where
+# Python was not entered from an R function. Newer versions of reticulate put
+# frames of their own between Python and our function, the first of them
+# call_r_function().
+python_caller <- function() {
+  frames <- sys.frames()
+  functions <- lapply(seq_along(frames), sys.function)
+  entry <- get0("call_r_function", asNamespace("reticulate"))
+  is_first <- vapply(functions, identical, NA, entry)
+  if (!any(is_first)) {
+    is_first <- vapply(functions, function(fn) {
+      env <- environment(fn)
+      !is.null(env) && exists("is_bridge_guard", env, inherits = FALSE)
+    }, NA)
+  }
+  first <- max(which(is_first), 0)
+  if (first > 1) frames[[first - 1]]
+}
+
+# R classes of Python's exceptions, as reticulate makes them, to the classes of
+# our own conditions. (Versions before 1.29 keep only the message.)
+bridge_condition_classes <- function(classes) {
+  ours <- startsWith(classes, "kerasbackup.errors.")
+  if (any(ours)) {
+    kinds <- c(
+      KerasBackupError = "kerasbackup_error",
+      ArgumentError = "kerasbackup_error_argument",
+      StorageError = "kerasbackup_error_io",
+      CorruptError = "kerasbackup_error_corrupt",
+      LockedError = "kerasbackup_error_locked",
+      MismatchError = "kerasbackup_error_mismatch",
+      UnsupportedError = "kerasbackup_error_unsupported"
+    )
+    names <- sub("kerasbackup.errors.", "", classes[ours], fixed = TRUE)
+    known <- names %in% names(kinds)
+    classes[ours][known] <- unname(kinds[names[known]])
+  }
+  classes
+}

@@ -1,0 +1,98 @@
+# Owns the exported callback: its arguments and its documentation.
+#
+# May not touch `.Call`, files or arrays. The hooks are in
+# inst/python/kerasbackup/callback.py, the storage behind R/bridge.R.
+
+#' Back up training and resume it after an interruption
+#'
+#' @description
+#' A callback for `fit()`. While training runs it saves checkpoints to
+#' `backup_dir`; when the same script is run again after a crash, a kill, a full
+#' disk or a preemption, training goes on where the newest checkpoint was made.
+#' When training is complete, the checkpoints are deleted.
+#'
+#' A checkpoint holds every variable of the model, the optimizer, the metrics
+#' and the seed generators, and the states of the random number generators of
+#' Python, NumPy, TensorFlow, torch, Keras and R. Training on arrays that was
+#' interrupted between epochs ends bit for bit equal to training that was not
+#' interrupted, provided that seeds are set, as with `keras3::set_random_seed()`,
+#' and that the backend's own kernels are deterministic.
+#'
+#' @details
+#' Each checkpoint is one file, written to a temporary name, flushed to disk and
+#' only then renamed, so at every moment after the first save there is a complete
+#' one, whatever happens. A checksum covers every byte and is verified before
+#' anything is restored; `double_checkpoint = TRUE` keeps the previous one too, to
+#' fall back on.
+#'
+#' An interruption in the middle of an epoch, with `save_freq` a number of
+#' batches, redoes that epoch from the checkpoint, as Keras' own callback does.
+#'
+#' `backup_dir` belongs to one training at a time: it is locked while `fit()`
+#' runs. Files in it that are not ours are never touched.
+#'
+#' The interface follows Keras' `BackupAndRestore` and
+#' `keras3::callback_backup_and_restore()`; arguments after `delete_checkpoint`
+#' are by name only. (keras3 has `double_checkpoint` in third place: name it.)
+#'
+#' @param backup_dir String, the directory for the checkpoints. Created where it
+#'   is missing, and removed after training where this package created it and
+#'   nothing else is in it.
+#' @param save_freq When to save: `"epoch"` (the default), at the end of every
+#'   epoch; or a whole number, every so many batches.
+#' @param delete_checkpoint Flag, whether to delete the checkpoints (our own
+#'   files and nothing else) when training is complete. With `FALSE` a further
+#'   `fit()` with the same number of epochs has nothing left to do.
+#' @param ... Must be empty.
+#' @param double_checkpoint Flag, whether to keep the previous checkpoint beside
+#'   the current one. Takes twice the space.
+#' @param on_save_error What to do when a checkpoint cannot be saved, for example
+#'   because the disk is full: `"warn"` (the default) warns and trains on, the
+#'   next save tries anew; `"stop"` ends `fit()` with the error. Either way the
+#'   last good checkpoint is untouched.
+#' @param verbose Flag, whether to say when a checkpoint is saved or restored.
+#' @return A `keras.callbacks.Callback`, for the `callbacks` argument of `fit()`.
+#'   It can be used for several trainings, one after the other.
+#' @section Errors:
+#' Every error has the class `kerasbackup_error` and one more:
+#' `kerasbackup_error_argument` (an argument is invalid), `_io` (a file or the
+#' directory cannot be used), `_corrupt` (no checkpoint is undamaged), `_locked`
+#' (another training uses the directory), `_mismatch` (the checkpoint is of
+#' another model; every difference is listed), `_unsupported`.
+#'
+#' Those that are raised inside `fit()` pass through Python. reticulate 1.29 and
+#' newer keep their classes; older ones keep only the message, which begins with
+#' the name of the Python exception, such as `MismatchError`.
+#' @seealso [backup_info()], [backup_verify()], [backup_history()],
+#'   [backup_read()] and [backup_delete()] to look at a backup;
+#'   `vignette("interruption-recovery")`.
+#' @examples
+#' \dontrun{
+#' library(keras3)
+#' model |> fit(
+#'   x, y,
+#'   epochs = 100,
+#'   callbacks = list(callback_backup_and_restore("backup"))
+#' )
+#' }
+#' @export
+callback_backup_and_restore <- function(
+    backup_dir,
+    save_freq = "epoch",
+    delete_checkpoint = TRUE,
+    ...,
+    double_checkpoint = FALSE,
+    on_save_error = c("warn", "stop"),
+    verbose = FALSE) {
+  check_dots(...)
+  bridge_callback(list(
+    backup_dir = check_backup_dir(backup_dir),
+    save_freq = check_save_freq(save_freq),
+    delete_checkpoint = check_flag(delete_checkpoint, "delete_checkpoint"),
+    double_checkpoint = check_flag(double_checkpoint, "double_checkpoint"),
+    on_save_error = check_choice(
+      on_save_error, c("warn", "stop"), "on_save_error"
+    ),
+    verbose = check_flag(verbose, "verbose")
+  ))
+}

@@ -1,0 +1,175 @@
+# Owns the checks of arguments: one `check_*()` a kind of argument, called once,
+# at the public door. Each returns the value in the form that the rest of the
+# package expects, or stops with a `kerasbackup_error_argument`.
+#
+# May not touch checkpoints or Python. `check_backup_dir()` looks at the file
+# system, and changes nothing there.
+
+check_flag <- function(x, arg, call = rlang::caller_env()) {
+  if (!rlang::is_bool(x)) {
+    stop_argument(
+      c(
+        paste0("Invalid value for argument `", arg, "`."),
+        x = paste0("Received: ", describe(x), "."),
+        i = "Expected TRUE or FALSE."
+      ),
+      arg,
+      call
+    )
+  }
+  x
+}
+
+check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
+  # The default of such an argument is the vector of all its choices.
+  if (identical(x, choices)) {
+    return(choices[[1]])
+  }
+  if (!rlang::is_string(x) || !x %in% choices) {
+    stop_argument(
+      c(
+        paste0("Invalid value for argument `", arg, "`."),
+        x = paste0("Received: ", describe(x), "."),
+        i = paste0("Expected one of ", paste0("\"", choices, "\"", collapse = ", "), ".")
+      ),
+      arg,
+      call
+    )
+  }
+  x
+}
+
+# Whether `save_freq` is "epoch" or a whole number of batches. The words are
+# those of Keras' own callback, which users know.
+check_save_freq <- function(save_freq, call = rlang::caller_env()) {
+  if (identical(save_freq, "epoch")) {
+    return(save_freq)
+  }
+  whole <- rlang::is_scalar_integerish(save_freq) && !is.na(save_freq) &&
+    !is.logical(save_freq)
+  if (whole && save_freq >= 1 && save_freq <= .Machine$integer.max) {
+    return(as.integer(save_freq))
+  }
+  hint <- if (isFALSE(save_freq)) {
+    paste(
+      "FALSE saves nothing at all. Expected either 'epoch' or a whole number",
+      "of batches, 1 or more."
+    )
+  } else {
+    "Expected either 'epoch' or a whole number of batches, 1 or more."
+  }
+  stop_argument(
+    c(
+      "Invalid value for argument `save_freq`.",
+      x = paste0("Received: save_freq=", describe(save_freq), "."),
+      i = hint
+    ),
+    "save_freq",
+    call
+  )
+}
+
+# A path that is, or can become, the directory of checkpoints: one non-empty
+# string. Returns it absolute, so that a later setwd() cannot move it.
+check_backup_dir <- function(backup_dir, call = rlang::caller_env()) {
+  if (rlang::is_missing(backup_dir) || is.null(backup_dir) ||
+    identical(backup_dir, "") || identical(backup_dir, character())) {
+    stop_argument(
+      c(
+        "Empty `backup_dir` argument passed.",
+        i = "Give the path of a directory, for example `backup_dir = \"backup\"`."
+      ),
+      "backup_dir",
+      call
+    )
+  }
+  if (!rlang::is_string(backup_dir) || !nzchar(trimws(backup_dir))) {
+    stop_argument(
+      c(
+        "Invalid value for argument `backup_dir`.",
+        x = paste0("Received: ", describe(backup_dir), "."),
+        i = "Expected one string: the path of a directory."
+      ),
+      "backup_dir",
+      call
+    )
+  }
+  path <- absolute_path(enc2utf8(backup_dir))
+  if (file.exists(path) && !dir.exists(path)) {
+    stop_argument(
+      c(
+        "Invalid value for argument `backup_dir`.",
+        x = paste0(quote_path(path), " is a file, not a directory."),
+        i = "Give the path of a directory; it is created where it is missing."
+      ),
+      "backup_dir",
+      call
+    )
+  }
+  path
+}
+
+# A directory that exists: for the verbs that only look.
+check_existing_dir <- function(dir, call = rlang::caller_env()) {
+  path <- check_backup_dir(dir, call = call)
+  if (!dir.exists(path)) {
+    stop_directory(path, "It does not exist.", "Check the path.")
+  }
+  path
+}
+
+# `...` stands between the positional and the named arguments, to keep them
+# apart: whatever arrives in it is a mistake.
+check_dots <- function(..., call = rlang::caller_env()) {
+  dots <- rlang::enquos(...)
+  if (length(dots) == 0) {
+    return(invisible())
+  }
+  named <- names(dots)[nzchar(names(dots))]
+  message <- if (length(named) > 0) {
+    c(
+      paste0("Unknown argument", if (length(named) > 1) "s", ": ",
+        paste0("`", named, "`", collapse = ", "), "."),
+      i = paste0("Known arguments: ", known_arguments(), ".")
+    )
+  } else {
+    c(
+      "Too many unnamed arguments.",
+      x = paste0(
+        "Only `backup_dir`, `save_freq` and `delete_checkpoint` may be given ",
+        "without a name."
+      ),
+      i = paste(
+        "Name what follows, for example `double_checkpoint = TRUE`."
+      )
+    )
+  }
+  stop_argument(message, "...", call)
+}
+
+known_arguments <- function() {
+  known <- setdiff(names(formals(callback_backup_and_restore)), "...")
+  paste0("`", known, "`", collapse = ", ")
+}
+
+# What the user gave, short enough for one line of a message.
+describe <- function(x) {
+  if (rlang::is_missing(x)) {
+    return("nothing")
+  }
+  if (is.atomic(x) && length(x) <= 1) {
+    return(if (is.character(x)) encodeString(x, quote = "\"") else deparse1(x))
+  }
+  paste0("an object of class ", class(x)[[1]], ", length ", length(x))
+}
+
+# normalizePath() leaves alone what does not exist yet, relative paths
+# included; this makes those absolute too. A symlink in the path is kept.
+absolute_path <- function(path) {
+  path <- path.expand(path)
+  is_absolute <- grepl("^(/|\\\\\\\\|[A-Za-z]:[/\\\\])", path)
+  if (!is_absolute) {
+    path <- file.path(getwd(), path)
+  }
+  sub("(?<=.)[/\\\\]+$", "", path, perl = TRUE)
+}

@@ -1,0 +1,295 @@
+# Owns every condition class of the package and its wording.
+#
+# All errors share the root `kerasbackup_error`; the second class says which
+# kind: `_argument`, `_io`, `_corrupt`, `_locked`, `_mismatch`, `_unsupported`.
+# Warnings share `kerasbackup_warning`. Fields that a program may want (path,
+# file, tensor, errno, pid, ...) are fields of the condition, never only prose.
+#
+# May not touch files, Python or C: it is handed facts and words them.
+
+# Base of all errors ------------------------------------------------------
+
+# @param kind one of "argument", "io", "corrupt", "locked", "mismatch",
+#   "unsupported".
+# @param message character: the first element says what is wrong, the rest are
+#   bullets (rlang's names: "x", "i", "*"). Taken literally, never
+#   interpolated, so a path with braces in it is safe.
+# @param ... fields of the condition.
+stop_kerasbackup <- function(kind, message, ..., call = NULL) {
+  rlang::abort(
+    message,
+    class = c(paste0("kerasbackup_error_", kind), "kerasbackup_error"),
+    ...,
+    call = call
+  )
+}
+
+# @param kind "save", "fallback", "lock" or "state".
+warn_kerasbackup <- function(kind, message, ...) {
+  rlang::warn(
+    message,
+    class = c(paste0("kerasbackup_warning_", kind), "kerasbackup_warning"),
+    ...
+  )
+}
+
+# Arguments ---------------------------------------------------------------
+
+# `message` is worded by the check that found the fault: R/checks.R.
+stop_argument <- function(message, arg, call = rlang::caller_env()) {
+  stop_kerasbackup("argument", message, arg = arg, call = call)
+}
+
+# Storage -----------------------------------------------------------------
+
+# Turns a failure of the C store into a condition.
+#
+# @param failure list of class "kb_failure": status, op, path, errno,
+#   errno_text, message, offset, length, needed, available (see src/ffi.h).
+# @param tensor name of the damaged tensor(s), or NULL where unknown.
+stop_store_failure <- function(failure, tensor = NULL) {
+  kind <- switch(failure$status,
+    corrupt = "corrupt",
+    argument = "argument",
+    "io"
+  )
+  stop_kerasbackup(
+    kind,
+    store_failure_message(failure, tensor),
+    path = failure$path,
+    op = failure$op,
+    errno = failure$errno,
+    tensor = tensor,
+    failure = failure
+  )
+}
+
+store_failure_message <- function(failure, tensor = NULL) {
+  switch(failure$status,
+    corrupt = c(
+      paste0("The checkpoint ", quote_path(failure$path), " is damaged."),
+      x = failure_cause(failure),
+      x = if (!is.null(tensor)) {
+        paste0("Damaged tensor: ", paste(tensor, collapse = ", "), ".")
+      },
+      i = paste(
+        "Nothing was loaded from it and the file was left as it is.",
+        "Restore it from a copy, or move it away to start anew."
+      )
+    ),
+    argument = c(
+      "The checkpoint store was used wrongly.",
+      x = failure_cause(failure)
+    ),
+    durability = c(
+      paste0(
+        "The checkpoint ", quote_path(failure$path), " was written, but the ",
+        "system could not promise that it survives a power cut."
+      ),
+      x = failure_cause(failure),
+      i = "Older checkpoints were kept. Check the disk."
+    ),
+    nomem = c(
+      "There is not enough memory for the checkpoint.",
+      x = failure_cause(failure)
+    ),
+    c(
+      paste0(io_headline(failure$op), " ", quote_path(failure$path), "."),
+      x = failure_cause(failure),
+      i = space_hint(failure),
+      i = errno_hint(failure$errno)
+    )
+  )
+}
+
+# Message for a checkpoint that could not be used while an older one could.
+warn_fallback <- function(skipped, used) {
+  lines <- vapply(
+    skipped,
+    function(one) {
+      paste0(
+        quote_path(one$failure$path), ": ", failure_cause(one$failure),
+        if (!is.null(one$tensor)) {
+          paste0(" Damaged tensor: ", paste(one$tensor, collapse = ", "), ".")
+        }
+      )
+    },
+    character(1)
+  )
+  warn_kerasbackup(
+    "fallback",
+    c(
+      "The newest checkpoint could not be used; an older one was restored.",
+      stats::setNames(lines, rep("x", length(lines))),
+      i = paste0("Restored: ", quote_path(used), ".")
+    ),
+    path = used,
+    skipped = vapply(skipped, function(one) one$failure$path, character(1))
+  )
+}
+
+# A save failed and training goes on (I4).
+warn_save_failed <- function(error) {
+  warn_kerasbackup(
+    "save",
+    c(
+      "A checkpoint could not be saved; training goes on without it.",
+      x = conditionMessage(error),
+      i = "The last good checkpoint is untouched. The next save tries anew."
+    ),
+    parent_error = error
+  )
+}
+
+stop_no_backup <- function(dir) {
+  stop_kerasbackup(
+    "io",
+    c(
+      paste0("There is no checkpoint in ", quote_path(dir), "."),
+      i = paste(
+        "A directory holds checkpoints while training runs, after an",
+        "interruption, or when `delete_checkpoint = FALSE`."
+      )
+    ),
+    path = dir
+  )
+}
+
+stop_directory <- function(dir, cause, hint = NULL) {
+  stop_kerasbackup(
+    "io",
+    c(
+      paste0("Cannot use the directory ", quote_path(dir), " for checkpoints."),
+      x = cause,
+      i = hint
+    ),
+    path = dir
+  )
+}
+
+stop_header <- function(path, cause) {
+  stop_kerasbackup(
+    "corrupt",
+    c(
+      paste0("The checkpoint ", quote_path(path), " is damaged."),
+      x = cause,
+      i = "Nothing was loaded from it and the file was left as it is."
+    ),
+    path = path
+  )
+}
+
+stop_mismatch <- function(message, differences) {
+  stop_kerasbackup("mismatch", message, differences = differences)
+}
+
+# Locks -------------------------------------------------------------------
+
+# @param owner list(pid, host, started) or NULL where it could not be read.
+stop_locked <- function(dir, owner, same_process) {
+  who <- if (same_process) {
+    paste0(
+      "Another callback of this process (pid ", Sys.getpid(),
+      ") is training with it."
+    )
+  } else if (is.null(owner)) {
+    "Another process is training with it."
+  } else {
+    paste0(
+      "Process ", owner$pid, " on host ", owner$host,
+      " is training with it since ", owner$started, "."
+    )
+  }
+  stop_kerasbackup(
+    "locked",
+    c(
+      paste0("The directory ", quote_path(dir), " is in use."),
+      x = who,
+      i = "Wait for it to end, or give each training its own `backup_dir`."
+    ),
+    path = dir,
+    pid = if (same_process) Sys.getpid() else owner$pid,
+    host = if (same_process) host_name() else owner$host
+  )
+}
+
+warn_no_lock <- function(dir, cause) {
+  warn_kerasbackup(
+    "lock",
+    c(
+      paste0("The directory ", quote_path(dir), " cannot be locked."),
+      x = cause,
+      i = "Make sure that no other process trains with the same directory."
+    ),
+    path = dir
+  )
+}
+
+# Environment -------------------------------------------------------------
+
+stop_unsupported <- function(what, cause, hint) {
+  stop_kerasbackup("unsupported", c(what, x = cause, i = hint))
+}
+
+# Words -------------------------------------------------------------------
+
+quote_path <- function(path) paste0("'", path, "'")
+
+host_name <- function() unname(Sys.info()[["nodename"]])
+
+failure_cause <- function(failure) {
+  parts <- c(
+    failure$message,
+    if (!is.na(failure$errno)) {
+      paste0(failure$errno_text, " (", failure$errno, ")")
+    }
+  )
+  paste0(paste(parts[nzchar(parts)], collapse = ": "), ".")
+}
+
+io_headline <- function(op) {
+  switch(op %||% "",
+    open = "Cannot open",
+    create = "Cannot create",
+    reserve = "No room for",
+    read = "Cannot read",
+    write = "Cannot write",
+    fsync = "Cannot flush to disk",
+    rename = "Cannot rename",
+    unlink = "Cannot delete",
+    "Cannot use"
+  )
+}
+
+space_hint <- function(failure) {
+  if (is.na(failure$needed)) {
+    return(NULL)
+  }
+  paste0(
+    "Needed: ", format_bytes(failure$needed), "; free: ",
+    if (is.na(failure$available)) {
+      "unknown"
+    } else {
+      format_bytes(failure$available)
+    },
+    "."
+  )
+}
+
+errno_hint <- function(errno) {
+  switch(errno,
+    ENOSPC = ,
+    EDQUOT = "Free some space, or choose a `backup_dir` on another disk.",
+    EACCES = ,
+    EPERM = "Check who may write to the directory.",
+    EROFS = "The file system is read-only; choose another `backup_dir`.",
+    EIO = "The disk reported an error; choose another `backup_dir`.",
+    NULL
+  )
+}
+
+format_bytes <- function(bytes) {
+  format(structure(bytes, class = "object_size"),
+    units = "auto", standard = "SI", digits = 1L
+  )
+}

@@ -1,0 +1,181 @@
+# Owns the exclusive use of a directory (I8): the lock file, the note about its
+# owner, and the table of directories that this process holds.
+#
+# The lock is filelock's (fcntl or LockFileEx): the system frees it when its
+# owner dies. Such a lock does not protect a process from itself, hence the
+# table; and closing any other handle on a locked file frees it, hence the owner
+# is told in a file beside it. A third hazard is deleting a lock file while
+# somebody waits for it: lock_acquire() makes sure that the file it locked is
+# still the one that has the name.
+#
+# May not touch checkpoints.
+
+lock_name <- "kerasbackup.lock"
+owner_name <- "kerasbackup-owner.json"
+
+# Directories held by this process: key (device and inode) -> weak reference to
+# the lock, so that a lock nobody has any more is finalized.
+lock_table <- new.env(parent = emptyenv())
+
+# @param dir an existing directory.
+# @param made_dir whether this call's owner created it. Remembered on disk, so
+#   that a run that was killed and goes on still knows.
+# @param is_stale function without arguments: whether the training that holds
+#   the lock is over although nobody released it.
+# @return a lock (environment: dir, key, handle, made_dir, is_stale), or stops
+#   with `kerasbackup_error_locked`.
+lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
+  key <- store_file_id(dir)
+  holder <- lock_holder(key)
+  if (!is.null(holder)) {
+    if (!holder$is_stale()) {
+      stop_locked(dir, NULL, same_process = TRUE)
+    }
+    lock_release(holder)
+  }
+  handle <- lock_file(dir)
+  before <- owner_read(dir)
+  lock <- rlang::env(
+    dir = dir,
+    key = key,
+    handle = handle,
+    made_dir = made_dir || isTRUE(before$made_dir),
+    is_stale = is_stale
+  )
+  owner_write(dir, lock$made_dir)
+  assign(key, rlang::new_weakref(lock), envir = lock_table)
+  # A session that was never closed (an error in fit() leaves no hook) must not
+  # hold the directory for ever.
+  reg.finalizer(lock, function(lock) lock_release(lock), onexit = TRUE)
+  lock
+}
+
+# Idempotent.
+lock_release <- function(lock) {
+  if (is.null(lock$key)) {
+    return(invisible())
+  }
+  # A finalizer may come after the directory was locked anew.
+  current <- lock_holder(lock$key)
+  if (is.null(current) || identical(current, lock)) {
+    rm(list = intersect(lock$key, ls(lock_table)), envir = lock_table)
+  }
+  lock$key <- NULL
+  if (!is.null(lock$handle)) {
+    filelock::unlock(lock$handle)
+  }
+  invisible()
+}
+
+# Removes the lock's own files, and the directory where we made it and nothing
+# is left in it. Only for its holder, before lock_release().
+lock_remove_files <- function(lock) {
+  lock_unlink(lock$dir, keep_dir = !lock$made_dir)
+}
+
+# @return list(pid, host, started, made_dir), or NULL.
+owner_read <- function(dir) {
+  path <- file.path(dir, owner_name)
+  if (!is_plain_file(path)) {
+    return(NULL)
+  }
+  owner <- tryCatch(jsonlite::read_json(path), error = function(e) NULL)
+  if (is.list(owner) && identical(owner$written_by, "kerasbackup")) owner
+}
+
+lock_holder <- function(key) {
+  ref <- lock_table[[key]]
+  if (!is.null(ref)) rlang::wref_key(ref)
+}
+
+lock_file <- function(dir, attempts = 100) {
+  path <- file.path(dir, lock_name)
+  if (is_link(path)) {
+    stop_directory(
+      dir,
+      paste0("`", lock_name, "` in it is a link."),
+      "Remove the link: locks are never followed out of the directory."
+    )
+  }
+  for (attempt in seq_len(attempts)) {
+    before <- store_file_id(path)
+    handle <- tryCatch(
+      filelock::lock(path, timeout = 0),
+      error = function(e) e
+    )
+    if (is.null(handle)) {
+      stop_locked(dir, owner_read(dir), same_process = FALSE)
+    }
+    if (inherits(handle, "error")) {
+      return(lock_impossible(dir, handle))
+    }
+    # If the name has the same file before and after, that is the one we hold.
+    # (The first attempt may have created it, so the second one knows.)
+    if (!is.na(before) && identical(before, store_file_id(path))) {
+      return(handle)
+    }
+    filelock::unlock(handle)
+  }
+  stop_locked(dir, owner_read(dir), same_process = FALSE)
+}
+
+# Some network file systems know no locks; a directory that we may not write
+# to is another matter.
+lock_impossible <- function(dir, error) {
+  if (file.access(dir, 2) != 0) {
+    stop_directory(
+      dir, "No permission to write to it.", "Check who owns it."
+    )
+  }
+  cause <- conditionMessage(error)
+  if (!grepl("No locks available|not supported|not implemented", cause)) {
+    stop_directory(dir, paste0(cause, "."))
+  }
+  warn_no_lock(dir, cause)
+  NULL
+}
+
+owner_write <- function(dir, made_dir) {
+  path <- file.path(dir, owner_name)
+  if (is_link(path)) {
+    stop_directory(
+      dir,
+      paste0("`", owner_name, "` in it is a link."),
+      "Remove the link: it is never followed out of the directory."
+    )
+  }
+  owner <- list(
+    written_by = "kerasbackup",
+    pid = Sys.getpid(),
+    host = host_name(),
+    started = format(Sys.time(), "%Y-%m-%d %H:%M:%S"),
+    made_dir = made_dir
+  )
+  jsonlite::write_json(owner, path, auto_unbox = TRUE)
+}
+
+lock_unlink <- function(dir, keep_dir) {
+  owner <- file.path(dir, owner_name)
+  if (!is.null(owner_read(dir))) {
+    unlink(owner)
+  }
+  lock <- file.path(dir, lock_name)
+  if (is_plain_file(lock) && file.size(lock) == 0) {
+    unlink(lock)
+  }
+  empty <- length(list.files(dir, all.files = TRUE, no.. = TRUE)) == 0
+  if (!keep_dir && empty && !is_link(dir)) {
+    # Not unlink(): this fails where somebody has just put a file there.
+    suppressWarnings(file.remove(dir))
+  }
+  invisible()
+}
+
+is_link <- function(path) {
+  target <- Sys.readlink(path)
+  !is.na(target) && nzchar(target)
+}
+
+is_plain_file <- function(path) {
+  utils::file_test("-f", path) && !is_link(path)
+}

@@ -1,0 +1,113 @@
+"""Owns the view of R's store from Python.
+
+Calls the functions that `R/bridge.R` hands over and turns the failures that
+they return into exceptions. May not touch Keras, files or the layout of a
+checkpoint.
+"""
+
+import ctypes
+import json
+from collections.abc import Callable
+from typing import Any
+
+from kerasbackup import errors
+
+
+class Store:
+    """The checkpoints of one directory, as R offers them.
+
+    Args:
+        functions: Dict of callables, see `bridge_functions()` in `R/bridge.R`.
+            Each returns a dict with the key `value`, or with `error` (the class
+            of an R condition) and `message`.
+    """
+
+    def __init__(self, functions: dict[str, Callable]):
+        self._functions = functions
+
+    def open(self, is_running: Callable[[], bool]) -> None:
+        """Locks the directory and opens it; creates it where it is missing.
+
+        Args:
+            is_running: Tells whether the training that opens it goes on. A
+                later training in the same process may take the directory over
+                where it does not.
+        """
+        self._call("open", is_running)
+
+    def plan(self, spec: list[tuple[str, str, list[int]]]) -> None:
+        """Announces the tensors, in file order: name, dtype, shape."""
+        self._call("plan", json.dumps(spec))
+
+    def save(self, addresses: bytearray, metadata: dict[str, str]) -> bool:
+        """Commits one checkpoint.
+
+        Args:
+            addresses: Native 64-bit address of every tensor's bytes, in file
+                order. The memory must stay as it is until this returns.
+            metadata: What is not a tensor.
+
+        Returns:
+            Whether the checkpoint is committed. Where it is not, the user was
+            warned and the last one is untouched.
+        """
+        metadata = {"kerasbackup": "1", **metadata}
+        text = json.dumps(metadata, separators=(",", ":"), ensure_ascii=False)
+        return bool(self._call("save", addresses, text))
+
+    def load(self) -> "Checkpoint | None":
+        """Loads the newest checkpoint that verifies in full.
+
+        Returns:
+            A `Checkpoint`, or `None` where the directory has none. Its bytes
+            are valid until `release()`.
+        """
+        loaded = self._call("load")
+        return None if loaded is None else Checkpoint(loaded)
+
+    def release(self) -> None:
+        """Frees the bytes of the loaded checkpoint."""
+        self._call("release")
+
+    def finish(self) -> None:
+        """Ends a complete training: deletes the checkpoint if asked to."""
+        self._call("finish")
+
+    def close(self) -> None:
+        """Ends an incomplete training: every checkpoint stays. Idempotent."""
+        self._call("close")
+
+    def _call(self, name: str, *args: Any) -> Any:
+        result = self._functions[name](*args)
+        if "error" in result:
+            raise errors.BY_R_CLASS[result["error"]](result["message"])
+        return result["value"]
+
+
+class Checkpoint:
+    """A loaded and verified checkpoint.
+
+    Attributes:
+        path: String, the file.
+        metadata: Dict of strings.
+        tensors: Dict from name to `(dtype, shape, memoryview of the bytes)`,
+            in file order.
+    """
+
+    def __init__(self, loaded: dict[str, Any]):
+        header = json.loads(loaded["header"])
+        size = int(loaded["data_bytes"])  # without the integrity trailer
+        # The buffer belongs to R; ctypes only looks at it.
+        block = (ctypes.c_char * size).from_address(int(loaded["address"]))
+        data = memoryview(block).cast("B")
+        self.path = loaded["path"]
+        self.metadata = header.pop("__metadata__")
+        del header["kerasbackup.trailer"]
+        self.tensors = {}
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            self.tensors[name] = (
+                entry["dtype"],
+                entry["shape"],
+                data[begin:end],
+            )
