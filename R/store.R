@@ -1,0 +1,194 @@
+# The storage layer: checkpoints in a directory, by way of the C core.
+#
+# Owns: every `.Call` of the package. May not touch: Keras, reticulate, what a
+# header says. A failure comes from C as a list of class "kb_failure":
+#   status       "io", "corrupt", "argument", "nomem" or "durability"
+#   op           what was being done: "open", "write", "fsync", "verify", ...
+#   path         the file, or NA
+#   errno        "ENOSPC" and the like, or NA; errno_text in words
+#   message      a terse cause
+#   offset, length     the damaged bytes, counted in the data section, or NA
+#   needed, available  bytes, when disk or memory ran out, or NA
+# and is handed to stop_store_failure() (conditions.R). Addresses cross as raw
+# vectors, 8 bytes each in the machine's order, or as decimal strings; sizes as
+# doubles. A store is used by the process that opened it, and only while the
+# caller holds the directory's lock.
+
+#' @useDynLib kerasbackup, .registration = TRUE
+NULL
+
+#' Raise a failure, hand on anything else
+#' @param result <any> what `.Call` returned
+#' @return `result`
+#' @noRd
+store_result <- function(result) {
+  if (inherits(result, "kb_failure")) {
+    stop_store_failure(result)
+  }
+  result
+}
+
+#' Open the store in a directory
+#'
+#' Sweeps temporary files there that a dead process left.
+#' @param dir <character(1)> an existing directory, absolute
+#' @param keep <integer(1)> generations that stay: 1 or 2
+#' @param fault <list> for tests: count the operations and fail one, see
+#'   `vfs_fault.h`. Any of `at` (number of the operation), `errno`
+#'   ("ENOSPC", ...), `persistent` (and all after it), `op` (count only this
+#'   kind: "sync", "sync_dir", ...), `short` (bytes moved at most at once),
+#'   `kill` (die in front of this operation)
+#' @return <kb_store> an external pointer
+#' @noRd
+store_open <- function(dir, keep = 1L, fault = NULL) {
+  store_result(.Call(ffi_store_open, dir, keep, fault))
+}
+
+#' Say what the next saves consist of
+#' @param store <kb_store>
+#' @param tensors <character(1)> the header's JSON members for the tensors
+#' @param sizes <double> the tensors' sizes in bytes, in the file's order
+#' @return `NULL`, invisibly
+#' @noRd
+store_plan <- function(store, tensors, sizes) {
+  result <- .Call(ffi_store_plan, store, tensors, as.double(sizes))
+  invisible(store_result(result))
+}
+
+#' Save: commit the next generation, or fail and change nothing (I4)
+#' @param store <kb_store> with a plan
+#' @param addresses <raw> 8 bytes a tensor, in the plan's order
+#' @param metadata <character(1)> a JSON object of strings that begins with
+#'   `{"kerasbackup":"1"`
+#' @return <list> `generation` <double(1)>, `path` <character(1)>, `bytes`
+#'   <double(1)>, `notes` <list of kb_failure> what went wrong without harm
+#' @noRd
+store_save <- function(store, addresses, metadata) {
+  store_result(.Call(ffi_store_save, store, addresses, metadata))
+}
+
+#' Wait until no save is under way; a failure not yet reported surfaces here
+#' @param store <kb_store>
+#' @return `NULL`, invisibly
+#' @noRd
+store_wait <- function(store) {
+  invisible(store_result(.Call(ffi_store_wait, store)))
+}
+
+#' Load the newest generation that verifies in full (I5)
+#' @param store <kb_store>
+#' @return `NULL` if there is no checkpoint, or <list> `generation`
+#'   <double(1)>, `path` <character(1)>, `header` <character(1)> JSON,
+#'   `address` <character(1)> of the data, decimal, `data_bytes` <double(1)>
+#'   (the trailer not counted), `buffer` <kb_buffer> owns the data, `skipped`
+#'   <list of kb_failure> newer files that did not verify. A failure carries
+#'   the same list as its attribute "skipped".
+#' @noRd
+store_load <- function(store) {
+  store_result(.Call(ffi_store_load, store))
+}
+
+#' Bytes of a buffer
+#' @param buffer <kb_buffer>
+#' @param offset <double(1)> from 0
+#' @param nbytes <double(1)>
+#' @return <raw>
+#' @noRd
+store_buffer_read <- function(buffer, offset, nbytes) {
+  store_result(.Call(ffi_buffer_read, buffer, offset, nbytes))
+}
+
+#' Free a buffer now; its address must not be used any more
+#' @param buffer <kb_buffer>
+#' @return `NULL`, invisibly
+#' @noRd
+store_buffer_release <- function(buffer) {
+  invisible(.Call(ffi_buffer_release, buffer))
+}
+
+#' Close a store; closing it again does nothing
+#' @param store <kb_store>
+#' @return `NULL`, invisibly
+#' @noRd
+store_close <- function(store) {
+  invisible(.Call(ffi_store_close, store))
+}
+
+#' The committed files in a directory, by name, newest first
+#' @param dir <character(1)>
+#' @return <data.frame> `path` <character>, `generation` <double>, `bytes`
+#'   <double>
+#' @noRd
+store_list <- function(dir) {
+  as.data.frame(
+    store_result(.Call(ffi_checkpoint_list, dir)),
+    stringsAsFactors = FALSE
+  )
+}
+
+#' The header of a file, verified; its data are not read
+#' @param path <character(1)>
+#' @return <character(1)> JSON
+#' @noRd
+store_header <- function(path) {
+  store_result(.Call(ffi_checkpoint_header, path))
+}
+
+#' Verify every byte of a file
+#' @param path <character(1)>
+#' @return `TRUE`, invisibly
+#' @noRd
+store_verify <- function(path) {
+  store_result(.Call(ffi_checkpoint_verify, path))
+  invisible(TRUE)
+}
+
+#' Load one file, verified
+#' @param path <character(1)>
+#' @return <list> as from `store_load()`, without `skipped`
+#' @noRd
+store_read <- function(path) {
+  result <- store_result(.Call(ffi_checkpoint_read, path))
+  result$skipped <- NULL
+  result
+}
+
+#' Delete our committed files and stale temporary files, and nothing else (I7)
+#' @param dir <character(1)>
+#' @return <character> the paths that were deleted
+#' @noRd
+store_delete <- function(dir) {
+  store_result(.Call(ffi_checkpoint_delete, dir))
+}
+
+#' The address of a raw vector's bytes, as `store_save()` takes it
+#' @param x <raw> the caller keeps it alive and unchanged
+#' @return <raw(8)>
+#' @noRd
+store_raw_address <- function(x) {
+  store_result(.Call(ffi_raw_address, x))
+}
+
+#' The length of the trailer behind so many bytes of data
+#' @param data_bytes <double(1)>
+#' @return <double(1)>
+#' @noRd
+store_trailer_bytes <- function(data_bytes) {
+  store_result(.Call(ffi_trailer_size, data_bytes))
+}
+
+#' What tells one file from another, whatever their names
+#' @param path <character(1)>
+#' @return <character(1)> "device:inode", or `NA` if there is no such file
+#' @noRd
+store_file_id <- function(path) {
+  .Call(ffi_file_id, path)
+}
+
+#' Operations that the fault layer has counted
+#' @param store <kb_store>
+#' @return <double(1)> `NA` for a store opened without `fault`
+#' @noRd
+store_ops <- function(store) {
+  store_result(.Call(ffi_store_ops, store))
+}

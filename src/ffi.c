@@ -1,0 +1,701 @@
+/* ffi.c: between R's values and the core.
+ *
+ * Owns: external pointers, conversion, the "kb_failure" list. The only code of
+ * the package that knows R and that an R error may jump out of. May not touch:
+ * system calls, threads.
+ *
+ * No jump leaks: whatever the core allocates hangs on an external pointer that
+ * was made, with its finalizer, before it was filled. Nothing here raises an R
+ * error but R's own allocation; failures are returned, and become conditions
+ * in R.
+ */
+#include "ffi.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vfs_fault.h"
+#include "writer.h"
+
+/* Doubles hold whole numbers up to here exactly. */
+#define WHOLE_MAX 9007199254740992.0
+
+/* ---- Owners ------------------------------------------------------------- */
+
+typedef struct store_handle {
+  uint64_t pid; /* a forked child must not write: it shares the descriptors */
+  bool has_fault;
+  ck_fault fault;
+  ck_store *store;
+  ck_writer *writer;
+} store_handle;
+
+typedef struct text_list {
+  char **items;
+  size_t n;
+} text_list;
+
+static void store_handle_free(void *owned) {
+  store_handle *handle = owned;
+  ck_writer_close(handle->writer);
+  ck_store_close(handle->store);
+  ck_fault_clear(&handle->fault);
+  free(handle);
+}
+
+static void loaded_free(void *owned) {
+  ck_loaded_clear(owned);
+  free(owned);
+}
+
+static void listing_free(void *owned) {
+  ck_listing_clear(owned);
+  free(owned);
+}
+
+static void text_list_free(void *owned) {
+  text_list *list = owned;
+  for (size_t i = 0; i < list->n; i++) {
+    free(list->items[i]);
+  }
+  free(list->items);
+  free(list);
+}
+
+/* The tag says what a pointer owns, and so how to free it. */
+typedef struct owner_kind {
+  const char *tag;
+  size_t size;
+  void (*release)(void *owned);
+} owner_kind;
+
+static const owner_kind owner_kinds[] = {
+    {"kb_store", sizeof(store_handle), store_handle_free},
+    {"kb_buffer", sizeof(ck_loaded), loaded_free},
+    {"kb_listing", sizeof(ck_listing), listing_free},
+    {"kb_texts", sizeof(text_list), text_list_free},
+};
+
+enum { OWNS_STORE, OWNS_LOADED, OWNS_LISTING, OWNS_TEXTS };
+
+static void owner_release(SEXP pointer) {
+  void *owned = R_ExternalPtrAddr(pointer);
+  SEXP tag = R_ExternalPtrTag(pointer);
+  if (owned == NULL) {
+    return;
+  }
+  R_ClearExternalPtr(pointer);
+  for (size_t i = 0; i < sizeof owner_kinds / sizeof *owner_kinds; i++) {
+    if (tag == Rf_install(owner_kinds[i].tag)) {
+      owner_kinds[i].release(owned);
+    }
+  }
+}
+
+/* A new pointer with a zeroed struct of that kind, or with none when there is
+ * no memory. The pointer comes first, so that nothing is ever unowned. */
+static SEXP owner_new(int which) {
+  const owner_kind *kind = &owner_kinds[which];
+  SEXP tag = Rf_install(kind->tag);
+  SEXP pointer = PROTECT(R_MakeExternalPtr(NULL, tag, R_NilValue));
+  R_RegisterCFinalizerEx(pointer, owner_release, TRUE);
+  Rf_setAttrib(pointer, R_ClassSymbol, PROTECT(Rf_mkString(kind->tag)));
+  R_SetExternalPtrAddr(pointer, calloc(1, kind->size));
+  UNPROTECT(2);
+  return pointer;
+}
+
+static void *owner_get(SEXP pointer, int which) {
+  if (TYPEOF(pointer) != EXTPTRSXP ||
+      R_ExternalPtrTag(pointer) != Rf_install(owner_kinds[which].tag)) {
+    return NULL;
+  }
+  return R_ExternalPtrAddr(pointer);
+}
+
+/* ---- Out: C values to R ------------------------------------------------- */
+
+static SEXP text_out(const char *text, cetype_t encoding) {
+  return Rf_ScalarString(Rf_mkCharCE(text, encoding));
+}
+
+static SEXP path_char(const char *path) {
+#ifdef _WIN32
+  return Rf_mkCharCE(path, CE_UTF8);
+#else
+  return Rf_mkCharCE(path, CE_NATIVE);
+#endif
+}
+
+static SEXP path_out(const char *path) {
+  return Rf_ScalarString(path[0] == '\0' ? NA_STRING : path_char(path));
+}
+
+static double number(uint64_t value) {
+  return value == CK_UNKNOWN ? NA_REAL : (double)value;
+}
+
+static SEXP failure_out(const ck_error *err) {
+  static const char *names[] = {"status",     "op",      "path",
+                                "errno",      "errno_text", "message",
+                                "offset",     "length",  "needed",
+                                "available",  ""};
+  SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+  SEXP errno_name = NA_STRING;
+  SEXP errno_text = NA_STRING;
+  char fallback[32];
+  if (err->sys != 0) {
+    const char *name = ck_errno_name(err->sys);
+    snprintf(fallback, sizeof fallback, "errno %d", err->sys);
+    errno_name = Rf_mkChar(name != NULL ? name : fallback);
+  }
+  PROTECT(errno_name);
+  if (err->sys != 0) {
+    errno_text = Rf_mkChar(strerror(err->sys));
+  }
+  PROTECT(errno_text);
+  SET_VECTOR_ELT(out, 0, Rf_mkString(ck_status_name(err->status)));
+  SET_VECTOR_ELT(out, 1, Rf_mkString(err->op));
+  SET_VECTOR_ELT(out, 2, path_out(err->path));
+  SET_VECTOR_ELT(out, 3, Rf_ScalarString(errno_name));
+  SET_VECTOR_ELT(out, 4, Rf_ScalarString(errno_text));
+  SET_VECTOR_ELT(out, 5, Rf_mkString(err->message));
+  SET_VECTOR_ELT(out, 6, Rf_ScalarReal(number(err->offset)));
+  SET_VECTOR_ELT(out, 7, Rf_ScalarReal(number(err->length)));
+  SET_VECTOR_ELT(out, 8, Rf_ScalarReal(number(err->needed)));
+  SET_VECTOR_ELT(out, 9, Rf_ScalarReal(number(err->available)));
+  Rf_setAttrib(out, R_ClassSymbol, PROTECT(Rf_mkString("kb_failure")));
+  UNPROTECT(4);
+  return out;
+}
+
+static SEXP failures_out(const ck_error_list *list) {
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, (R_xlen_t)list->n));
+  for (size_t i = 0; i < list->n; i++) {
+    SET_VECTOR_ELT(out, (R_xlen_t)i, failure_out(&list->items[i]));
+  }
+  UNPROTECT(1);
+  return out;
+}
+
+static SEXP argument_failure(const char *op, const char *cause) {
+  ck_error err;
+  ck_error_set(&err, CK_ERR_ARG, op, NULL, 0, "%s", cause);
+  return failure_out(&err);
+}
+
+static SEXP memory_failure(uint64_t needed) {
+  ck_error err;
+  ck_error_memory(&err, needed);
+  return failure_out(&err);
+}
+
+static SEXP header_out(const ck_image *image) {
+  SEXP text = PROTECT(Rf_mkCharLenCE(
+      (const char *)image->header.data + CK_LENGTH_SIZE,
+      (int)image->layout.header_len, CE_UTF8));
+  SEXP out = Rf_ScalarString(text);
+  UNPROTECT(1);
+  return out;
+}
+
+/* ---- In: R values to C -------------------------------------------------- */
+
+static bool is_text(SEXP x) {
+  return TYPEOF(x) == STRSXP && XLENGTH(x) == 1 &&
+         STRING_ELT(x, 0) != NA_STRING;
+}
+
+static const char *path_in(SEXP x) {
+#ifdef _WIN32
+  return Rf_translateCharUTF8(STRING_ELT(x, 0));
+#else
+  return Rf_translateChar(STRING_ELT(x, 0));
+#endif
+}
+
+static bool whole_in(double value, uint64_t *out) {
+  if (!(value >= 0 && value <= WHOLE_MAX) || value != (double)(uint64_t)value) {
+    return false;
+  }
+  *out = (uint64_t)value;
+  return true;
+}
+
+static bool is_whole(SEXP x, uint64_t *out) {
+  if (XLENGTH(x) != 1 || (TYPEOF(x) != REALSXP && TYPEOF(x) != INTSXP)) {
+    return false;
+  }
+  return whole_in(Rf_asReal(x), out);
+}
+
+/* An open store of this process, or NULL and why not. */
+static store_handle *store_in(SEXP x, const char *op, ck_error *err) {
+  store_handle *handle = owner_get(x, OWNS_STORE);
+  if (handle == NULL) {
+    ck_error_set(err, CK_ERR_ARG, op, NULL, 0, "the store is closed");
+    return NULL;
+  }
+  if (handle->pid != ck_process_self()) {
+    ck_error_set(err, CK_ERR_ARG, op, NULL, 0,
+                 "the store belongs to another process: this is a forked "
+                 "process");
+    return NULL;
+  }
+  return handle;
+}
+
+static SEXP list_get(SEXP list, const char *name) {
+  SEXP names = Rf_getAttrib(list, R_NamesSymbol);
+  for (R_xlen_t i = 0; i < Rf_xlength(names); i++) {
+    if (strcmp(CHAR(STRING_ELT(names, i)), name) == 0) {
+      return VECTOR_ELT(list, i);
+    }
+  }
+  return R_NilValue;
+}
+
+/* False if a field that is there is not what it should be. */
+static bool fault_in(SEXP list, ck_fault *fault) {
+  SEXP at = list_get(list, "at");
+  SEXP with = list_get(list, "errno");
+  SEXP persistent = list_get(list, "persistent");
+  SEXP op = list_get(list, "op");
+  SEXP shorten = list_get(list, "short");
+  SEXP kill_at = list_get(list, "kill");
+  uint64_t value = 0;
+  if (op != R_NilValue &&
+      (!is_text(op) ||
+       !ck_fault_op_parse(CHAR(STRING_ELT(op, 0)), &fault->only))) {
+    return false;
+  }
+  if (shorten != R_NilValue) {
+    if (!is_whole(shorten, &value)) {
+      return false;
+    }
+    fault->short_max = (size_t)value;
+  }
+  if (kill_at != R_NilValue && !is_whole(kill_at, &fault->kill_at)) {
+    return false;
+  }
+  if (persistent != R_NilValue) {
+    fault->persistent = Rf_asLogical(persistent) == TRUE;
+  }
+  if (at != R_NilValue) {
+    if (!is_whole(at, &fault->fail_at) || !is_text(with)) {
+      return false;
+    }
+    fault->fail_with = ck_errno_value(CHAR(STRING_ELT(with, 0)));
+    return fault->fail_with != 0;
+  }
+  return true;
+}
+
+/* ---- The store ---------------------------------------------------------- */
+
+SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP fault) {
+  store_handle *handle;
+  ck_vfs *vfs = ck_vfs_system();
+  uint64_t generations;
+  const char *path;
+  ck_error err;
+  SEXP out;
+  if (!is_text(dir) || !is_whole(keep, &generations) || generations > 2) {
+    return argument_failure("open", "a directory and 1 or 2 are needed");
+  }
+  path = path_in(dir);
+  out = PROTECT(owner_new(OWNS_STORE));
+  handle = R_ExternalPtrAddr(out);
+  if (handle == NULL) {
+    UNPROTECT(1);
+    return memory_failure(sizeof *handle);
+  }
+  handle->pid = ck_process_self();
+  if (TYPEOF(fault) == VECSXP) {
+    ck_fault_init(&handle->fault, vfs);
+    handle->has_fault = true;
+    vfs = &handle->fault.vfs;
+    if (!fault_in(fault, &handle->fault)) {
+      owner_release(out);
+      UNPROTECT(1);
+      return argument_failure("open", "the fault is not understood");
+    }
+  }
+  if (ck_store_open(&handle->store, vfs, path, (unsigned)generations, &err) !=
+          CK_OK ||
+      ck_writer_open(&handle->writer, handle->store, &err) != CK_OK) {
+    owner_release(out);
+    UNPROTECT(1);
+    return failure_out(&err);
+  }
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes) {
+  ck_error err;
+  store_handle *handle = store_in(store, "plan", &err);
+  const char *text;
+  uint64_t *whole;
+  R_xlen_t n;
+  if (handle == NULL) {
+    return failure_out(&err);
+  }
+  if (!is_text(tensors) || TYPEOF(sizes) != REALSXP) {
+    return argument_failure("plan", "a string and sizes are needed");
+  }
+  text = Rf_translateCharUTF8(STRING_ELT(tensors, 0));
+  n = XLENGTH(sizes);
+  whole = (uint64_t *)R_alloc((size_t)n + 1, sizeof *whole);
+  for (R_xlen_t i = 0; i < n; i++) {
+    if (!whole_in(REAL(sizes)[i], &whole[i])) {
+      return argument_failure("plan", "a size is not a whole number");
+    }
+  }
+  if (ck_store_plan(handle->store, text, strlen(text), whole, (size_t)n,
+                    &err) != CK_OK) {
+    return failure_out(&err);
+  }
+  return R_NilValue;
+}
+
+static SEXP commit_out(const ck_commit *commit) {
+  static const char *names[] = {"generation", "path", "bytes", "notes", ""};
+  SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+  SET_VECTOR_ELT(out, 0, Rf_ScalarReal((double)commit->generation));
+  SET_VECTOR_ELT(out, 1, path_out(commit->path));
+  SET_VECTOR_ELT(out, 2, Rf_ScalarReal((double)commit->bytes));
+  SET_VECTOR_ELT(out, 3, failures_out(&commit->notes));
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP ffi_store_save(SEXP store, SEXP addresses, SEXP metadata) {
+  ck_error err;
+  store_handle *handle = store_in(store, "save", &err);
+  const ck_commit *commit = NULL;
+  const char *text;
+  uint64_t *copy;
+  size_t n;
+  if (handle == NULL) {
+    return failure_out(&err);
+  }
+  if (TYPEOF(addresses) != RAWSXP || XLENGTH(addresses) % 8 != 0 ||
+      !is_text(metadata)) {
+    return argument_failure("save", "8 raw bytes an address and a string "
+                                    "are needed");
+  }
+  text = Rf_translateCharUTF8(STRING_ELT(metadata, 0));
+  n = (size_t)XLENGTH(addresses) / 8;
+  copy = (uint64_t *)R_alloc(n + 1, sizeof *copy);
+  if (n > 0) {
+    memcpy(copy, RAW(addresses), 8 * n);
+  }
+  if (ck_writer_submit(handle->writer, copy, n, text, strlen(text), &err) !=
+          CK_OK ||
+      ck_writer_wait(handle->writer, &commit, &err) != CK_OK) {
+    return failure_out(&err);
+  }
+  return commit_out(commit);
+}
+
+SEXP ffi_store_wait(SEXP store) {
+  ck_error err;
+  store_handle *handle = store_in(store, "wait", &err);
+  const ck_commit *commit;
+  if (handle == NULL ||
+      ck_writer_wait(handle->writer, &commit, &err) != CK_OK) {
+    return failure_out(&err);
+  }
+  return R_NilValue;
+}
+
+/* The restored checkpoint as a list; `owner` owns its data from here on. The
+ * header's copy is released: R has its own. */
+static SEXP loaded_out(SEXP owner, ck_loaded *loaded) {
+  static const char *names[] = {"generation", "path",   "header",  "address",
+                                "data_bytes", "buffer", "skipped", ""};
+  SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+  char address[24];
+  snprintf(address, sizeof address, "%" PRIuPTR,
+           (uintptr_t)loaded->image.data.data);
+  SET_VECTOR_ELT(out, 0, Rf_ScalarReal((double)loaded->image.generation));
+  SET_VECTOR_ELT(out, 1, path_out(loaded->path));
+  SET_VECTOR_ELT(out, 2, header_out(&loaded->image));
+  SET_VECTOR_ELT(out, 3, Rf_mkString(address));
+  SET_VECTOR_ELT(out, 4,
+                 Rf_ScalarReal((double)loaded->image.layout.data_len));
+  SET_VECTOR_ELT(out, 5, owner);
+  SET_VECTOR_ELT(out, 6, failures_out(&loaded->skipped));
+  ck_buffer_release(&loaded->image.header);
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP ffi_store_load(SEXP store) {
+  ck_error err;
+  store_handle *handle = store_in(store, "load", &err);
+  ck_loaded *loaded;
+  SEXP owner;
+  SEXP out;
+  if (handle == NULL) {
+    return failure_out(&err);
+  }
+  owner = PROTECT(owner_new(OWNS_LOADED));
+  loaded = R_ExternalPtrAddr(owner);
+  if (loaded == NULL) {
+    out = memory_failure(sizeof *loaded);
+  } else if (ck_store_load(handle->store, loaded, &err) != CK_OK) {
+    out = PROTECT(failure_out(&err));
+    Rf_setAttrib(out, Rf_install("skipped"),
+                 PROTECT(failures_out(&loaded->skipped)));
+    UNPROTECT(2);
+    owner_release(owner);
+  } else if (!loaded->found) {
+    out = R_NilValue;
+  } else {
+    out = loaded_out(owner, loaded);
+  }
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP ffi_store_close(SEXP store) {
+  if (owner_get(store, OWNS_STORE) != NULL) {
+    owner_release(store);
+  }
+  return R_NilValue;
+}
+
+SEXP ffi_store_ops(SEXP store) {
+  ck_error err;
+  store_handle *handle = store_in(store, "ops", &err);
+  if (handle == NULL) {
+    return failure_out(&err);
+  }
+  return Rf_ScalarReal(handle->has_fault ? (double)handle->fault.n_ops
+                                         : NA_REAL);
+}
+
+/* ---- Files by path ------------------------------------------------------ */
+
+SEXP ffi_checkpoint_list(SEXP dir) {
+  static const char *names[] = {"path", "generation", "bytes", ""};
+  ck_vfs *vfs = ck_vfs_system();
+  ck_listing *listing;
+  const char *base;
+  ck_error err;
+  SEXP owner;
+  SEXP out;
+  SEXP paths;
+  SEXP generations;
+  SEXP bytes;
+  R_xlen_t n = 0;
+  if (!is_text(dir)) {
+    return argument_failure("list", "a directory is needed");
+  }
+  base = path_in(dir);
+  owner = PROTECT(owner_new(OWNS_LISTING));
+  listing = R_ExternalPtrAddr(owner);
+  if (listing == NULL) {
+    UNPROTECT(1);
+    return memory_failure(sizeof *listing);
+  }
+  if (ck_directory_list(vfs, base, listing, &err) != CK_OK) {
+    UNPROTECT(1);
+    return failure_out(&err);
+  }
+  out = PROTECT(Rf_mkNamed(VECSXP, names));
+  paths = Rf_allocVector(STRSXP, (R_xlen_t)listing->n);
+  SET_VECTOR_ELT(out, 0, paths);
+  generations = Rf_allocVector(REALSXP, (R_xlen_t)listing->n);
+  SET_VECTOR_ELT(out, 1, generations);
+  bytes = Rf_allocVector(REALSXP, (R_xlen_t)listing->n);
+  SET_VECTOR_ELT(out, 2, bytes);
+  for (size_t i = 0; i < listing->n; i++) {
+    const ck_name *name = &listing->items[i];
+    char path[CK_PATH_CAP];
+    ck_file_info info;
+    if (name->kind != CK_NAME_COMMITTED ||
+        ck_directory_path(path, base, name, &err) != CK_OK ||
+        ck_path_lookup(vfs, path, &info, &err) != CK_OK || !info.regular) {
+      continue;
+    }
+    SET_STRING_ELT(paths, n, path_char(path));
+    REAL(generations)[n] = (double)name->generation;
+    REAL(bytes)[n] = (double)info.size;
+    n++;
+  }
+  SET_VECTOR_ELT(out, 0, Rf_xlengthgets(paths, n));
+  SET_VECTOR_ELT(out, 1, Rf_xlengthgets(generations, n));
+  SET_VECTOR_ELT(out, 2, Rf_xlengthgets(bytes, n));
+  owner_release(owner);
+  UNPROTECT(2);
+  return out;
+}
+
+/* What the three entry points that read one file have in common: NULL and the
+ * image in `owner`, or a failure. */
+static SEXP checkpoint_read(SEXP owner, SEXP path, ck_stream_depth depth) {
+  ck_loaded *loaded = R_ExternalPtrAddr(owner);
+  const char *text;
+  ck_error err;
+  if (loaded == NULL) {
+    return memory_failure(sizeof *loaded);
+  }
+  if (!is_text(path)) {
+    return argument_failure("open", "a path is needed");
+  }
+  text = path_in(path);
+  if (strlen(text) >= sizeof loaded->path) {
+    return argument_failure("open", "the path is too long");
+  }
+  memcpy(loaded->path, text, strlen(text) + 1);
+  if (ck_checkpoint_read(ck_vfs_system(), loaded->path, depth, &loaded->image,
+                         &err) != CK_OK) {
+    return failure_out(&err);
+  }
+  return R_NilValue;
+}
+
+SEXP ffi_checkpoint_header(SEXP path) {
+  SEXP owner = PROTECT(owner_new(OWNS_LOADED));
+  SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_HEADER));
+  if (out == R_NilValue) {
+    out = header_out(&((ck_loaded *)R_ExternalPtrAddr(owner))->image);
+  }
+  owner_release(owner);
+  UNPROTECT(2);
+  return out;
+}
+
+SEXP ffi_checkpoint_verify(SEXP path) {
+  SEXP owner = PROTECT(owner_new(OWNS_LOADED));
+  SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_VERIFY));
+  owner_release(owner);
+  UNPROTECT(2);
+  return out;
+}
+
+SEXP ffi_checkpoint_read(SEXP path) {
+  SEXP owner = PROTECT(owner_new(OWNS_LOADED));
+  SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_LOAD));
+  if (out == R_NilValue) {
+    out = loaded_out(owner, R_ExternalPtrAddr(owner));
+  } else {
+    owner_release(owner);
+  }
+  UNPROTECT(2);
+  return out;
+}
+
+static void text_collect(void *context, const char *path) {
+  text_list *list = context;
+  size_t n = strlen(path) + 1;
+  char **items = realloc(list->items, (list->n + 1) * sizeof *items);
+  if (items == NULL) {
+    return;
+  }
+  list->items = items;
+  items[list->n] = malloc(n);
+  if (items[list->n] != NULL) {
+    memcpy(items[list->n], path, n);
+    list->n++;
+  }
+}
+
+SEXP ffi_checkpoint_delete(SEXP dir) {
+  text_list *list;
+  ck_error err;
+  SEXP owner;
+  SEXP out;
+  if (!is_text(dir)) {
+    return argument_failure("delete", "a directory is needed");
+  }
+  owner = PROTECT(owner_new(OWNS_TEXTS));
+  list = R_ExternalPtrAddr(owner);
+  if (list == NULL) {
+    UNPROTECT(1);
+    return memory_failure(sizeof *list);
+  }
+  if (ck_directory_delete(ck_vfs_system(), path_in(dir), text_collect, list,
+                          &err) != CK_OK) {
+    out = failure_out(&err);
+  } else {
+    out = PROTECT(Rf_allocVector(STRSXP, (R_xlen_t)list->n));
+    for (size_t i = 0; i < list->n; i++) {
+      SET_STRING_ELT(out, (R_xlen_t)i, path_char(list->items[i]));
+    }
+    UNPROTECT(1);
+  }
+  PROTECT(out);
+  owner_release(owner);
+  UNPROTECT(2);
+  return out;
+}
+
+SEXP ffi_file_id(SEXP path) {
+  ck_file_info info;
+  ck_error err;
+  char text[48];
+  if (!is_text(path) || ck_path_lookup(ck_vfs_system(), path_in(path), &info,
+                                       &err) != CK_OK) {
+    return Rf_ScalarString(NA_STRING);
+  }
+  snprintf(text, sizeof text, "%" PRIu64 ":%" PRIu64, info.device, info.inode);
+  return text_out(text, CE_NATIVE);
+}
+
+/* ---- Memory ------------------------------------------------------------- */
+
+SEXP ffi_buffer_read(SEXP buffer, SEXP offset, SEXP nbytes) {
+  ck_loaded *loaded = owner_get(buffer, OWNS_LOADED);
+  uint64_t from;
+  uint64_t n;
+  SEXP out;
+  if (loaded == NULL) {
+    return argument_failure("read", "the buffer was released");
+  }
+  if (!is_whole(offset, &from) || !is_whole(nbytes, &n) ||
+      from > loaded->image.layout.data_len ||
+      n > loaded->image.layout.data_len - from) {
+    return argument_failure("read", "outside of the buffer");
+  }
+  out = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)n));
+  if (n > 0) {
+    memcpy(RAW(out), loaded->image.data.data + from, (size_t)n);
+  }
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP ffi_buffer_release(SEXP buffer) {
+  if (owner_get(buffer, OWNS_LOADED) != NULL) {
+    owner_release(buffer);
+  }
+  return R_NilValue;
+}
+
+SEXP ffi_raw_address(SEXP x) {
+  uint64_t address;
+  SEXP out;
+  if (TYPEOF(x) != RAWSXP) {
+    return argument_failure("address", "a raw vector is needed");
+  }
+  address = (uint64_t)(uintptr_t)RAW(x);
+  out = PROTECT(Rf_allocVector(RAWSXP, sizeof address));
+  memcpy(RAW(out), &address, sizeof address);
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP ffi_trailer_size(SEXP data_bytes) {
+  uint64_t n;
+  if (!is_whole(data_bytes, &n)) {
+    return argument_failure("plan", "a size is not a whole number");
+  }
+  return Rf_ScalarReal((double)ck_trailer_size(n));
+}

@@ -1,0 +1,30 @@
+/* ffi.h: the entry points that R calls, for registration in init.c.
+ *
+ * Each returns its result, or on failure a list of class "kb_failure" (see
+ * R/store.R, which turns it into a condition).
+ */
+#ifndef CK_FFI_H
+#define CK_FFI_H
+
+#define R_NO_REMAP
+#include <Rinternals.h>
+
+SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP fault);
+SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes);
+SEXP ffi_store_save(SEXP store, SEXP addresses, SEXP metadata);
+SEXP ffi_store_wait(SEXP store);
+SEXP ffi_store_load(SEXP store);
+SEXP ffi_store_close(SEXP store);
+SEXP ffi_store_ops(SEXP store);
+SEXP ffi_checkpoint_list(SEXP dir);
+SEXP ffi_checkpoint_header(SEXP path);
+SEXP ffi_checkpoint_verify(SEXP path);
+SEXP ffi_checkpoint_read(SEXP path);
+SEXP ffi_checkpoint_delete(SEXP dir);
+SEXP ffi_buffer_read(SEXP buffer, SEXP offset, SEXP nbytes);
+SEXP ffi_buffer_release(SEXP buffer);
+SEXP ffi_raw_address(SEXP x);
+SEXP ffi_trailer_size(SEXP data_bytes);
+SEXP ffi_file_id(SEXP path);
+
+#endif

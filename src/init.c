@@ -1,0 +1,35 @@
+/* init.c: registration of the entry points. */
+#include <R_ext/Rdynload.h>
+#include <R_ext/Visibility.h>
+
+#include "ffi.h"
+
+/* By way of void (*)(void), which compilers take for "any function". */
+#define ENTRY(name, n) {#name, (DL_FUNC)(void (*)(void))&name, n}
+
+static const R_CallMethodDef entries[] = {
+    ENTRY(ffi_store_open, 3),
+    ENTRY(ffi_store_plan, 3),
+    ENTRY(ffi_store_save, 3),
+    ENTRY(ffi_store_wait, 1),
+    ENTRY(ffi_store_load, 1),
+    ENTRY(ffi_store_close, 1),
+    ENTRY(ffi_store_ops, 1),
+    ENTRY(ffi_checkpoint_list, 1),
+    ENTRY(ffi_checkpoint_header, 1),
+    ENTRY(ffi_checkpoint_verify, 1),
+    ENTRY(ffi_checkpoint_read, 1),
+    ENTRY(ffi_checkpoint_delete, 1),
+    ENTRY(ffi_buffer_read, 3),
+    ENTRY(ffi_buffer_release, 1),
+    ENTRY(ffi_raw_address, 1),
+    ENTRY(ffi_trailer_size, 1),
+    ENTRY(ffi_file_id, 1),
+    {NULL, NULL, 0},
+};
+
+attribute_visible void R_init_kerasbackup(DllInfo *dll) {
+  R_registerRoutines(dll, NULL, entries, NULL, NULL);
+  R_useDynamicSymbols(dll, FALSE);
+  R_forceSymbols(dll, TRUE);
+}

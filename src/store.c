@@ -1,0 +1,437 @@
+/* store.c: the life of checkpoints in a directory.
+ *
+ * Owns: the order of a commit, rotation, the choice of what to restore. May
+ * not touch: R, threads, system calls but through file.h and directory.h.
+ *
+ * Keeps these invariants (DEVELOPING.md has all ten):
+ * I1  After the first commit there is always a complete checkpoint: an older
+ *     one is removed only when a newer one is synced under its name.
+ * I2  A save reported as done survives a power cut: CK_OK is returned only
+ *     after the file and then the directory have been synced.
+ * I3  Nothing live is overwritten: a new name each time, never reused.
+ * I4  A failed save leaves the last commit alone and no temporary file. After a
+ *     failed sync the file is thrown away.
+ * I5  The newest generation that verifies in full is restored, or nothing.
+ * I7  Only files of ours are removed (directory.c decides).
+ */
+#include "store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ck_store {
+  ck_vfs *vfs;
+  char dir[CK_PATH_CAP];
+  unsigned keep;
+
+  /* The plan. */
+  bool planned;
+  char *tensors;
+  size_t n_tensors;
+  uint64_t *sizes;
+  size_t n_sizes;
+  uint64_t data_len;
+
+  uint64_t last; /* highest generation ever used here by this store */
+  uint64_t *damaged; /* generations that did not verify */
+  size_t n_damaged;
+  ck_scratch scratch;
+};
+
+void ck_commit_clear(ck_commit *commit) {
+  ck_error_list_clear(&commit->notes);
+  memset(commit, 0, sizeof *commit);
+}
+
+void ck_loaded_clear(ck_loaded *loaded) {
+  ck_image_release(&loaded->image);
+  ck_error_list_clear(&loaded->skipped);
+  memset(loaded, 0, sizeof *loaded);
+}
+
+/* ---- Opening and planning ---------------------------------------------- */
+
+static ck_status stale_remove(ck_store *store, ck_error *err) {
+  ck_listing listing = {0};
+  ck_error ignored;
+  bool removed;
+  ck_status status;
+  CK_TRY(ck_directory_list(store->vfs, store->dir, &listing, err));
+  for (size_t i = 0; i < listing.n; i++) {
+    if (ck_name_is_stale(&listing.items[i])) {
+      /* One that cannot be removed takes space and does no other harm. */
+      (void)ck_directory_remove(store->vfs, store->dir, &listing.items[i],
+                                &removed, &ignored);
+    }
+  }
+cleanup:
+  ck_listing_clear(&listing);
+  return status;
+}
+
+ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
+                        unsigned keep, ck_error *err) {
+  ck_store *store = NULL;
+  ck_error ignored;
+  char parent[CK_PATH_CAP];
+  ck_status status;
+  *out = NULL;
+  if (keep < 1 || keep > 2) {
+    return ck_error_set(err, CK_ERR_ARG, "open", dir, 0,
+                        "one or two generations can be kept");
+  }
+  if (dir[0] == '\0' || strlen(dir) + CK_NAME_CAP >= CK_PATH_CAP) {
+    return ck_error_set(err, CK_ERR_ARG, "open", dir, 0,
+                        "the directory's path is empty or too long");
+  }
+  store = calloc(1, sizeof *store);
+  if (store == NULL) {
+    return ck_error_memory(err, sizeof *store);
+  }
+  store->vfs = vfs;
+  store->keep = keep;
+  memcpy(store->dir, dir, strlen(dir) + 1);
+  CK_TRY(stale_remove(store, err));
+  /* The directory may be new: its own name must survive as well (I2). Its
+   * parent may not be ours to read, so that this is as good as it gets. */
+  CK_TRY(ck_path_join(parent, dir, "..", err));
+  (void)ck_path_sync_dir(vfs, parent, &ignored);
+  *out = store;
+  store = NULL;
+cleanup:
+  ck_store_close(store);
+  return status;
+}
+
+void ck_store_close(ck_store *store) {
+  if (store == NULL) {
+    return;
+  }
+  ck_scratch_release(&store->scratch);
+  free(store->tensors);
+  free(store->sizes);
+  free(store->damaged);
+  free(store);
+}
+
+ck_status ck_store_plan(ck_store *store, const char *tensors, size_t n_tensors,
+                        const uint64_t *sizes, size_t n_sizes,
+                        ck_error *err) {
+  uint64_t total = 0;
+  char *text = NULL;
+  uint64_t *copy = NULL;
+  if (n_sizes > SIZE_MAX / sizeof *copy - 1 || n_tensors > CK_HEADER_MAX) {
+    return ck_error_set(err, CK_ERR_ARG, "plan", NULL, 0, "too many tensors");
+  }
+  if ((n_sizes == 0) != (n_tensors == 0)) {
+    return ck_error_set(err, CK_ERR_ARG, "plan", NULL, 0,
+                        "the tensors' names and sizes do not fit together");
+  }
+  for (size_t i = 0; i < n_sizes; i++) {
+    if (sizes[i] > UINT64_MAX - total || sizes[i] > SIZE_MAX) {
+      return ck_error_set(err, CK_ERR_ARG, "plan", NULL, 0,
+                          "the tensors are too large");
+    }
+    total += sizes[i];
+  }
+  text = malloc(n_tensors + 1);
+  copy = malloc((n_sizes + 1) * sizeof *copy);
+  if (text == NULL || copy == NULL) {
+    free(text);
+    free(copy);
+    return ck_error_memory(err, n_tensors + n_sizes * sizeof *copy);
+  }
+  if (n_sizes != 0) {
+    memcpy(text, tensors, n_tensors);
+    memcpy(copy, sizes, n_sizes * sizeof *copy);
+  }
+  free(store->tensors);
+  free(store->sizes);
+  store->tensors = text;
+  store->n_tensors = n_tensors;
+  store->sizes = copy;
+  store->n_sizes = n_sizes;
+  store->data_len = total;
+  store->planned = true;
+  return CK_OK;
+}
+
+/* ---- Committing --------------------------------------------------------- */
+
+ck_status ck_store_check(ck_store *store, const uint64_t *addresses, size_t n,
+                         const char *metadata, size_t n_metadata,
+                         ck_error *err) {
+  if (!store->planned || n != store->n_sizes) {
+    return ck_error_set(err, CK_ERR_ARG, "save", NULL, 0,
+                        "%" PRIu64 " addresses for %" PRIu64 " planned tensors",
+                        (uint64_t)n, (uint64_t)store->n_sizes);
+  }
+  for (size_t i = 0; i < n; i++) {
+    if (store->sizes[i] != 0 &&
+        (addresses[i] == 0 || addresses[i] > UINTPTR_MAX)) {
+      return ck_error_set(err, CK_ERR_ARG, "save", NULL, 0,
+                          "tensor %" PRIu64 " has no address",
+                          (uint64_t)i + 1);
+    }
+  }
+  return ck_header_build(&store->scratch.header, metadata, n_metadata,
+                         store->tensors, store->n_tensors, store->data_len,
+                         err);
+}
+
+static bool is_damaged(const ck_store *store, uint64_t generation) {
+  for (size_t i = 0; i < store->n_damaged; i++) {
+    if (store->damaged[i] == generation) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* One more than any name in the directory has, or had since we opened it. */
+static ck_status generation_next(ck_store *store, const ck_listing *listing,
+                                 uint64_t *out, ck_error *err) {
+  uint64_t highest = store->last;
+  if (listing->n > 0 && listing->items[0].generation > highest) {
+    highest = listing->items[0].generation;
+  }
+  if (highest >= CK_GENERATION_MAX) {
+    return ck_error_set(err, CK_ERR_ARG, "save", store->dir, 0,
+                        "the generation numbers are used up");
+  }
+  *out = highest + 1;
+  return CK_OK;
+}
+
+/* Remove what is no longer kept. `listing` is from before the new generation,
+ * which therefore counts as the first one kept. */
+static void rotate(ck_store *store, const ck_listing *listing,
+                   ck_error_list *notes) {
+  unsigned kept = 1;
+  for (size_t i = 0; i < listing->n; i++) {
+    const ck_name *name = &listing->items[i];
+    ck_error err;
+    ck_status status;
+    bool ours = false;
+    bool removed;
+    if (name->kind != CK_NAME_COMMITTED) {
+      continue;
+    }
+    if (kept < store->keep && !is_damaged(store, name->generation)) {
+      status = ck_directory_owns(store->vfs, store->dir, name, &ours, &err);
+      kept += ours;
+    } else {
+      status = ck_directory_remove(store->vfs, store->dir, name, &removed,
+                                   &err);
+    }
+    if (status != CK_OK) {
+      ck_error_list_add(notes, &err);
+    }
+  }
+}
+
+ck_status ck_store_commit(ck_store *store, const uint64_t *addresses, size_t n,
+                          const char *metadata, size_t n_metadata,
+                          ck_commit *out, ck_error *err) {
+  ck_source source = {addresses, store->sizes, n};
+  ck_listing before = {0};
+  ck_layout layout;
+  ck_name final = {CK_NAME_COMMITTED, 0, 0, 0};
+  ck_name temp = {CK_NAME_TEMP, 0, ck_process_self(), ck_process_nonce()};
+  char final_path[CK_PATH_CAP];
+  char temp_path[CK_PATH_CAP];
+  ck_file file = {0};
+  bool temp_exists = false;
+  ck_error ignored;
+  ck_status status;
+  ck_commit_clear(out);
+
+  /* The header's text, the sizes and the names. */
+  CK_TRY(ck_store_check(store, addresses, n, metadata, n_metadata, err));
+  CK_TRY(ck_layout_init(&layout, store->scratch.header.size - CK_LENGTH_SIZE,
+                        store->data_len, err));
+  CK_TRY(ck_directory_list(store->vfs, store->dir, &before, err));
+  CK_TRY(generation_next(store, &before, &final.generation, err));
+  temp.generation = final.generation;
+  CK_TRY(ck_directory_path(final_path, store->dir, &final, err));
+  CK_TRY(ck_directory_path(temp_path, store->dir, &temp, err));
+
+  /* A unique temporary file in the same directory. */
+  CK_TRY(ck_file_create(&file, store->vfs, temp_path, err));
+  temp_exists = true;
+
+  /* Space for all of it, so that a full disk is known before any write. */
+  CK_TRY(ck_file_reserve(&file, store->dir, layout.file_len, err));
+
+  /* Header, data and trailer in one pass, checksummed as written. */
+  CK_TRY(ck_stream_write(&file, &layout, &source, final.generation,
+                         &store->scratch, err));
+
+  /* On stable storage, while no one can see it. */
+  CK_TRY(ck_file_sync(&file, err));
+  CK_TRY(ck_file_close(&file, err));
+
+  /* Under its name, which no file has had before. */
+  CK_TRY(ck_path_rename(store->vfs, temp_path, final_path, err));
+  temp_exists = false;
+  store->last = final.generation;
+  out->generation = final.generation;
+  out->bytes = layout.file_len;
+  memcpy(out->path, final_path, sizeof out->path);
+
+  /* The name on stable storage too: now it is committed. */
+  if (ck_path_sync_dir(store->vfs, store->dir, err) != CK_OK) {
+    memcpy(err->path, final_path, sizeof err->path);
+    status = err->status = CK_ERR_DURABILITY;
+    goto cleanup;
+  }
+
+  /* Only now may older generations go. */
+  rotate(store, &before, &out->notes);
+
+cleanup:
+  (void)ck_file_close(&file, &ignored);
+  if (temp_exists) {
+    (void)ck_path_unlink(store->vfs, temp_path, &ignored);
+  }
+  ck_listing_clear(&before);
+  return status;
+}
+
+/* ---- Restoring ---------------------------------------------------------- */
+
+static ck_status image_read(ck_vfs *vfs, const char *path,
+                            ck_stream_depth depth, uint64_t generation,
+                            ck_image *image, ck_error *err) {
+  ck_file file = {0};
+  ck_error ignored;
+  ck_status status;
+  memset(image, 0, sizeof *image);
+  CK_TRY(ck_file_open(&file, vfs, path, err));
+  CK_TRY(ck_stream_read(&file, depth, generation, image, err));
+cleanup:
+  (void)ck_file_close(&file, &ignored);
+  return status;
+}
+
+ck_status ck_checkpoint_read(ck_vfs *vfs, const char *path,
+                             ck_stream_depth depth, ck_image *image,
+                             ck_error *err) {
+  ck_name name = ck_name_parse(ck_name_of_path(path));
+  uint64_t generation = name.kind == CK_NAME_COMMITTED ? name.generation : 0;
+  return image_read(vfs, path, depth, generation, image, err);
+}
+
+/* An error that says nothing about the file: falling back to an older
+ * generation because of it would lose work for no reason. */
+static bool is_about_us(const ck_error *err) {
+  return err->status == CK_ERR_NOMEM || err->status == CK_ERR_ARG ||
+         (err->status == CK_ERR_IO &&
+          (err->sys == EMFILE || err->sys == ENFILE || err->sys == ENOMEM));
+}
+
+static ck_status damaged_add(ck_store *store, uint64_t generation,
+                             ck_error *err) {
+  uint64_t *grown;
+  if (is_damaged(store, generation)) {
+    return CK_OK;
+  }
+  grown = realloc(store->damaged, (store->n_damaged + 1) * sizeof *grown);
+  if (grown == NULL) {
+    return ck_error_memory(err, sizeof *grown);
+  }
+  grown[store->n_damaged] = generation;
+  store->damaged = grown;
+  store->n_damaged++;
+  return CK_OK;
+}
+
+/* None verified: the newest damage, or else the newest error. */
+static ck_status none_verified(const ck_error_list *skipped, ck_error *err) {
+  const ck_error *chosen = NULL;
+  for (size_t i = 0; i < skipped->n; i++) {
+    if (chosen == NULL || (chosen->status != CK_ERR_CORRUPT &&
+                           skipped->items[i].status == CK_ERR_CORRUPT)) {
+      chosen = &skipped->items[i];
+    }
+  }
+  if (chosen != NULL) {
+    *err = *chosen;
+  }
+  return err->status;
+}
+
+ck_status ck_store_load(ck_store *store, ck_loaded *out, ck_error *err) {
+  ck_listing listing = {0};
+  ck_error failure;
+  bool any = false;
+  ck_status status;
+  CK_TRY(ck_directory_list(store->vfs, store->dir, &listing, err));
+  for (size_t i = 0; i < listing.n && !out->found; i++) {
+    const ck_name *name = &listing.items[i];
+    if (name->kind != CK_NAME_COMMITTED) {
+      continue;
+    }
+    any = true;
+    CK_TRY(ck_directory_path(out->path, store->dir, name, err));
+    if (image_read(store->vfs, out->path, CK_READ_LOAD, name->generation,
+                   &out->image, &failure) == CK_OK) {
+      out->found = true;
+    } else if (is_about_us(&failure)) {
+      *err = failure;
+      status = err->status;
+      goto cleanup;
+    } else {
+      *err = failure;
+      ck_error_list_add(&out->skipped, &failure);
+      CK_TRY(damaged_add(store, name->generation, err));
+    }
+  }
+  if (any && !out->found) {
+    status = none_verified(&out->skipped, err);
+  }
+cleanup:
+  ck_listing_clear(&listing);
+  return status;
+}
+
+/* ---- Deleting ------------------------------------------------------------ */
+
+ck_status ck_directory_delete(ck_vfs *vfs, const char *dir,
+                              ck_name_visitor *visit, void *context,
+                              ck_error *err) {
+  ck_listing listing = {0};
+  ck_status status;
+  ck_status first = CK_OK;
+  ck_error failure;
+  CK_TRY(ck_directory_list(vfs, dir, &listing, err));
+  /* Oldest first: if this is cut short, the newest is what remains (I10). */
+  for (size_t i = listing.n; i-- > 0;) {
+    const ck_name *name = &listing.items[i];
+    char path[CK_PATH_CAP];
+    bool removed = false;
+    if (name->kind == CK_NAME_TEMP && !ck_name_is_stale(name)) {
+      continue;
+    }
+    status = ck_directory_path(path, dir, name, &failure);
+    if (status == CK_OK) {
+      status = ck_directory_remove(vfs, dir, name, &removed, &failure);
+    }
+    if (removed) {
+      visit(context, path);
+    }
+    if (status != CK_OK && first == CK_OK) {
+      first = status;
+      *err = failure;
+    }
+  }
+  /* What comes back after a power cut is a finished run's last checkpoint:
+   * worth an attempt to avoid, not worth an error. */
+  (void)ck_path_sync_dir(vfs, dir, &failure);
+  status = first;
+cleanup:
+  ck_listing_clear(&listing);
+  return status;
+}

@@ -1,0 +1,87 @@
+/* store.h: a directory of checkpoints.
+ *
+ * Owns: the order in which a checkpoint is committed, which generations are
+ * kept, which one is restored. One store belongs to one thread at a time. The
+ * caller holds the directory's lock (I8) as long as the store is open.
+ */
+#ifndef CK_STORE_H
+#define CK_STORE_H
+
+#include "directory.h"
+#include "stream.h"
+
+typedef struct ck_store ck_store;
+
+/* What a save did. Zeroed is empty. */
+typedef struct ck_commit {
+  uint64_t generation;
+  uint64_t bytes; /* of the file */
+  char path[CK_PATH_CAP];
+  ck_error_list notes; /* what failed without failing the save */
+} ck_commit;
+
+void ck_commit_clear(ck_commit *commit);
+
+/* Open the store in `dir`, which exists, and sweep temporary files of dead
+ * processes there. `keep` is how many generations stay: 1 or 2. `vfs` must
+ * outlive the store. On failure `*out` is NULL. */
+ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
+                        unsigned keep, ck_error *err);
+
+/* NULL is allowed. */
+void ck_store_close(ck_store *store);
+
+/* Say what the next saves consist of: the header's members for the tensors,
+ * and the tensors' sizes in the order of the file. Both are copied. On failure
+ * the plan there was still stands. */
+ck_status ck_store_plan(ck_store *store, const char *tensors, size_t n_tensors,
+                        const uint64_t *sizes, size_t n_sizes, ck_error *err);
+
+/* Whether ck_store_commit() would accept these arguments, without doing
+ * anything: CK_OK or CK_ERR_ARG (or CK_ERR_NOMEM). */
+ck_status ck_store_check(ck_store *store, const uint64_t *addresses, size_t n,
+                         const char *metadata, size_t n_metadata,
+                         ck_error *err);
+
+/* Commit the next generation from the tensors at `addresses`, which are only
+ * read, and only during the call. `out` must be zeroed or hold an earlier
+ * commit, which is replaced.
+ * On CK_OK the checkpoint survives a power cut (I2).
+ * On CK_ERR_DURABILITY it is in place under its name (`out` says which), older
+ * ones are too, but a power cut may take it back.
+ * On anything else the directory is as it was (I4), unless removing the
+ * temporary file failed too; then the next ck_store_open() sweeps it. */
+ck_status ck_store_commit(ck_store *store, const uint64_t *addresses, size_t n,
+                          const char *metadata, size_t n_metadata,
+                          ck_commit *out, ck_error *err);
+
+/* A checkpoint that was restored. Zeroed is empty. */
+typedef struct ck_loaded {
+  bool found;
+  ck_image image;
+  char path[CK_PATH_CAP];
+  ck_error_list skipped; /* newer ones that did not verify, and why */
+} ck_loaded;
+
+/* The newest generation that verifies in full (I5). Nothing to restore is
+ * CK_OK with `found` false. If there are files and none verifies: the first
+ * one's error, CK_ERR_CORRUPT before CK_ERR_IO. Changes no file; generations
+ * that were skipped no longer count as kept. `out` must be zeroed; to be
+ * cleared also after a failure, where `skipped` is still of use. */
+ck_status ck_store_load(ck_store *store, ck_loaded *out, ck_error *err);
+void ck_loaded_clear(ck_loaded *loaded);
+
+/* Read one file, wherever it is, so far as `depth` says, without a store. A
+ * name with a generation in it must be the right one. */
+ck_status ck_checkpoint_read(ck_vfs *vfs, const char *path,
+                             ck_stream_depth depth, ck_image *image,
+                             ck_error *err);
+
+/* Delete our committed files, oldest first, and stale temporary files; nothing
+ * else. Calls `visit` with the path of each that is gone. Tries all, returns
+ * the first failure. */
+ck_status ck_directory_delete(ck_vfs *vfs, const char *dir,
+                              ck_name_visitor *visit, void *context,
+                              ck_error *err);
+
+#endif

@@ -1,0 +1,187 @@
+/* stream.c: see stream.h. */
+#include "stream.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "crc32c.h"
+
+void ck_scratch_release(ck_scratch *scratch) {
+  ck_buffer_release(&scratch->header);
+  ck_buffer_release(&scratch->block);
+  ck_buffer_release(&scratch->table);
+}
+
+/* Where the next byte of a source is. */
+typedef struct cursor {
+  size_t tensor;
+  uint64_t offset;
+} cursor;
+
+static void source_copy(const ck_source *source, cursor *at, uint8_t *out,
+                        uint64_t n) {
+  while (n > 0) {
+    uint64_t left = source->sizes[at->tensor] - at->offset;
+    uint64_t take = left < n ? left : n;
+    if (take > 0) {
+      const uint8_t *from =
+          (const uint8_t *)(uintptr_t)source->addresses[at->tensor];
+      memcpy(out, from + at->offset, (size_t)take);
+    }
+    out += take;
+    n -= take;
+    at->offset += take;
+    if (at->offset == source->sizes[at->tensor]) {
+      at->tensor++;
+      at->offset = 0;
+    }
+  }
+}
+
+ck_status ck_stream_write(ck_file *file, const ck_layout *layout,
+                          const ck_source *source, uint64_t generation,
+                          ck_scratch *scratch, ck_error *err) {
+  ck_status status;
+  cursor at = {0, 0};
+  ck_footer footer;
+  uint8_t *table;
+  CK_TRY(ck_buffer_reserve(&scratch->block, CK_BLOCK_SIZE, err));
+  CK_TRY(ck_buffer_reserve(&scratch->table, layout->trailer_len, err));
+  table = scratch->table.data;
+  memset(table, 0, (size_t)layout->table_len);
+
+  CK_TRY(ck_file_write(file, scratch->header.data, (size_t)layout->data_at,
+                       err));
+  for (uint64_t i = 0; i < layout->n_blocks; i++) {
+    size_t n = (size_t)ck_layout_block_size(layout, i);
+    uint8_t *block = scratch->block.data;
+    source_copy(source, &at, block, n);
+    ck_le32_put(table + 4 * i, ck_crc32c_update(0, block, n));
+    CK_TRY(ck_file_write(file, block, n, err));
+  }
+
+  footer.layout = *layout;
+  footer.generation = generation;
+  footer.header_crc =
+      ck_crc32c_update(0, scratch->header.data, (size_t)layout->data_at);
+  footer.table_crc = ck_crc32c_update(0, table, (size_t)layout->table_len);
+  ck_footer_encode(&footer, table + layout->table_len);
+  CK_TRY(ck_file_write(file, table, (size_t)layout->trailer_len, err));
+
+cleanup:
+  return status;
+}
+
+static ck_status damage(ck_error *err, const ck_file *file,
+                        const char *cause) {
+  return ck_error_set(err, CK_ERR_CORRUPT, "verify", file->path, 0, "%s",
+                      cause);
+}
+
+static ck_status footer_read(ck_file *file, uint64_t generation,
+                             ck_footer *footer, ck_error *err) {
+  ck_file_info info;
+  uint8_t bytes[CK_FOOTER_SIZE];
+  ck_status status;
+  CK_TRY(ck_file_info_get(file, &info, err));
+  if (!info.regular) {
+    status = damage(err, file, "not a regular file");
+    goto cleanup;
+  }
+  if (info.size < CK_LENGTH_SIZE + CK_FOOTER_SIZE) {
+    status = damage(err, file, "too short: cut off or not ours");
+    goto cleanup;
+  }
+  CK_TRY(ck_file_read(file, info.size - CK_FOOTER_SIZE, bytes, sizeof bytes,
+                      err));
+  CK_TRY(ck_footer_decode(footer, bytes, info.size, file->path, err));
+  if (generation != 0 && footer->generation != generation) {
+    status = ck_error_set(err, CK_ERR_CORRUPT, "verify", file->path, 0,
+                          "holds generation %" PRIu64 ", not the one it is "
+                          "named for",
+                          footer->generation);
+  }
+cleanup:
+  return status;
+}
+
+static ck_status header_read(ck_file *file, const ck_footer *footer,
+                             ck_buffer *header, ck_error *err) {
+  const ck_layout *layout = &footer->layout;
+  size_t n = (size_t)layout->data_at;
+  ck_status status;
+  CK_TRY(ck_buffer_reserve(header, layout->data_at + 1, err));
+  CK_TRY(ck_file_read(file, 0, header->data, n, err));
+  header->data[n] = '\0';
+  if (ck_crc32c_update(0, header->data, n) != footer->header_crc) {
+    status = damage(err, file, "the header's checksum does not match");
+  } else if (!ck_header_check(header->data, layout)) {
+    status = damage(err, file, "the header is not one of ours");
+  }
+cleanup:
+  return status;
+}
+
+/* Through one block's memory when `data` is NULL, into it otherwise. */
+static ck_status data_read(ck_file *file, const ck_footer *footer,
+                           ck_buffer *data, ck_error *err) {
+  const ck_layout *layout = &footer->layout;
+  ck_buffer table = {0};
+  ck_buffer block = {0};
+  ck_status status;
+  CK_TRY(ck_buffer_reserve(&table, layout->table_len, err));
+  CK_TRY(ck_file_read(file, layout->table_at, table.data,
+                      (size_t)layout->table_len, err));
+  if (ck_crc32c_update(0, table.data, (size_t)layout->table_len) !=
+      footer->table_crc) {
+    status = damage(err, file, "the checksum table is damaged");
+    goto cleanup;
+  }
+  CK_TRY(data == NULL ? ck_buffer_reserve(&block, CK_BLOCK_SIZE, err)
+                      : ck_buffer_reserve(data, layout->data_len, err));
+  for (uint64_t i = 0; i < layout->n_blocks; i++) {
+    uint64_t offset = i * CK_BLOCK_SIZE;
+    size_t n = (size_t)ck_layout_block_size(layout, i);
+    uint8_t *into = data == NULL ? block.data : data->data + offset;
+    CK_TRY(ck_file_read(file, layout->data_at + offset, into, n, err));
+    if (ck_crc32c_update(0, into, n) != ck_le32_get(table.data + 4 * i)) {
+      status = ck_error_set(err, CK_ERR_CORRUPT, "verify", file->path, 0,
+                            "the checksum of data block %" PRIu64 " of %" PRIu64
+                            " does not match",
+                            i + 1, layout->n_blocks);
+      err->offset = offset;
+      err->length = n;
+      goto cleanup;
+    }
+  }
+cleanup:
+  ck_buffer_release(&table);
+  ck_buffer_release(&block);
+  return status;
+}
+
+ck_status ck_stream_read(ck_file *file, ck_stream_depth depth,
+                         uint64_t generation, ck_image *image, ck_error *err) {
+  ck_footer footer;
+  ck_status status;
+  memset(image, 0, sizeof *image);
+  CK_TRY(footer_read(file, generation, &footer, err));
+  CK_TRY(header_read(file, &footer, &image->header, err));
+  if (depth != CK_READ_HEADER) {
+    CK_TRY(data_read(file, &footer,
+                     depth == CK_READ_LOAD ? &image->data : NULL, err));
+  }
+  image->generation = footer.generation;
+  image->layout = footer.layout;
+cleanup:
+  if (status != CK_OK) {
+    ck_image_release(image);
+  }
+  return status;
+}
+
+void ck_image_release(ck_image *image) {
+  ck_buffer_release(&image->header);
+  ck_buffer_release(&image->data);
+  memset(image, 0, sizeof *image);
+}

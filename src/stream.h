@@ -1,0 +1,59 @@
+/* stream.h: a checkpoint through an open file, in one pass.
+ *
+ * Owns: the order of bytes going out and coming in, checksummed on the way.
+ * May not touch: which file it is, names, policy. Keeps its part of I5:
+ * nothing is handed out before it is verified.
+ */
+#ifndef CK_STREAM_H
+#define CK_STREAM_H
+
+#include "buffer.h"
+#include "file.h"
+#include "format.h"
+
+/* The tensors' bytes, one after the other, wherever they are. Borrowed. */
+typedef struct ck_source {
+  const uint64_t *addresses;
+  const uint64_t *sizes;
+  size_t n;
+} ck_source;
+
+/* Memory that is reused from save to save. Zeroed is valid. */
+typedef struct ck_scratch {
+  ck_buffer header; /* from ck_header_build() */
+  ck_buffer block;
+  ck_buffer table; /* the checksums, then the footer */
+} ck_scratch;
+
+void ck_scratch_release(ck_scratch *scratch);
+
+/* Write header, data and trailer to `file`, which is empty. The data are
+ * copied block by block before they are summed, so that a tensor changed
+ * meanwhile cannot make the file invalid. */
+ck_status ck_stream_write(ck_file *file, const ck_layout *layout,
+                          const ck_source *source, uint64_t generation,
+                          ck_scratch *scratch, ck_error *err);
+
+typedef enum ck_stream_depth {
+  CK_READ_HEADER, /* footer and header, verified */
+  CK_READ_VERIFY, /* all, verified, data not kept */
+  CK_READ_LOAD    /* all, verified, data kept */
+} ck_stream_depth;
+
+/* A checkpoint in memory. A zeroed one is empty. Owns its buffers. */
+typedef struct ck_image {
+  uint64_t generation;
+  ck_layout layout;
+  ck_buffer header; /* with the length in front, and a NUL behind */
+  ck_buffer data;   /* CK_READ_LOAD only */
+} ck_image;
+
+/* Read and verify. `generation` is what the file must say it is, 0 for any.
+ * On failure `image` is empty; damage in the data is CK_ERR_CORRUPT with the
+ * damaged block's offset and length. */
+ck_status ck_stream_read(ck_file *file, ck_stream_depth depth,
+                         uint64_t generation, ck_image *image, ck_error *err);
+
+void ck_image_release(ck_image *image);
+
+#endif

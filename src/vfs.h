@@ -1,0 +1,90 @@
+/* vfs.h: the only door to the operating system.
+ *
+ * Owns: the operations a store needs, as a struct of pointers, so that a test
+ * can put a failing, counting or forgetful layer in between (vfs_fault.c). May
+ * not touch: the order of operations, names of files, policy.
+ *
+ * Contract of every operation: returns 0, or an errno value (also on Windows),
+ * never -1; outputs are set only on 0. One call is one attempt: EINTR and short
+ * counts are handed to the caller (file.c), who goes on. Paths are UTF-8 on
+ * Windows, native elsewhere. A handle may be used by one thread at a time.
+ */
+#ifndef CK_VFS_H
+#define CK_VFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef intptr_t ck_handle; /* a descriptor, or a Windows HANDLE */
+
+typedef struct ck_file_info {
+  bool regular; /* a plain file: no link, directory, pipe or device */
+  uint64_t size;
+  uint64_t device;
+  uint64_t inode;
+} ck_file_info;
+
+/* Called once for every name but "." and "..". */
+typedef void ck_name_visitor(void *context, const char *name);
+
+typedef struct ck_vfs ck_vfs;
+struct ck_vfs {
+  /* Create a file that did not exist, for writing. EEXIST if it does, even as
+   * a dangling link. */
+  int (*create)(ck_vfs *vfs, const char *path, ck_handle *out);
+
+  /* Open for reading. Never follows a link in the last component, never waits
+   * for a pipe's other end. */
+  int (*open)(ck_vfs *vfs, const char *path, ck_handle *out);
+
+  /* Claim `size` bytes on disk. ENOTSUP, ENOSYS or EINVAL: cannot be done
+   * here, which says nothing about the space there is. */
+  int (*reserve)(ck_vfs *vfs, ck_handle handle, uint64_t size);
+
+  /* Append; `done` may be less than `n`. */
+  int (*write)(ck_vfs *vfs, ck_handle handle, const void *data, size_t n,
+               size_t *done);
+
+  /* Read at `offset`; `done` may be less than `n`, 0 at the end. */
+  int (*read)(ck_vfs *vfs, ck_handle handle, uint64_t offset, void *data,
+              size_t n, size_t *done);
+
+  /* Do not return before content and size are on stable storage. */
+  int (*sync)(ck_vfs *vfs, ck_handle handle);
+
+  /* The handle is gone afterwards, whatever is returned. */
+  int (*close)(ck_vfs *vfs, ck_handle handle);
+
+  int (*info)(ck_vfs *vfs, ck_handle handle, ck_file_info *out);
+
+  /* Information on the name itself, not on what a link points at. */
+  int (*lookup)(ck_vfs *vfs, const char *path, ck_file_info *out);
+
+  /* Give a file its new name; EEXIST if that name is taken. */
+  int (*rename)(ck_vfs *vfs, const char *from, const char *to);
+
+  int (*unlink)(ck_vfs *vfs, const char *path);
+
+  int (*list)(ck_vfs *vfs, const char *dir, ck_name_visitor *visit,
+              void *context);
+
+  /* Do not return before the names in `dir` are on stable storage. */
+  int (*sync_dir)(ck_vfs *vfs, const char *dir);
+
+  /* Bytes an unprivileged writer may still use on the file system of `dir`. */
+  int (*space)(ck_vfs *vfs, const char *dir, uint64_t *available);
+};
+
+/* The real one. Static; never freed; safe on any thread. */
+ck_vfs *ck_vfs_system(void);
+
+/* Processes, beside the files because they too are the operating system's. */
+uint64_t ck_process_self(void);
+bool ck_process_alive(uint64_t pid); /* true where one cannot know */
+void ck_process_kill_self(void);     /* as kill -9; for the fault layer */
+
+/* Eight bytes that another process is not likely to draw. Not for secrets. */
+uint64_t ck_process_nonce(void);
+
+#endif
