@@ -43,5 +43,5 @@ want_keras3() {
     *) echo "its installation failed (.cache/setup/cran.log)." >"$note" ;;
   esac
   more "skipped: $(cat "$note") Its tests are skipped."
-  more "Without .cache/setup/keras3.skipped CRAN is asked again."
+  more "To have CRAN asked again, delete .cache/setup/keras3.skipped"
 }

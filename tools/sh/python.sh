@@ -59,8 +59,11 @@ pip_install() {
   printf '%s\n' "$missing" | sed 's/^/    /'
   for file in "$@"; do arguments+=(-r "$file"); done
   bounded 1500 "$PYTHON" -m pip install --quiet --no-warn-script-location \
-    -c $REQUIREMENTS/constraints.txt "${arguments[@]}" ||
-    die "pip could not install them"
+    -c $REQUIREMENTS/constraints.txt "${arguments[@]}" \
+    >"$NOTES/pip.log" 2>&1 || {
+    grep -v '^WARNING' "$NOTES/pip.log" | tail -n 15 >&2
+    die "pip could not install them; all it said is in .cache/setup/pip.log"
+  }
 }
 
 # reticulate before 1.39 crashes on numpy 2.
@@ -105,8 +108,8 @@ want_torch() {
     fi
     if [ -f "$note" ]; then
       say "torch is not installed: $(cat "$note")"
-      more "TORCH=any takes it all the same; without .cache/setup/" \
-        "torch.skipped pip is asked again."
+      more "TORCH=any takes it all the same; to have pip asked again, delete"
+      more ".cache/setup/torch.skipped"
       return 1
     fi
   fi
@@ -118,7 +121,7 @@ want_torch() {
 want_python_packages() { # BACKEND...
   local backend
   NUMPY=$(numpy_file)
-  pip_install "asking about builds" $REQUIREMENTS/pip.txt
+  pip_install "what is to come: a pip that can be asked" $REQUIREMENTS/pip.txt
   for backend in "$@"; do
     if [ "$backend" = torch ]; then
       want_torch || [ "$GOAL" != demo ] ||

@@ -1,0 +1,107 @@
+# Owns: the parts a run of the tests is made of. Each runs one thing, under a
+# time limit, and records what came of it; none stops the others.
+# Sourced by tools/test after results.sh and install.sh.
+# shellcheck shell=bash
+
+# The C core alone, without R. TARGET is a target of tests/c/Makefile whose
+# programs print "ok ..." and "not ok ..." lines.
+leg_c() { # TARGET
+  local group="c-$1" log="$RESULTS/c-$1.log" status=0 outcome name
+  say "C tests: $1"
+  bounded 600 make -C tests/c "$1" >"$log" 2>&1 || status=$?
+  while IFS=$'\t' read -r outcome name; do
+    record "$outcome" "$group" "$name"
+  done < <(awk -v OFS='\t' '
+    /^ok .*# *SKIP/ { print "skipped", substr($0, 4); next }
+    /^ok /          { print "passed", substr($0, 4) }
+    /^not ok /      { print "failed", substr($0, 8) }' "$log")
+  if [ "$(count failed "$group")" -gt 0 ]; then
+    grep -A 6 '^not ok ' "$log" | sed 's/^/      | /'
+  elif [ "$status" -ne 0 ]; then
+    fail "$group" "make -C tests/c $1 ended with status $status" "$log"
+  elif [ "$(count passed "$group")" -eq 0 ]; then
+    fail "$group" "no test ran" "$log"
+  fi
+  more "$(tally "$group")"
+}
+
+leg_install() {
+  say "The package: build, compile, install"
+  if ! install_package; then
+    fail install "the package cannot be installed"
+    return 1
+  fi
+  if compiler_warnings >"$RESULTS/install.log"; then
+    fail install "the compiler warns" "$RESULTS/install.log"
+  else
+    record passed install "it compiles without a warning"
+  fi
+  more "$(tally install)"
+}
+
+# testthat in an R process of its own. Only the files whose names match PATTERN.
+leg_testthat() { # GROUP LIMIT PATTERN [VARIABLE=VALUE...]
+  local group=$1 limit=$2 pattern=$3 status=0
+  local log="$RESULTS/$group.log" out="$RESULTS/$group"
+  shift 3
+  say "testthat: $group"
+  bounded "$limit" env NOT_CRAN=true RETICULATE_PYTHON="$PYTHON" \
+    KERASBACKUP_PYTHON="$PYTHON" TF_CPP_MIN_LOG_LEVEL=2 "$@" \
+    Rscript tools/r/run-testthat.R "$group" "$out" "$pattern" \
+    3>&1 >"$log" 2>&1 || status=$?
+  if [ ! -e "$out.done" ]; then
+    [ "$status" -ne 124 ] || status="124, its time limit of $limit s,"
+    fail "$group" "the R process ended with status $status in $(
+      tail -n 1 "$out.at" 2>/dev/null || echo 'its set-up')" "$log"
+  elif [ "$(count passed "$group")" -eq 0 ] && [ -z "${FILTER:-}" ] &&
+    [ "$(count failed "$group")" -eq 0 ]; then
+    fail "$group" "no test ran" "$log"
+  fi
+  more "$group: $(tally "$group")"
+}
+
+leg_lint() {
+  say "Lint"
+  local what log
+  for what in $(tools/lint --list); do
+    log="$RESULTS/lint-$what.log"
+    if bounded 120 tools/lint "$what" >"$log" 2>&1; then
+      record passed lint "$what"
+    else
+      fail lint "$what" "$log"
+    fi
+  done
+  more "$(tally lint)"
+}
+
+# R CMD check as CRAN does it, and as on a machine without Python.
+leg_check() {
+  local dir="$CACHE/check" status=0 options=(--as-cran)
+  say "R CMD build and R CMD check --as-cran, without Python"
+  has pdflatex || {
+    options+=(--no-manual)
+    more "the PDF manual is left out: there is no pdflatex"
+  }
+  rm -rf "$dir" "$dir.log"
+  if ! build_package "$dir"; then
+    fail check "R CMD build" "$dir.log"
+    return
+  fi
+  (
+    cd "$dir" || exit 1
+    # What needs a network, or packages that Debian lacks, is left out.
+    bounded 900 env -u NOT_CRAN -u KERAS_BACKEND -u KERASBACKUP_PYTHON \
+      RETICULATE_PYTHON=/nonexistent/python _R_CHECK_FORCE_SUGGESTS_=false \
+      _R_CHECK_CRAN_INCOMING_REMOTE_=false _R_CHECK_SYSTEM_CLOCK_=false \
+      R CMD check "${options[@]}" kerasbackup_*.tar.gz
+  ) >"$dir.log" 2>&1 || status=$?
+  cp "$dir.log" "$RESULTS/check.log"
+  if bounded 60 Rscript tools/r/judge-check.R \
+    "$dir/kerasbackup.Rcheck/00check.log" "$status" \
+    >"$RESULTS/check-judged.log" 2>&1; then
+    record passed check "R CMD check --as-cran"
+    sed 's/^/    /' "$RESULTS/check-judged.log"
+  else
+    fail check "R CMD check --as-cran" "$RESULTS/check-judged.log"
+  fi
+}
