@@ -113,7 +113,8 @@ backup_verify <- function(dir, all = FALSE) {
 #' @export
 backup_history <- function(dir) {
   dir <- check_existing_dir(dir)
-  manifest_history(backup_manifest(backup_files(dir)$path[[1]])$metadata)
+  newest <- backup_files(dir)$path[[1]]
+  manifest_history(backup_manifest(newest)$metadata)
 }
 
 #' Read the variables of a backup

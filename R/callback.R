@@ -85,7 +85,7 @@ callback_backup_and_restore <- function(
     on_save_error = c("warn", "stop"),
     verbose = FALSE) {
   check_dots(...)
-  bridge_callback(list(
+  config <- list(
     backup_dir = check_backup_dir(backup_dir),
     save_freq = check_save_freq(save_freq),
     delete_checkpoint = check_flag(delete_checkpoint, "delete_checkpoint"),
@@ -94,5 +94,6 @@ callback_backup_and_restore <- function(
       on_save_error, c("warn", "stop"), "on_save_error"
     ),
     verbose = check_flag(verbose, "verbose")
-  ))
+  )
+  bridge_callback(config)
 }

@@ -17,6 +17,13 @@ dtype_sizes <- c(
 # @param dtype one of names(dtype_sizes).
 # @return vector of length(bytes) / dtype_sizes[[dtype]] elements.
 dtype_decode <- function(bytes, dtype) {
+  if (length(bytes) == 0) {
+    return(switch(dtype,
+      BOOL = logical(),
+      U8 = , I8 = , U16 = , I16 = , I32 = integer(),
+      double()
+    ))
+  }
   n <- length(bytes) / dtype_sizes[[dtype]]
   int <- function(size, signed = TRUE) {
     readBin(bytes, "integer", n, size, signed = signed, endian = "little")

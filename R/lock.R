@@ -25,7 +25,8 @@ lock_table <- new.env(parent = emptyenv())
 # @return a lock (environment: dir, key, handle, made_dir, is_stale), or stops
 #   with `kerasbackup_error_locked`.
 lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
-  key <- store_file_id(dir)
+  # A link to a directory is the same directory.
+  key <- store_file_id(normalizePath(dir))
   holder <- lock_holder(key)
   if (!is.null(holder)) {
     if (!holder$is_stale()) {
@@ -76,11 +77,35 @@ lock_remove_files <- function(lock) {
 # @return list(pid, host, started, made_dir), or NULL.
 owner_read <- function(dir) {
   path <- file.path(dir, owner_name)
-  if (!is_plain_file(path)) {
-    return(NULL)
+  if (is_ours(path)) {
+    tryCatch(jsonlite::read_json(path), error = function(e) NULL)
   }
-  owner <- tryCatch(jsonlite::read_json(path), error = function(e) NULL)
-  if (is.list(owner) && identical(owner$written_by, "kerasbackup")) owner
+}
+
+# A file of the owner's name that somebody else wrote stays as it is; all that is
+# lost is the owner's name in a message.
+owner_write <- function(dir, made_dir) {
+  path <- file.path(dir, owner_name)
+  if (file.exists(path) && !is_ours(path)) {
+    return(invisible())
+  }
+  owner <- list(
+    written_by = "kerasbackup",
+    pid = Sys.getpid(),
+    host = host_name(),
+    started = format(Sys.time(), "%Y-%m-%d %H:%M:%S"),
+    made_dir = made_dir
+  )
+  jsonlite::write_json(owner, path, auto_unbox = TRUE)
+}
+
+# Ours begins as owner_write() begins it; empty is one whose writer was killed.
+is_ours <- function(path) {
+  start <- "{\"written_by\":\"kerasbackup\""
+  is_plain_file(path) && (
+    file.size(path) == 0 ||
+      identical(readChar(path, nchar(start), useBytes = TRUE), start)
+  )
 }
 
 lock_holder <- function(key) {
@@ -89,14 +114,16 @@ lock_holder <- function(key) {
 }
 
 lock_file <- function(dir, attempts = 100) {
-  path <- file.path(dir, lock_name)
-  if (is_link(path)) {
-    stop_directory(
-      dir,
-      paste0("`", lock_name, "` in it is a link."),
-      "Remove the link: locks are never followed out of the directory."
-    )
+  for (name in c(lock_name, owner_name)) {
+    if (is_link(file.path(dir, name))) {
+      stop_directory(
+        dir,
+        paste0("`", name, "` in it is a link."),
+        "Remove the link: it is never followed out of the directory."
+      )
+    }
   }
+  path <- file.path(dir, lock_name)
   for (attempt in seq_len(attempts)) {
     before <- store_file_id(path)
     handle <- tryCatch(
@@ -135,28 +162,9 @@ lock_impossible <- function(dir, error) {
   NULL
 }
 
-owner_write <- function(dir, made_dir) {
-  path <- file.path(dir, owner_name)
-  if (is_link(path)) {
-    stop_directory(
-      dir,
-      paste0("`", owner_name, "` in it is a link."),
-      "Remove the link: it is never followed out of the directory."
-    )
-  }
-  owner <- list(
-    written_by = "kerasbackup",
-    pid = Sys.getpid(),
-    host = host_name(),
-    started = format(Sys.time(), "%Y-%m-%d %H:%M:%S"),
-    made_dir = made_dir
-  )
-  jsonlite::write_json(owner, path, auto_unbox = TRUE)
-}
-
 lock_unlink <- function(dir, keep_dir) {
   owner <- file.path(dir, owner_name)
-  if (!is.null(owner_read(dir))) {
+  if (is_ours(owner)) {
     unlink(owner)
   }
   lock <- file.path(dir, lock_name)

@@ -185,7 +185,8 @@ manifest_tensors_at <- function(tensors, offset, length) {
   if (is.na(offset)) {
     return(NULL)
   }
-  hit <- tensors$begin < offset + length & tensors$end > offset
+  hit <- tensors$begin < offset + length & tensors$end > offset &
+    tensors$end > tensors$begin
   if (!any(hit)) {
     return(NULL)
   }

@@ -23,9 +23,31 @@ NULL
 #' @noRd
 store_result <- function(result) {
   if (inherits(result, "kb_failure")) {
-    stop_store_failure(result)
+    stop_store_failure(result, tensor = store_damaged_tensors(result))
   }
   result
+}
+
+#' The names of the tensors that a failure is about
+#' @param failure <kb_failure>
+#' @return <character>, or `NULL` where the damage is not in a tensor or the
+#'   header, which has the names, is damaged too
+#' @noRd
+store_damaged_tensors <- function(failure) {
+  if (is.na(failure$offset)) {
+    return(NULL)
+  }
+  header <- .Call(ffi_checkpoint_header, failure$path)
+  if (inherits(header, "kb_failure")) {
+    return(NULL)
+  }
+  tryCatch(
+    {
+      tensors <- manifest_parse(header, failure$path)$tensors
+      manifest_tensors_at(tensors, failure$offset, failure$length)
+    },
+    kerasbackup_error_corrupt = function(e) NULL
+  )
 }
 
 #' Open the store in a directory

@@ -1,0 +1,87 @@
+# What the tests that train need. They run once a backend, each in a process of
+# its own: KERAS_BACKEND says which, RETICULATE_PYTHON which Python.
+
+skip_without_keras <- function() {
+  skip_if(
+    Sys.getenv("KERAS_BACKEND") == "",
+    "KERAS_BACKEND is not set"
+  )
+  skip_if_not(
+    reticulate::py_available(initialize = TRUE) &&
+      reticulate::py_module_available("keras"),
+    "there is no Python with keras"
+  )
+}
+
+keras <- function() reticulate::import("keras")
+
+# The same data and the same model in every process.
+train_data <- function(n = 96) {
+  withr::with_seed(1, {
+    x <- matrix(rnorm(n * 4), n, 4)
+    list(x = x, y = matrix(x %*% c(1, -2, 3, 0.5) + rnorm(n), n, 1))
+  })
+}
+
+# Dropout has a seed generator, BatchNormalization has states that are no
+# weights, Adam has moments: all of it must come back.
+build_model <- function(seed = 1L, units = 8L, compile = TRUE, input = TRUE) {
+  k <- keras()
+  k$utils$set_random_seed(as.integer(seed))
+  model <- k$Sequential(c(
+    if (input) list(k$Input(reticulate::tuple(4L))),
+    list(
+      k$layers$Dense(units, activation = "relu"),
+      k$layers$BatchNormalization(),
+      k$layers$Dropout(0.3),
+      k$layers$Dense(1L)
+    )
+  ))
+  if (compile) {
+    model$compile(optimizer = "adam", loss = "mse", metrics = list("mae"))
+  }
+  model
+}
+
+fit_model <- function(model, ..., epochs = 6L, callbacks = list(),
+                      data = train_data()) {
+  model$fit(
+    reticulate::np_array(data$x, dtype = "float32"),
+    reticulate::np_array(data$y, dtype = "float32"),
+    epochs = as.integer(epochs), verbose = 0L, callbacks = callbacks, ...
+  )
+}
+
+# Every variable's bytes, in Keras' order.
+variables_of <- function(model) {
+  all <- c(
+    reticulate::iterate(model$variables),
+    reticulate::iterate(model$optimizer$variables),
+    reticulate::iterate(model$metrics_variables)
+  )
+  lapply(all, function(variable) {
+    reticulate::py_to_r(keras()$ops$convert_to_numpy(variable))
+  })
+}
+
+# Raises when epoch `epoch` (the first is 0) begins, as the example in Keras'
+# documentation does.
+interrupt_at <- function(epoch) {
+  keras()$callbacks$LambdaCallback(
+    on_epoch_begin = function(e, logs = NULL) {
+      if (e == epoch) stop("interrupted")
+    }
+  )
+}
+
+# Trains until it is interrupted, and makes sure that it was.
+fit_until <- function(model, epoch, callback, ...) {
+  expect_error(
+    fit_model(model, ..., callbacks = list(callback, interrupt_at(epoch))),
+    "interrupted"
+  )
+}
+
+files_in <- function(dir) {
+  list.files(dir, all.files = TRUE, no.. = TRUE)
+}

@@ -1,0 +1,102 @@
+# What the public door lets in. Arguments are checked before Python is looked
+# for, so none of this needs it.
+
+expect_bad <- function(...) {
+  error <- expect_error(
+    callback_backup_and_restore(...),
+    class = "kerasbackup_error_argument"
+  )
+  expect_s3_class(error, "kerasbackup_error")
+  error
+}
+
+test_that("a bad backup_dir is refused in clear words", {
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore()
+    callback_backup_and_restore("")
+    callback_backup_and_restore(NULL)
+    callback_backup_and_restore(character())
+    callback_backup_and_restore(NA)
+    callback_backup_and_restore(NA_character_)
+    callback_backup_and_restore("  ")
+    callback_backup_and_restore(3)
+    callback_backup_and_restore(c("a", "b"))
+    callback_backup_and_restore(list("a"))
+  })
+  expect_equal(expect_bad("")$arg, "backup_dir")
+  expect_equal(expect_bad()$arg, "backup_dir")
+  expect_equal(expect_bad(c("a", "b"))$arg, "backup_dir")
+})
+
+test_that("a backup_dir that is a file is refused and left as it is", {
+  file <- withr::local_tempfile(lines = "mine")
+  error <- expect_bad(file)
+  expect_match(conditionMessage(error), file, fixed = TRUE)
+  expect_match(conditionMessage(error), "is a file, not a directory")
+  expect_equal(readLines(file), "mine")
+})
+
+test_that("a bad save_freq is refused in Keras' words", {
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", 0)
+    callback_backup_and_restore("d", -1)
+    callback_backup_and_restore("d", 1.5)
+    callback_backup_and_restore("d", "step")
+    callback_backup_and_restore("d", NA)
+    callback_backup_and_restore("d", NA_integer_)
+    callback_backup_and_restore("d", TRUE)
+    callback_backup_and_restore("d", FALSE)
+    callback_backup_and_restore("d", NULL)
+    callback_backup_and_restore("d", c(1, 2))
+    callback_backup_and_restore("d", Inf)
+    callback_backup_and_restore("d", 2^31)
+  })
+  expect_equal(expect_bad("d", 0)$arg, "save_freq")
+})
+
+test_that("flags that are not flags are refused", {
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", "epoch", NA)
+    callback_backup_and_restore("d", delete_checkpoint = "yes")
+    callback_backup_and_restore("d", double_checkpoint = 1)
+    callback_backup_and_restore("d", verbose = NULL)
+    callback_backup_and_restore("d", verbose = c(TRUE, FALSE))
+    callback_backup_and_restore("d", on_save_error = "ignore")
+  })
+  expect_equal(expect_bad("d", verbose = 1)$arg, "verbose")
+})
+
+test_that("unknown and unnamed extra arguments are refused", {
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", "epoch", TRUE, FALSE)
+    callback_backup_and_restore("d", save_frq = 1)
+    callback_backup_and_restore("d", overwrite = TRUE, foo = 1)
+  })
+})
+
+test_that("refused arguments leave nothing behind", {
+  dir <- withr::local_tempdir()
+  withr::local_dir(dir)
+  expect_bad("backup", save_freq = 0)
+  expect_length(list.files(dir, all.files = TRUE, no.. = TRUE), 0)
+})
+
+test_that("paths become absolute, links and spaces are kept", {
+  dir <- withr::local_tempdir()
+  withr::local_dir(dir)
+  expect_equal(check_backup_dir("a b/\u00fc"), file.path(getwd(), "a b/\u00fc"))
+  expect_equal(check_backup_dir("/x/y/"), "/x/y")
+  expect_equal(check_backup_dir("/"), "/")
+  expect_equal(check_backup_dir("~/z"), file.path(path.expand("~"), "z"))
+})
+
+test_that("the looking verbs refuse a bad directory", {
+  missing_dir <- file.path(withr::local_tempdir(), "no")
+  for (verb in list(
+    backup_info, backup_verify, backup_history, backup_read, backup_delete
+  )) {
+    expect_error(verb(NULL), class = "kerasbackup_error_argument")
+    expect_error(verb(missing_dir), class = "kerasbackup_error_io")
+  }
+  expect_false(dir.exists(missing_dir))
+})

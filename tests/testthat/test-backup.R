@@ -1,0 +1,152 @@
+# The verbs that look at checkpoints, on backups made without Python.
+
+test_that("backup_info() says what a checkpoint holds", {
+  dir <- withr::local_tempdir()
+  path <- save_backup(dir, fields = example_fields())
+  info <- backup_info(dir)
+  expect_s3_class(info, "keras_backup")
+  expect_equal(info$epoch, 3L)
+  expect_equal(info$batch, 0L)
+  expect_equal(info$saved_at, as.POSIXct("2026-01-02 03:04:05", tz = "UTC"))
+  expect_equal(info$versions, c(kerasbackup = "0.1.0", keras = "3.15.1"))
+  expect_equal(info$files$path, path)
+  expect_equal(info$files$bytes, file.size(path))
+  expect_equal(info$variables$name, names(example_tensors()))
+  expect_equal(info$variables$bytes, c(24, 8, 4, 4, 0))
+
+  frame <- as.data.frame(info)
+  expect_s3_class(frame, "data.frame")
+  expect_equal(frame$shape, c("(2, 3)", "(2)", "()", "(1, 2, 2)", "(0, 4)"))
+  expect_equal(frame$dtype, c("F32", "U32", "I32", "BOOL", "U8"))
+})
+
+test_that("a keras_backup prints itself", {
+  dir <- withr::local_tempdir()
+  save_backup(dir, fields = example_fields(), keep = 2L, times = 3)
+  expect_snapshot(
+    print(backup_info(dir)),
+    transform = function(lines) {
+      lines <- sub(dir, "<dir>", lines, fixed = TRUE)
+      sub("^<dir>.*", "<dir>", lines)
+    }
+  )
+  fields <- example_fields()
+  fields$batch <- "1"
+  fields$epoch <- "1"
+  save_backup(dir, fields = fields)
+  expect_match(
+    format(backup_info(dir)), "1 epoch complete and 1 batch",
+    fixed = TRUE, all = FALSE
+  )
+})
+
+test_that("backup_read() gives R arrays in R's dimension order", {
+  dir <- withr::local_tempdir()
+  save_backup(dir)
+  values <- backup_read(dir)
+  expect_named(values, names(example_tensors()))
+  expect_equal(values[["variables/dense/kernel"]],
+    matrix(as.numeric(1:6), 2, 3, byrow = TRUE))
+  expect_equal(values[["variables/seed"]], array(c(7, 2^32 - 1), 2))
+  expect_identical(values[["optimizer/iterations"]], 12L)
+  expect_equal(dim(values[["variables/flags"]]), c(1, 2, 2))
+  expect_equal(values[["variables/flags"]][1, 1, 2], FALSE)
+  expect_equal(values[["variables/flags"]][1, 2, 2], TRUE)
+  expect_equal(dim(values[["variables/none"]]), c(0, 4))
+
+  one <- backup_read(dir, "variables/seed")
+  expect_equal(one, values["variables/seed"])
+  expect_error(
+    backup_read(dir, "variables/sed"),
+    "no variable `variables/sed`",
+    class = "kerasbackup_error_argument"
+  )
+  expect_error(backup_read(dir, 1), class = "kerasbackup_error_argument")
+})
+
+test_that("backup_history() is the whole run", {
+  dir <- withr::local_tempdir()
+  save_backup(dir, fields = example_fields())
+  expect_equal(
+    backup_history(dir),
+    data.frame(epoch = 1:3, loss = c(0.5, 0.25, 0.125))
+  )
+})
+
+test_that("backup_verify() names file and tensor of any damage", {
+  dir <- withr::local_tempdir()
+  path <- save_backup(dir, fields = example_fields())
+  expect_invisible(backup_verify(dir))
+  expect_true(backup_verify(dir))
+
+  whole <- readBin(path, "raw", file.size(path))
+  header <- readBin(whole[1:8], "integer", 1, 4) + 8
+  flip_bit(path, header + 25)
+  error <- expect_error(
+    backup_verify(dir),
+    class = "kerasbackup_error_corrupt"
+  )
+  expect_equal(error$path, path)
+  expect_true("variables/seed" %in% error$tensor)
+  expect_match(conditionMessage(error), path, fixed = TRUE)
+  expect_match(conditionMessage(error), "variables/seed", fixed = TRUE)
+  expect_true(file.exists(path))
+  expect_error(backup_read(dir), class = "kerasbackup_error_corrupt")
+
+  writeBin(whole, path)
+  expect_true(backup_verify(dir))
+  flip_bit(path, 20)
+  expect_error(backup_verify(dir), class = "kerasbackup_error_corrupt")
+  expect_error(backup_info(dir), class = "kerasbackup_error_corrupt")
+})
+
+test_that("backup_verify(all = TRUE) sees the older one too", {
+  dir <- withr::local_tempdir()
+  save_backup(dir, keep = 2L, times = 2)
+  older <- store_list(dir)$path[[2]]
+  flip_bit(older, file.size(older) - 100)
+  expect_true(backup_verify(dir))
+  error <- expect_error(
+    backup_verify(dir, all = TRUE),
+    class = "kerasbackup_error_corrupt"
+  )
+  expect_equal(error$path, older)
+})
+
+test_that("a directory without checkpoints is an error that says so", {
+  dir <- withr::local_tempdir()
+  for (verb in list(backup_info, backup_verify, backup_history, backup_read)) {
+    error <- expect_error(verb(dir), class = "kerasbackup_error_io")
+    expect_match(conditionMessage(error), "There is no checkpoint")
+  }
+  expect_length(list.files(dir, all.files = TRUE, no.. = TRUE), 0)
+})
+
+test_that("I7: backup_delete() deletes our files and nothing else", {
+  dir <- withr::local_tempdir()
+  path <- save_backup(dir, keep = 2L, times = 2)
+  mine <- file.path(dir, c(
+    "notes.txt", "backup-1.safetensors", "backup-000000000009.safetensors.bak",
+    "backup-000000000077.safetensors"
+  ))
+  for (file in mine) writeLines("mine", file)
+  dir.create(file.path(dir, "sub"))
+  target <- withr::local_tempfile(lines = "elsewhere")
+  link <- file.path(dir, "backup-000000000099.safetensors")
+  file.symlink(target, link)
+
+  deleted <- backup_delete(dir)
+  expect_length(deleted, 2)
+  expect_true(path %in% deleted)
+  expect_setequal(
+    list.files(dir, all.files = TRUE, no.. = TRUE),
+    c(basename(mine), "sub", basename(link))
+  )
+  expect_equal(readLines(target), "elsewhere")
+})
+
+test_that("backup_delete() of nothing deletes nothing", {
+  dir <- withr::local_tempdir()
+  expect_equal(backup_delete(dir), character())
+  expect_true(dir.exists(dir))
+})

@@ -1,0 +1,281 @@
+# What is in the directory before, during and after training (I1, I4, I7, I8,
+# I10), and what the flags do.
+
+test_that("I10: interruption keeps the checkpoint, completion deletes it", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  writeLines("mine", file.path(dir, "notes.txt"))
+  fit_until(build_model(), 2L, callback_backup_and_restore(dir))
+  expect_equal(nrow(store_list(dir)), 1)
+  fit_model(build_model(), callbacks = list(callback_backup_and_restore(dir)))
+  # I7: what is not ours stays, and so does a directory that was there before.
+  expect_equal(files_in(dir), "notes.txt")
+})
+
+test_that("delete_checkpoint = FALSE leaves nothing to do", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  for (freq in list("epoch", 7L)) {
+    path <- file.path(dir, freq)
+    callback <- callback_backup_and_restore(path, freq, FALSE)
+    model <- build_model()
+    fit_model(model, callbacks = list(callback))
+    expect_true(backup_verify(path))
+    expect_equal(backup_info(path)$epoch, 6L)
+    expect_equal(backup_history(path)$epoch, 1:6)
+
+    again <- build_model(seed = 3L)
+    history <- fit_model(
+      again, callbacks = list(callback_backup_and_restore(path, freq, FALSE))
+    )
+    expect_length(history$epoch, 0)
+    expect_identical(variables_of(again)[1:9], variables_of(model)[1:9])
+    # More epochs go on from there.
+    history <- fit_model(
+      again, epochs = 8L,
+      callbacks = list(callback_backup_and_restore(path, freq, FALSE))
+    )
+    expect_equal(unlist(history$epoch), 6:7)
+    expect_length(fit_model(again, epochs = 2L)$epoch, 2)
+  }
+})
+
+test_that("training that a callback ended is complete", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  run <- function() {
+    stopper <- keras()$callbacks$EarlyStopping("loss", patience = 0L, mode = "max")
+    fit_model(build_model(), callbacks = list(
+      stopper, callback_backup_and_restore(dir, delete_checkpoint = FALSE)
+    ))
+  }
+  expect_length(run()$epoch, 2)
+  expect_length(run()$epoch, 0)
+})
+
+test_that("double_checkpoint keeps two, without it there is one", {
+  skip_without_keras()
+  for (double in c(FALSE, TRUE)) {
+    dir <- withr::local_tempdir()
+    fit_until(
+      build_model(), 4L,
+      callback_backup_and_restore(dir, double_checkpoint = double)
+    )
+    expect_equal(nrow(store_list(dir)), 1 + double)
+  }
+})
+
+test_that("I5: a damaged newest one falls back with a warning", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  fit_until(
+    build_model(), 4L, callback_backup_and_restore(dir, double_checkpoint = TRUE)
+  )
+  newest <- store_list(dir)$path[[1]]
+  flip_bit(newest, file.size(newest) - 500)
+  history <- NULL
+  warning <- expect_warning(
+    history <- fit_model(build_model(), callbacks = list(
+      callback_backup_and_restore(dir, double_checkpoint = TRUE)
+    )),
+    class = "kerasbackup_warning_fallback"
+  )
+  expect_match(conditionMessage(warning), newest, fixed = TRUE)
+  expect_match(conditionMessage(warning), "Damaged tensor: ")
+  expect_equal(unlist(history$epoch), 3:5)
+})
+
+test_that("I5: a damaged only one is an error, nothing is changed", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  fit_until(build_model(), 3L, callback_backup_and_restore(dir))
+  path <- store_list(dir)$path
+  flip_bit(path, file.size(path) - 500)
+  before <- tools::md5sum(path)
+  model <- build_model(seed = 3L)
+  variables <- variables_of(model)[1:8]
+  error <- expect_error(
+    fit_model(model, callbacks = list(callback_backup_and_restore(dir))),
+    "CorruptError|damaged"
+  )
+  expect_match(conditionMessage(error), path, fixed = TRUE)
+  expect_identical(tools::md5sum(path), before)
+  expect_identical(variables_of(model)[1:8], variables)
+  # The failed attempt does not hold the directory.
+  expect_no_error(lock_release(lock_acquire(dir)))
+})
+
+test_that("I6: another model is an error that lists every difference", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  fit_until(build_model(), 3L, callback_backup_and_restore(dir))
+  path <- store_list(dir)$path
+  before <- tools::md5sum(path)
+
+  other <- build_model(seed = 3L, units = 5L)
+  variables <- variables_of(other)[1:9]
+  error <- expect_error(
+    fit_model(other, callbacks = list(callback_backup_and_restore(dir))),
+    "of another model"
+  )
+  message <- conditionMessage(error)
+  expect_match(message, "kernel, float32 (4, 5) in the model, float32 (4, 8) in the checkpoint", fixed = TRUE)
+  expect_match(message, "bias, float32 (5) in the model, float32 (8) in the checkpoint", fixed = TRUE)
+  expect_match(message, "moving_mean, float32 (5)", fixed = TRUE)
+  expect_identical(variables_of(other)[1:9], variables)
+
+  k <- keras()
+  deeper <- k$Sequential(list(
+    k$Input(reticulate::tuple(4L)),
+    k$layers$Dense(8L, name = "first"), k$layers$Dense(1L, name = "second")
+  ))
+  deeper$compile("sgd", "mse")
+  error <- expect_error(
+    fit_model(deeper, callbacks = list(callback_backup_and_restore(dir)))
+  )
+  expect_match(conditionMessage(error), "missing in the checkpoint: variables/first/kernel")
+  expect_match(conditionMessage(error), "missing in the model: variables/batch_normalization")
+  expect_identical(tools::md5sum(path), before)
+  # The right model still goes on.
+  history <- fit_model(
+    build_model(), callbacks = list(callback_backup_and_restore(dir))
+  )
+  expect_equal(unlist(history$epoch), 3:5)
+})
+
+test_that("I8: two callbacks with one directory are refused", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  error <- expect_error(
+    fit_model(build_model(), callbacks = list(
+      callback_backup_and_restore(dir), callback_backup_and_restore(dir)
+    )),
+    "is in use"
+  )
+  expect_match(conditionMessage(error), paste("pid", Sys.getpid()))
+  # After the error nobody holds it.
+  history <- fit_model(
+    build_model(), callbacks = list(callback_backup_and_restore(dir))
+  )
+  expect_length(history$epoch, 6)
+})
+
+test_that("I8: a directory another process trains with is refused", {
+  skip_without_keras()
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  stop_file <- withr::local_tempfile()
+  run_r(
+    c(
+      "args <- commandArgs(TRUE)",
+      "lock <- kerasbackup:::lock_acquire(args[[1]])",
+      "writeLines(as.character(Sys.getpid()), args[[2]])",
+      "for (i in 1:600) if (file.exists(args[[2]])) Sys.sleep(0.1)"
+    ),
+    dir, stop_file, wait = FALSE
+  )
+  for (i in 1:300) if (!file.exists(stop_file)) Sys.sleep(0.1)
+  Sys.sleep(0.2)
+  pid <- readLines(stop_file)
+  withr::defer(tools::pskill(as.integer(pid), 9))
+  error <- expect_error(
+    fit_model(build_model(), callbacks = list(callback_backup_and_restore(dir))),
+    "is in use"
+  )
+  expect_match(conditionMessage(error), paste("Process", pid, "on host"))
+})
+
+test_that("I8: after fit() raised, another process may train", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  fit_until(build_model(), 2L, callback_backup_and_restore(dir))
+  out <- run_r(
+    c(
+      "lock <- kerasbackup:::lock_acquire(commandArgs(TRUE))",
+      "cat('locked')"
+    ),
+    dir
+  )
+  expect_equal(out, "locked")
+})
+
+test_that("I8: fit() that raised inside Python frees the directory too", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  model <- build_model()
+  data <- train_data()
+  run <- reticulate::py_run_string("
+def run(model, x, y, first, second):
+    # One call from R: no R function returns between the two.
+    try:
+        model.fit(x, y, epochs=4, verbose=0, callbacks=first)
+    except Exception as e:
+        kept = e
+        return len(model.fit(x, y, epochs=4, verbose=0, callbacks=second).epoch)
+")$run
+  epochs <- run(
+    model, reticulate::np_array(data$x), reticulate::np_array(data$y),
+    list(callback_backup_and_restore(dir), interrupt_at(3L)),
+    list(callback_backup_and_restore(dir))
+  )
+  expect_equal(epochs, 1L)
+})
+
+test_that("paths with spaces, letters, links and missing parents work", {
+  skip_without_keras()
+  base <- withr::local_tempdir()
+  real <- file.path(base, "real")
+  dir.create(real)
+  file.symlink(real, file.path(base, "link"))
+  withr::local_dir(base)
+  for (path in c(
+    file.path(base, "a b", "missing parent", "\u00fc\u4e2d \U1F600"),
+    "relative", file.path(base, "link")
+  )) {
+    fit_until(build_model(), 2L, callback_backup_and_restore(path))
+    expect_equal(backup_info(path)$epoch, 2L)
+    history <- fit_model(
+      build_model(), callbacks = list(callback_backup_and_restore(path))
+    )
+    expect_length(history$epoch, 4)
+  }
+  # Links stay, and so does what they point to.
+  expect_true(dir.exists(real))
+  expect_true(dir.exists(file.path(base, "link")))
+})
+
+test_that("a directory that cannot be made is an error before training", {
+  skip_without_keras()
+  file <- withr::local_tempfile(lines = "mine")
+  error <- expect_error(
+    fit_model(build_model(), callbacks = list(
+      callback_backup_and_restore(file.path(file, "sub"))
+    )),
+    "Cannot use the directory"
+  )
+  expect_equal(readLines(file), "mine")
+})
+
+test_that("a model that is not compiled is refused, nothing is created", {
+  skip_without_keras()
+  dir <- withr::local_tempfile()
+  callback <- callback_backup_and_restore(dir)
+  expect_error(
+    fit_model(build_model(compile = FALSE), callbacks = list(callback)),
+    "compile"
+  )
+  expect_false(dir.exists(dir))
+})
+
+test_that("verbose says what is saved and restored", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  messages <- capture_messages(
+    fit_until(build_model(), 2L, callback_backup_and_restore(dir, verbose = TRUE))
+  )
+  expect_length(grep("Saved", messages), 2)
+  messages <- capture_messages(fit_model(
+    build_model(), callbacks = list(callback_backup_and_restore(dir, verbose = TRUE))
+  ))
+  expect_match(paste(messages, collapse = ""), "Restored .*after epoch 2")
+})

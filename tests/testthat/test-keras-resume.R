@@ -1,0 +1,159 @@
+# Interrupted and run again: what the user came for.
+
+test_that("Keras' documented example: 4 epochs, an interruption, 6 more", {
+  skip_without_keras()
+  k <- keras()
+  dir <- withr::local_tempfile()
+  callback <- callback_backup_and_restore(dir)
+  expect_s3_class(callback, "keras.src.callbacks.callback.Callback")
+  model <- k$Sequential(list(k$Input(reticulate::tuple(10L)), k$layers$Dense(10L)))
+  model$compile(k$optimizers$SGD(), loss = "mse")
+  fit <- function(callbacks) {
+    model$fit(
+      reticulate::np_array(matrix(0, 5, 10)),
+      reticulate::np_array(matrix(0, 5, 1)),
+      epochs = 10L, batch_size = 1L, verbose = 0L, callbacks = callbacks
+    )
+  }
+  expect_error(fit(list(callback, interrupt_at(4L))), "interrupted")
+  expect_equal(backup_info(dir)$epoch, 4L)
+  expect_equal(nrow(backup_history(dir)), 4)
+  history <- fit(list(callback))
+  expect_length(history$history$loss, 6)
+  expect_equal(unlist(history$epoch), 4:9)
+  # We made the directory and nothing is left in it.
+  expect_false(dir.exists(dir))
+  # A later plain fit() starts at the beginning.
+  expect_length(fit(list())$history$loss, 10)
+})
+
+test_that("resumed between epochs on arrays is bitwise equal", {
+  skip_without_keras()
+  for (shuffle in list(TRUE, FALSE, "batch")) {
+    for (input in c(TRUE, FALSE)) {
+      whole <- build_model(input = input)
+      reference <- fit_model(whole, shuffle = shuffle)
+
+      dir <- withr::local_tempdir()
+      callback <- callback_backup_and_restore(dir)
+      fit_until(
+        build_model(input = input), 3L, callback, shuffle = shuffle
+      )
+      # Another seed: everything must come from the checkpoint.
+      resumed <- build_model(seed = 99L, input = input)
+      callback <- callback_backup_and_restore(dir)
+      history <- fit_model(resumed, shuffle = shuffle, callbacks = list(callback))
+
+      expect_identical(variables_of(resumed), variables_of(whole))
+      expect_identical(
+        history$history$loss, reference$history$loss[4:6]
+      )
+      expect_identical(history$history$mae, reference$history$mae[4:6])
+    }
+  }
+})
+
+test_that("interrupted twice, it is still bitwise equal", {
+  skip_without_keras()
+  whole <- build_model()
+  fit_model(whole)
+  dir <- withr::local_tempdir()
+  fit_until(build_model(), 2L, callback_backup_and_restore(dir))
+  fit_until(build_model(seed = 5L), 4L, callback_backup_and_restore(dir))
+  resumed <- build_model(seed = 6L)
+  history <- fit_model(resumed, callbacks = list(callback_backup_and_restore(dir)))
+  expect_length(history$history$loss, 2)
+  expect_identical(variables_of(resumed), variables_of(whole))
+})
+
+test_that("R's random numbers go on where they were", {
+  skip_without_keras()
+  drawn <- numeric()
+  draw <- function() {
+    keras()$callbacks$LambdaCallback(
+      on_epoch_end = function(epoch, logs = NULL) drawn <<- c(drawn, runif(1))
+    )
+  }
+  withr::local_seed(7)
+  fit_model(build_model(), callbacks = list(draw()))
+  reference <- drawn
+
+  dir <- withr::local_tempdir()
+  drawn <- numeric()
+  set.seed(7)
+  expect_error(fit_model(build_model(), callbacks = list(
+    callback_backup_and_restore(dir), draw(), interrupt_at(3L)
+  )))
+  set.seed(8)
+  fit_model(build_model(), callbacks = list(
+    callback_backup_and_restore(dir), draw()
+  ))
+  expect_identical(drawn, reference)
+})
+
+test_that("an integer save_freq saves every so many batches", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  generations <- numeric()
+  look <- keras()$callbacks$LambdaCallback(
+    on_train_batch_begin = function(batch, logs = NULL) {
+      newest <- store_list(dir)$generation
+      generations <<- c(generations, if (length(newest)) max(newest) else 0)
+    }
+  )
+  # 3 batches an epoch, 6 epochs, a save every 4 batches: after batches 4, 8,
+  # 12, 16, seen by the hooks before the batches after those.
+  fit_model(build_model(), callbacks = list(
+    callback_backup_and_restore(dir, save_freq = 4), look
+  ))
+  expect_equal(
+    generations,
+    c(0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4)
+  )
+})
+
+test_that("an integer save_freq redoes the epoch that was under way", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  callback <- callback_backup_and_restore(dir, save_freq = 4)
+  fit_until(build_model(), 3L, callback)
+  info <- backup_info(dir)
+  expect_equal(c(info$epoch, info$batch), c(2L, 2L))
+  history <- fit_model(
+    build_model(),
+    callbacks = list(callback_backup_and_restore(dir, save_freq = 4))
+  )
+  expect_equal(unlist(history$epoch), 2:5)
+})
+
+test_that("save_freq at an epoch's last batch counts for that epoch", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  fit_until(build_model(), 2L, callback_backup_and_restore(dir, save_freq = 3))
+  info <- backup_info(dir)
+  expect_equal(c(info$epoch, info$batch), c(2L, 0L))
+})
+
+test_that("with save_freq = \"epoch\" there is no hook for batches", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  helper <- NULL
+  watch <- keras()$callbacks$LambdaCallback(
+    on_epoch_begin = function(epoch, logs = NULL) {
+      helper <<- reticulate::py_eval(
+        "[type(o) for o in __import__('gc').get_objects()
+          if type(o).__name__ in ('_EpochHelper', '_BatchHelper')][-1]"
+      )
+    }
+  )
+  fit_model(build_model(), epochs = 1L, callbacks = list(
+    callback_backup_and_restore(dir), watch
+  ))
+  is_default <- reticulate::import("keras.src.utils")$is_default
+  for (hook in c(
+    "on_train_batch_begin", "on_train_batch_end", "on_batch_begin",
+    "on_batch_end"
+  )) {
+    expect_true(is_default(reticulate::py_get_attr(helper, hook)), info = hook)
+  }
+})

@@ -1,0 +1,124 @@
+# The header: R lists to JSON and back, and what validation refuses.
+
+header_of <- function(names, dtypes, shapes, fields = list(), trailer = 64) {
+  plan <- manifest_plan(names, dtypes, shapes)
+  end <- sum(plan$sizes)
+  members <- c(
+    if (length(names) > 0) plan$tensors,
+    sprintf(
+      "\"kerasbackup.trailer\":{\"dtype\":\"U8\",\"shape\":[%d],%s[%d,%d]}",
+      trailer, "\"data_offsets\":", end, end + trailer
+    )
+  )
+  paste0(
+    "{\"__metadata__\":", manifest_metadata(fields), ",",
+    paste(members, collapse = ","), "}"
+  )
+}
+
+test_that("a header that was written is read as it was", {
+  names <- c("a/\u00fc", "quote\"back\\slash", "tab\tline\n", "empty", "scalar")
+  header <- header_of(
+    names, c("F64", "F32", "I16", "U8", "BOOL"),
+    list(c(2, 3), 4, c(1, 1, 1), c(0, 7), numeric()),
+    list(epoch = "4", note = "a \"quoted\" \\ note\n")
+  )
+  manifest <- manifest_parse(header, "file")
+  expect_equal(manifest$tensors$name, names)
+  expect_equal(manifest$tensors$dtype, c("F64", "F32", "I16", "U8", "BOOL"))
+  expect_equal(
+    manifest$tensors$shape,
+    list(c(2, 3), 4, c(1, 1, 1), c(0, 7), numeric())
+  )
+  expect_equal(manifest$tensors$end, c(48, 64, 66, 66, 67))
+  expect_equal(manifest$metadata$epoch, "4")
+  expect_equal(manifest$metadata$note, "a \"quoted\" \\ note\n")
+  expect_equal(manifest$data_bytes, 67)
+})
+
+test_that("no tensors at all is a header too", {
+  manifest <- manifest_parse(
+    header_of(character(), character(), list()), "file"
+  )
+  expect_equal(nrow(manifest$tensors), 0)
+  expect_equal(manifest$data_bytes, 0)
+})
+
+test_that("sizes beyond 4 GiB are written exactly", {
+  plan <- manifest_plan(c("a", "b"), c("F64", "U8"), list(c(2^20, 2^12), 3))
+  expect_equal(plan$sizes, c(2^35, 3))
+  expect_match(plan$tensors, "[34359738368,34359738371]", fixed = TRUE)
+})
+
+test_that("metadata can be added to as text", {
+  text <- manifest_metadata_add(manifest_metadata(list(a = "1")), "b", "\"")
+  expect_equal(
+    jsonlite::parse_json(text),
+    list(kerasbackup = "1", a = "1", b = "\"")
+  )
+})
+
+test_that("an unknown dtype cannot be planned", {
+  expect_error(
+    manifest_plan("x", "C64", list(1)),
+    class = "kerasbackup_error_unsupported"
+  )
+})
+
+test_that("what a header may not say is corrupt, and says why", {
+  good <- header_of(c("a", "b"), c("F32", "F32"), list(2, 3))
+  expect_silent(manifest_parse(good, "file"))
+  expect_corrupt <- function(from, to, why) {
+    bad <- sub(from, to, good, fixed = TRUE)
+    expect_false(identical(bad, good))
+    error <- expect_error(
+      manifest_parse(bad, "the-file"),
+      class = "kerasbackup_error_corrupt"
+    )
+    expect_match(conditionMessage(error), why, fixed = TRUE)
+    expect_match(conditionMessage(error), "the-file", fixed = TRUE)
+  }
+  expect_corrupt("{\"__meta", "[\"__meta", "not JSON")
+  expect_corrupt("\"b\":", "\"a\":", "names a tensor twice")
+  expect_corrupt("[0,8]", "[0,9]", "has not the size")
+  expect_corrupt("[8,20]", "[9,21]", "does not follow")
+  expect_corrupt("[8,20]", "[4,16]", "does not follow")
+  expect_corrupt("[8,20]", "[20,8]", "has not the size")
+  expect_corrupt("[8,20]", "[-8,4]", "is no tensor")
+  expect_corrupt("[8,20]", "[8,20,21]", "is no tensor")
+  expect_corrupt("[8,20]", "[8.5,20.5]", "is no tensor")
+  expect_corrupt("\"shape\":[2]", "\"shape\":[1e300]", "is no tensor")
+  expect_corrupt("\"shape\":[2]", "\"shape\":2", "is no tensor")
+  expect_corrupt("\"F32\"", "\"F33\"", "is no tensor")
+  expect_corrupt("kerasbackup\":\"1\"", "kerasbackup\":\"2\"", "version 2")
+  expect_corrupt("\"kerasbackup\":\"1\"", "\"other\":\"1\"", "version unknown")
+  expect_corrupt("\"kerasbackup\":\"1\"", "\"kerasbackup\":1", "strings")
+  expect_corrupt("kerasbackup.trailer", "z", "integrity trailer")
+})
+
+test_that("damage is named by the tensors that have it", {
+  tensors <- data.frame(
+    name = letters[1:5], begin = c(0, 8, 8, 20, 30), end = c(8, 8, 20, 30, 40)
+  )
+  expect_equal(manifest_tensors_at(tensors, 0, 4), "a")
+  expect_equal(manifest_tensors_at(tensors, 8, 1), "c")
+  expect_equal(manifest_tensors_at(tensors, 19, 2), c("c", "d"))
+  expect_equal(
+    manifest_tensors_at(tensors, 0, 40),
+    c("a", "c", "d", "and 1 more in the same block")
+  )
+  expect_null(manifest_tensors_at(tensors, NA, NA))
+  expect_null(manifest_tensors_at(tensors, 40, 10))
+})
+
+test_that("history becomes a data frame, whatever the logs were", {
+  frame <- manifest_history(list(history = paste0(
+    "{\"epoch\":[0,1,2],\"loss\":[1.5,\"NaN\",\"Inf\"],",
+    "\"val_loss\":[null,0.25,\"-Inf\"]}"
+  )))
+  expect_equal(frame$epoch, 1:3)
+  expect_equal(frame$loss, c(1.5, NaN, Inf))
+  expect_equal(frame$val_loss, c(NA, 0.25, -Inf))
+  expect_equal(nrow(manifest_history(list())), 0)
+  expect_equal(names(manifest_history(list())), "epoch")
+})
