@@ -16,7 +16,7 @@ def shared_library():
     """The libpython that reticulate would load, looked for where it looks."""
     version = sysconfig.get_python_version()
     suffix = ".dylib" if sys.platform == "darwin" else ".so"
-    names = ["libpython" + version + suffix, "libpython" + version + "m" + suffix]
+    names = ["libpython" + version + abi + suffix for abi in ("", "m")]
     places = [sysconfig.get_config_var(key) for key in ("LIBPL", "LIBDIR")]
     places += [sys.prefix, sys.exec_prefix, sys.base_exec_prefix]
     for place in filter(None, places):

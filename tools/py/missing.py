@@ -6,7 +6,8 @@ Looks at the installed packages themselves, and needs no network.
 """
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version
 
 from pip._vendor.packaging.requirements import Requirement
 

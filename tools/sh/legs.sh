@@ -87,12 +87,14 @@ leg_check() {
     fail check "R CMD build" "$dir.log"
     return
   fi
+  bounded 60 Rscript tools/r/empty-cran.R "$CACHE/cran"
   (
     cd "$dir" || exit 1
     # What needs a network, or packages that Debian lacks, is left out.
     bounded 900 env -u NOT_CRAN -u KERAS_BACKEND -u KERASBACKUP_PYTHON \
       RETICULATE_PYTHON=/nonexistent/python _R_CHECK_FORCE_SUGGESTS_=false \
       _R_CHECK_CRAN_INCOMING_REMOTE_=false _R_CHECK_SYSTEM_CLOCK_=false \
+      R_CRAN_WEB="file://$CACHE/cran" \
       R CMD check "${options[@]}" kerasbackup_*.tar.gz
   ) >"$dir.log" 2>&1 || status=$?
   cp "$dir.log" "$RESULTS/check.log"

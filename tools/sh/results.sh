@@ -48,6 +48,6 @@ finish() {
       '$1 == "skipped" { printf "    %s: %s\n", $2, $3 }'
   fi
   say "Logs are in .cache/results; it took $SECONDS seconds."
-  printf '%s\n' "$line"
+  printf '%s\n' "$line" | tee "$RESULTS/count"
   [ "$(count failed)" -eq 0 ] && [ "$(count passed)" -gt 0 ]
 }
