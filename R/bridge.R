@@ -14,7 +14,8 @@
 bridge_callback <- function(config) {
   module <- bridge_module()
   module$BackupAndRestore(
-    functions = bridge_functions(config),
+    # Converted here: what Python passes to them must arrive as R values.
+    functions = reticulate::r_to_py(bridge_functions(config), convert = TRUE),
     backup_dir = config$backup_dir,
     save_freq = config$save_freq,
     delete_checkpoint = config$delete_checkpoint,
@@ -46,9 +47,15 @@ bridge_functions <- function(config) {
   session <- rlang::env(lock = NULL, store = NULL, loaded = NULL)
   functions <- list(
     open = function(is_running) {
-      bridge_open(session, config, is_running)
       # fit() that ends in an error has no hook; the frame that called it has.
-      defer_to_python_caller(bridge_close(session))
+      # R cuts errors from Python at `warning.length` bytes, 1000 by default:
+      # too short for the differences between two models.
+      old <- options(warning.length = 8170L)
+      defer_to_python_caller({
+        options(old)
+        bridge_close(session)
+      })
+      bridge_open(session, config, is_running)
     },
     plan = function(spec) {
       plan <- manifest_plan_json(spec)
@@ -246,29 +253,29 @@ as_warning <- function(error) {
 # and its frames may live on in a stored traceback.
 defer_to_python_caller <- function(expr) {
   frame <- python_caller()
-  if (!is.null(frame)) {
-    handler <- as.call(list(function() expr))
-    do.call(base::on.exit, list(handler, add = TRUE), envir = frame)
+  if (is.null(frame)) {
+    return(invisible())
   }
+  handler <- as.call(list(function() expr))
+  do.call(base::on.exit, list(handler, add = TRUE), envir = frame)
 }
 
-# The frame of the R function from which Python was entered, or NULL where
-# Python was not entered from an R function. Newer versions of reticulate put
-# frames of their own between Python and our function, the first of them
-# call_r_function().
+# The frame of the R function from which Python was entered, or NULL where there
+# is none. On the stack it is followed by a function of reticulate that Python's
+# call arrives in, then by our guard.
 python_caller <- function() {
   frames <- sys.frames()
-  functions <- lapply(seq_along(frames), sys.function)
-  entry <- get0("call_r_function", asNamespace("reticulate"))
-  is_first <- vapply(functions, identical, NA, entry)
-  if (!any(is_first)) {
-    is_first <- vapply(functions, function(fn) {
-      env <- environment(fn)
-      !is.null(env) && exists("is_bridge_guard", env, inherits = FALSE)
-    }, NA)
-  }
-  first <- max(which(is_first), 0)
-  if (first > 1) frames[[first - 1]]
+  environments <- lapply(seq_along(frames), function(i) {
+    environment(sys.function(i))
+  })
+  is_guard <- vapply(environments, function(env) {
+    !is.null(env) && exists("is_bridge_guard", env, inherits = FALSE)
+  }, NA)
+  guard <- max(which(is_guard), 0)
+  is_arrival <- vapply(environments, identical, NA, asNamespace("reticulate")) &
+    seq_along(frames) < guard
+  arrival <- max(which(is_arrival), 0)
+  if (arrival > 1) frames[[arrival - 1]]
 }
 
 # R classes of Python's exceptions, as reticulate makes them, to the classes of

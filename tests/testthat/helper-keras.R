@@ -43,6 +43,15 @@ build_model <- function(seed = 1L, units = 8L, compile = TRUE, input = TRUE) {
   model
 }
 
+# The model of a script that is run again: the same seed, but everything that
+# can be drawn from was drawn from, so that the rest must come from the
+# checkpoint. (TensorFlow seeds the shuffling of arrays when fit() is called.)
+rebuild_model <- function(...) {
+  model <- build_model(...)
+  python_helpers()$draw_from_everything()
+  model
+}
+
 fit_model <- function(model, ..., epochs = 6L, callbacks = list(),
                       data = train_data()) {
   model$fit(
@@ -52,16 +61,22 @@ fit_model <- function(model, ..., epochs = 6L, callbacks = list(),
   )
 }
 
-# Every variable's bytes, in Keras' order.
+# Every variable's bytes, as text, in Keras' order: the model's, then the
+# optimizer's, then the metrics'.
 variables_of <- function(model) {
-  all <- c(
-    reticulate::iterate(model$variables),
-    reticulate::iterate(model$optimizer$variables),
-    reticulate::iterate(model$metrics_variables)
+  unlist(python_helpers()$variables_of(model))
+}
+
+# Ends training at the end of epoch `epoch` (the first is 0).
+stop_at <- function(epoch) python_helpers()$StopAt(as.integer(epoch))
+
+# Tells the class of the callback that acts last.
+see_last <- function() python_helpers()$SeeLast()
+
+python_helpers <- function() {
+  reticulate::import_from_path(
+    "keras_helpers", testthat::test_path("python"), delay_load = FALSE
   )
-  lapply(all, function(variable) {
-    reticulate::py_to_r(keras()$ops$convert_to_numpy(variable))
-  })
 }
 
 # Raises when epoch `epoch` (the first is 0) begins, as the example in Keras'

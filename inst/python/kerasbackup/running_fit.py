@@ -55,9 +55,11 @@ def is_running(callback_list: "weakref.ref[Any]") -> bool:
     wanted = callback_list()
     if wanted is None:
         return False
+    ours = sys._getframe()
     for frame in list(sys._current_frames().values()):
         while frame is not None:
-            if any(value is wanted for value in frame.f_locals.values()):
+            held = frame.f_locals.values() if frame is not ours else ()
+            if any(value is wanted for value in held):
                 return True
             frame = frame.f_back
     return False

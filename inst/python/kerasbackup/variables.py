@@ -171,21 +171,21 @@ def _differences(spec, partners, saved) -> list[str]:
     for (name, dtype, shape), partner in zip(spec, partners):
         if partner not in saved:
             lines.append(
-                f"missing in the checkpoint: {name}, "
-                f"{_kind(dtype, shape)} in the model"
+                f"{name}: {_kind(dtype, shape)} in the model, "
+                "missing in the checkpoint"
             )
             continue
         saved_dtype, saved_shape, _ = saved[partner]
         if (dtype, list(shape)) != (saved_dtype, list(saved_shape)):
             lines.append(
-                f"different: {name}, {_kind(dtype, shape)} in the model, "
+                f"{name}: {_kind(dtype, shape)} in the model, "
                 f"{_kind(saved_dtype, saved_shape)} in the checkpoint"
             )
     for name in saved:
         if name not in set(partners):
             saved_dtype, saved_shape, _ = saved[name]
             lines.append(
-                f"missing in the model: {name}, "
+                f"{name}: missing in the model, "
                 f"{_kind(saved_dtype, saved_shape)} in the checkpoint"
             )
     return lines

@@ -1,0 +1,54 @@
+"""What the tests that train need on Python's side."""
+
+import random
+import sys
+
+import keras
+import numpy as np
+
+
+def variables_of(model):
+    """Every variable's bytes, in hex."""
+    every = list(model.variables)
+    if model.optimizer is not None:
+        every += model.optimizer.variables
+    every += model.metrics_variables
+    return [keras.ops.convert_to_numpy(v).tobytes().hex() for v in every]
+
+
+def draw_from_everything():
+    """Moves every global random number generator but TensorFlow's."""
+    random.random()
+    np.random.rand()
+    keras.random.uniform((3,))
+    if "torch" in sys.modules:
+        sys.modules["torch"].rand(1)
+
+
+def fit_twice(model, x, y, first, second):
+    """Trains again after an error, in one call from R."""
+    try:
+        model.fit(x, y, epochs=4, verbose=0, callbacks=first)
+    except Exception as e:
+        kept = e  # with its traceback, and so all its frames
+        again = model.fit(x, y, epochs=4, verbose=0, callbacks=second)
+        return str(kept), len(again.epoch)
+
+
+class StopAt(keras.callbacks.Callback):
+    """Ends training at the end of an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.epoch:
+            self.model.stop_training = True
+
+
+class SeeLast(keras.callbacks.Callback):
+    """Remembers the callback that acts last."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.last = sys._getframe(1).f_locals["self"].callbacks[-1]
