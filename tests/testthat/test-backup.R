@@ -150,3 +150,10 @@ test_that("backup_delete() of nothing deletes nothing", {
   expect_equal(backup_delete(dir), character())
   expect_true(dir.exists(dir))
 })
+
+test_that("the example of the help pages is a good backup", {
+  dir <- system.file("extdata", "example-backup", package = "kerasbackup")
+  expect_true(backup_verify(dir))
+  expect_equal(backup_info(dir)$epoch, 3L)
+  expect_equal(nrow(backup_history(dir)), 3)
+})
