@@ -405,14 +405,16 @@ ck_status ck_directory_delete(ck_vfs *vfs, const char *dir,
   ck_listing listing = {0};
   ck_status status;
   ck_status first = CK_OK;
+  bool stuck = false;
   ck_error failure;
   CK_TRY(ck_directory_list(vfs, dir, &listing, err));
-  /* Oldest first: if this is cut short, the newest is what remains (I10). */
+  /* Oldest first, and none that is newer than one that will not go: whatever
+   * happens, what remains is the newest (I10). */
   for (size_t i = listing.n; i-- > 0;) {
     const ck_name *name = &listing.items[i];
     char path[CK_PATH_CAP];
     bool removed = false;
-    if (name->kind == CK_NAME_TEMP && !ck_name_is_stale(name)) {
+    if (name->kind == CK_NAME_TEMP ? !ck_name_is_stale(name) : stuck) {
       continue;
     }
     status = ck_directory_path(path, dir, name, &failure);
@@ -426,6 +428,7 @@ ck_status ck_directory_delete(ck_vfs *vfs, const char *dir,
       first = status;
       *err = failure;
     }
+    stuck = stuck || (status != CK_OK && name->kind == CK_NAME_COMMITTED);
   }
   /* What comes back after a power cut is a finished run's last checkpoint:
    * worth an attempt to avoid, not worth an error. */

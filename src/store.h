@@ -78,8 +78,8 @@ ck_status ck_checkpoint_read(ck_vfs *vfs, const char *path,
                              ck_error *err);
 
 /* Delete our committed files, oldest first, and stale temporary files; nothing
- * else. Calls `visit` with the path of each that is gone. Tries all, returns
- * the first failure. */
+ * else. Calls `visit` with the path of each that is gone. Returns the first
+ * failure; a committed file that cannot be removed keeps the newer ones. */
 ck_status ck_directory_delete(ck_vfs *vfs, const char *dir,
                               ck_name_visitor *visit, void *context,
                               ck_error *err);

@@ -1,0 +1,618 @@
+/* The store: the order of a commit, rotation, what is restored, and what is
+ * left alone. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "tap.h"
+#include "writer.h"
+
+static ck_store *open_store(ck_vfs *vfs, const char *dir, unsigned keep) {
+  ck_store *store;
+  ck_error err;
+  if (ck_store_open(&store, vfs, dir, keep, &err) != CK_OK) {
+    fprintf(stderr, "cannot open: %s\n", err.message);
+    exit(2);
+  }
+  return store;
+}
+
+/* From now on, let operation number 1 of this kind fail. */
+static void arm(ck_fault *fault, ck_fault_op op, int sys) {
+  fault->only = op;
+  fault->n_ops = 0;
+  fault->fail_at = 1;
+  fault->fail_with = sys;
+}
+
+/* "create T|write T|..." with T for the temporary file and the generation for
+ * a committed one; repeated operations once. */
+static const char *trace_text(const ck_fault *fault, size_t from) {
+  static char out[4000];
+  char last[200] = "";
+  out[0] = '\0';
+  for (size_t i = from; i < fault->n_events; i++) {
+    const ck_fault_event *event = &fault->events[i];
+    const char *names[2] = {event->name, event->other};
+    char text[200];
+    int n = snprintf(text, sizeof text, "%s", ck_fault_op_name(event->op));
+    for (int k = 0; k < 2; k++) {
+      ck_name name = ck_name_parse(names[k]);
+      if (name.kind == CK_NAME_TEMP) {
+        n += snprintf(text + n, sizeof text - (size_t)n, " T");
+      } else if (name.kind == CK_NAME_COMMITTED) {
+        n += snprintf(text + n, sizeof text - (size_t)n, " %" PRIu64,
+                      name.generation);
+      }
+    }
+    if (strcmp(text, last) != 0) {
+      snprintf(out + strlen(out), sizeof out - strlen(out), "%s%s",
+               out[0] == '\0' ? "" : "|", text);
+    }
+    strcpy(last, text);
+  }
+  return out;
+}
+
+static void commit_order(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(3000000, 1);
+  ck_fault fault;
+  ck_store *store;
+  ck_commit commit = {0};
+  ck_error err;
+  const char *text;
+  size_t from;
+  uint64_t written = 0;
+  ck_fault_init(&fault, ck_vfs_system());
+  fault.trace = true;
+  store = open_store(&fault.vfs, dir, 1);
+  ok(tensors_save(store, &t, &commit, &err) == CK_OK &&
+         commit.generation == 1 && commit.notes.n == 0 &&
+         strcmp(commit.path, at_generation(dir, 1)) == 0,
+     "the first save is generation 1");
+  from = fault.n_events;
+  ok(tensors_save(store, &t, &commit, &err) == CK_OK, "the second is done");
+  text = trace_text(&fault, from);
+  note("%s", text);
+  ok(strcmp(text,
+            "list|create T|reserve T|write T|sync T|close T|rename T 2|"
+            "sync_dir|lookup 1|open 1|info 1|read 1|close 1|unlink 1") == 0,
+     "I1 I2 I3: the order of a commit is create, reserve, write, sync, close, "
+     "rename, sync of the directory, removal of the old");
+  for (size_t i = from; i < fault.n_events; i++) {
+    const ck_fault_event *event = &fault.events[i];
+    if (event->op == CK_OP_WRITE) {
+      if (event->offset != written) {
+        written = UINT64_MAX / 2;
+      }
+      written += event->length;
+    }
+  }
+  ok(written == commit.bytes, "the file is written in one pass, once");
+  for (size_t i = from; i < fault.n_events; i++) {
+    if (fault.events[i].op == CK_OP_RESERVE) {
+      ok(fault.events[i].length == commit.bytes,
+         "exactly the file's size is reserved");
+    }
+  }
+  ok(fault.n_open == 0, "no file stays open");
+  ck_store_close(store);
+  ck_commit_clear(&commit);
+  ck_fault_clear(&fault);
+  tensors_free(&t);
+}
+
+static void rotation(void) {
+  const char *one = fixture_dir();
+  const char *two = fixture_dir();
+  tensors t = tensors_one(100, 1);
+  ck_error err;
+  ck_store *store = open_store(ck_vfs_system(), one, 1);
+  for (int i = 0; i < 4; i++) {
+    (void)tensors_save(store, &t, NULL, &err);
+  }
+  ck_store_close(store);
+  ok(strcmp(generations(one), "4") == 0, "keep = 1 keeps the newest");
+  store = open_store(ck_vfs_system(), two, 2);
+  for (int i = 0; i < 4; i++) {
+    (void)tensors_save(store, &t, NULL, &err);
+  }
+  ck_store_close(store);
+  ok(strcmp(generations(two), "3 4") == 0, "keep = 2 keeps two");
+  store = open_store(ck_vfs_system(), two, 1);
+  ok(strcmp(generations(two), "3 4") == 0, "opening removes no checkpoint");
+  (void)tensors_save(store, &t, NULL, &err);
+  ck_store_close(store);
+  ok(strcmp(generations(two), "5") == 0, "keep = 1 after keep = 2 tidies up");
+  store = open_store(ck_vfs_system(), two, 1);
+  unlink(at_generation(two, 5));
+  (void)tensors_save(store, &t, NULL, &err);
+  ok(strcmp(generations(two), "1") == 0, "an empty directory begins at 1");
+  unlink(at_generation(two, 1));
+  (void)tensors_save(store, &t, NULL, &err);
+  ok(strcmp(generations(two), "2") == 0,
+     "I3: a number used by this store is not used again");
+  file_put(at_generation(two, 41), "not ours", 8);
+  (void)tensors_save(store, &t, NULL, &err);
+  ok(strcmp(generations(two), "41 42") == 0,
+     "I3: the next number is above any that a name in the directory has");
+  file_put(at(two, "backup-000000000090.1-0123456789abcdef.tmp"), "x", 1);
+  (void)tensors_save(store, &t, NULL, &err);
+  ok(strcmp(generations(two), "41 91") == 0, "temporary names count as well");
+  file_put(at_generation(two, CK_GENERATION_MAX), "not ours", 8);
+  ok(tensors_save(store, &t, NULL, &err) == CK_ERR_ARG &&
+         strcmp(generations(two), "41 91 999999999999") == 0,
+     "when the numbers are used up a save fails");
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
+static void fallback(void) {
+  const char *dir = fixture_dir();
+  tensors t[3] = {tensors_one(5000, 1), tensors_one(5000, 2),
+                  tensors_one(5000, 3)};
+  ck_store *store;
+  ck_loaded loaded = {0};
+  ck_error err;
+  fixture_save(dir, 2, &t[0]);
+  fixture_save(dir, 2, &t[1]);
+  ok(fixture_load(dir, t, 3) == 1, "I5: the newest is loaded");
+  file_flip(at_generation(dir, 2), 8 * 2000);
+  store = open_store(ck_vfs_system(), dir, 2);
+  ok(ck_store_load(store, &loaded, &err) == CK_OK && loaded.found &&
+         loaded.image.generation == 1 &&
+         strcmp(loaded.path, at_generation(dir, 1)) == 0 &&
+         memcmp(loaded.image.data.data, t[0].bytes, 5000) == 0,
+     "I5: a damaged newest falls back to the one before");
+  ok(loaded.skipped.n == 1 &&
+         loaded.skipped.items[0].status == CK_ERR_CORRUPT &&
+         strcmp(loaded.skipped.items[0].path, at_generation(dir, 2)) == 0 &&
+         loaded.skipped.items[0].offset == 0 &&
+         loaded.skipped.items[0].length == 5000,
+     "I5: the damaged one is named with the range of the damage");
+  ck_loaded_clear(&loaded);
+  ok(strcmp(generations(dir), "1 2") == 0, "I5: loading changes nothing");
+  (void)tensors_save(store, &t[2], NULL, &err);
+  ok(strcmp(generations(dir), "1 3") == 0,
+     "one found damaged does not count as kept: keep = 2 keeps 1 and 3");
+  ck_store_close(store);
+  for (int i = 0; i < 3; i++) {
+    tensors_free(&t[i]);
+  }
+}
+
+static void nothing_verifies(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(5000, 1);
+  ck_store *store;
+  ck_loaded loaded = {0};
+  ck_error err;
+  char *before;
+  char *after;
+  store = open_store(ck_vfs_system(), dir, 2);
+  ok(ck_store_load(store, &loaded, &err) == CK_OK && !loaded.found,
+     "I5: an empty directory is nothing to load, not an error");
+  ck_loaded_clear(&loaded);
+  fixture_save(dir, 2, &t);
+  fixture_save(dir, 2, &t);
+  file_flip(at_generation(dir, 1), 8 * 2000);
+  file_flip(at_generation(dir, 2), 0);
+  before = directory_state(dir);
+  ok(ck_store_load(store, &loaded, &err) == CK_ERR_CORRUPT && !loaded.found &&
+         loaded.image.data.data == NULL && loaded.skipped.n == 2 &&
+         strcmp(err.path, at_generation(dir, 2)) == 0,
+     "I5: if none verifies it is an error that names the newest");
+  after = directory_state(dir);
+  ok(strcmp(before, after) == 0, "I5: and no file is changed");
+  free(before);
+  free(after);
+  ck_loaded_clear(&loaded);
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
+/* A resource that this process lacks says nothing about the newest file. */
+static void no_fallback_for_lack(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(50, 1);
+  ck_fault fault;
+  ck_store *store;
+  ck_loaded loaded = {0};
+  ck_error err;
+  fixture_save(dir, 2, &t);
+  fixture_save(dir, 2, &t);
+  ck_fault_init(&fault, ck_vfs_system());
+  store = open_store(&fault.vfs, dir, 2);
+  arm(&fault, CK_OP_OPEN, EMFILE);
+  ok(ck_store_load(store, &loaded, &err) == CK_ERR_IO && err.sys == EMFILE,
+     "I5: too many open files do not fall back to an older generation");
+  ck_loaded_clear(&loaded);
+  arm(&fault, CK_OP_OPEN, EIO);
+  ok(ck_store_load(store, &loaded, &err) == CK_OK &&
+         loaded.image.generation == 1 && loaded.skipped.n == 1 &&
+         loaded.skipped.items[0].sys == EIO,
+     "I5: a file that the disk cannot read does");
+  ck_loaded_clear(&loaded);
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
+static void things_that_are_no_files(void) {
+  const char *dir = fixture_dir();
+  const char *outside = fixture_dir();
+  tensors t = tensors_one(50, 1);
+  ck_store *store;
+  ck_loaded loaded = {0};
+  ck_error err;
+  fixture_save(dir, 1, &t);
+  fixture_save(outside, 1, &t);
+  if (symlink(at_generation(outside, 1), at_generation(dir, 2)) != 0 ||
+      mkdir(at_generation(dir, 3), 0777) != 0 ||
+      mkfifo(at_generation(dir, 4), 0666) != 0) {
+    exit(2);
+  }
+  store = open_store(ck_vfs_system(), dir, 1);
+  ok(ck_store_load(store, &loaded, &err) == CK_OK &&
+         loaded.image.generation == 1 && loaded.skipped.n == 3,
+     "I7: a link, a directory and a pipe are skipped; the pipe does not hang");
+  ck_loaded_clear(&loaded);
+  ok(tensors_save(store, &t, NULL, &err) == CK_OK &&
+         strcmp(generations(dir), "2 3 4 5") == 0 &&
+         file_exists(at_generation(outside, 1)),
+     "I7: rotation removes none of them, nor what a link points at");
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
+static void removed(void *context, const char *path) {
+  char *out = context;
+  strcat(out, ck_name_of_path(path));
+  strcat(out, "\n");
+}
+
+static void foreign_files(void) {
+  static const char *const look_alikes[] = {
+      "backup-00000000001.safetensors",
+      "backup-0000000000001.safetensors",
+      "backup-000000000000.safetensors",
+      "backup-000000000001.safetensors.bak",
+      "backup-000000000001.safetensor",
+      "Backup-000000000001.safetensors",
+      " backup-000000000001.safetensors",
+      "backup-00000000000x.safetensors",
+      "backup-000000000001.keras",
+      "model.weights.safetensors",
+      "backup-000000000001.tmp",
+      "backup-000000000001.-0123456789abcdef.tmp",
+      "backup-000000000001.1234-0123456789abcde.tmp",
+      "backup-000000000001.1234-0123456789ABCDEF.tmp",
+      "backup-000000000001.01234-0123456789abcdef.tmp",
+      "backup-000000000001.1234-0123456789abcdef.tmp2",
+      "backup-000000000001.12345678901-0123456789abcdef.tmp",
+      "notes.txt",
+      ".hidden",
+  };
+  const char *dir = fixture_dir();
+  const char *source = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  long pid = dead_pid();
+  char name[200];
+  char *before;
+  char *after;
+  char gone[2000] = "";
+  char wanted[200];
+  ck_error err;
+  /* Real checkpoints under names that are not quite ours: only the name can
+   * save them. And under our names, what we did not write. */
+  fixture_save(source, 1, &t);
+  for (size_t i = 0; i < sizeof look_alikes / sizeof *look_alikes; i++) {
+    file_copy(at_generation(source, 1), at(dir, look_alikes[i]));
+  }
+  file_put(at_generation(dir, 3), "someone else's", 14);
+  file_put(at_generation(dir, 2), "", 0);
+  snprintf(name, sizeof name, "backup-000000000004.%ld-0123456789abcdef.tmp",
+           pid);
+  file_put(at(dir, name), "someone else's", 14);
+  snprintf(name, sizeof name, "backup-000000000004.%ld-0000000000000000.tmp",
+           pid);
+  if (symlink(at_generation(source, 1), at(dir, name)) != 0 ||
+      symlink("/nowhere", at(dir, "dangling")) != 0 ||
+      mkdir(at(dir, "subdirectory"), 0777) != 0) {
+    exit(2);
+  }
+  /* Process 1 is always there. */
+  file_copy(at_generation(source, 1),
+            at(dir, "backup-000000000004.1-0123456789abcdef.tmp"));
+  before = directory_state(dir);
+  for (int i = 0; i < 3; i++) {
+    fixture_save(dir, 1, &t);
+  }
+  ok(ck_directory_delete(ck_vfs_system(), dir, removed, gone, &err) == CK_OK,
+     "everything of ours is deleted");
+  after = directory_state(dir);
+  ok(strcmp(before, after) == 0,
+     "I7: after saves, rotation and deletion all foreign files are as before");
+  snprintf(wanted, sizeof wanted, "%s\n", "backup-000000000007.safetensors");
+  ok(strcmp(gone, wanted) == 0, "the deleted file is reported, and only it");
+  ok(file_exists(at_generation(source, 1)), "I7: no link was followed");
+  free(before);
+  free(after);
+  tensors_free(&t);
+}
+
+static void hard_links(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_error err;
+  char gone[2000] = "";
+  size_t n;
+  size_t n_after;
+  uint8_t *before;
+  uint8_t *after;
+  fixture_save(dir, 1, &t);
+  if (link(at_generation(dir, 1), at(dir, "mine.safetensors")) != 0) {
+    exit(2);
+  }
+  before = file_get(at(dir, "mine.safetensors"), &n);
+  fixture_save(dir, 1, &t);
+  (void)ck_directory_delete(ck_vfs_system(), dir, removed, gone, &err);
+  after = file_get(at(dir, "mine.safetensors"), &n_after);
+  ok(n == n_after && memcmp(before, after, n) == 0 &&
+         strcmp(generations(dir), "") == 0,
+     "I3 I7: a hard link to a checkpoint outlives it, unchanged");
+  free(before);
+  free(after);
+  tensors_free(&t);
+}
+
+static void sweep(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  long pid = dead_pid();
+  char name[200];
+  uint8_t zeros[4096] = {0};
+  ck_store *store;
+  fixture_save(dir, 1, &t);
+  snprintf(name, sizeof name, "backup-000000000002.%ld-0000000000000001.tmp",
+           pid);
+  file_put(at(dir, name), "", 0);
+  snprintf(name, sizeof name, "backup-000000000002.%ld-0000000000000002.tmp",
+           pid);
+  file_put(at(dir, name), zeros, sizeof zeros);
+  snprintf(name, sizeof name, "backup-000000000002.%ld-0000000000000003.tmp",
+           pid);
+  file_copy(at_generation(dir, 1), at(dir, name));
+  snprintf(name, sizeof name, "backup-000000000002.%ld-0000000000000004.tmp",
+           (long)getpid());
+  file_copy(at_generation(dir, 1), at(dir, name));
+  ok(count_temps(dir, 0) == 4, "four temporary files are left over");
+  store = open_store(ck_vfs_system(), dir, 1);
+  ok(count_temps(dir, 0) == 0 && strcmp(generations(dir), "1") == 0,
+     "opening sweeps those of dead processes and of our own number: empty, "
+     "only reserved, and half written");
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
+static void old_cannot_go(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_fault fault;
+  ck_store *store;
+  ck_commit commit = {0};
+  ck_error err;
+  fixture_save(dir, 1, &t);
+  ck_fault_init(&fault, ck_vfs_system());
+  store = open_store(&fault.vfs, dir, 1);
+  arm(&fault, CK_OP_UNLINK, EACCES);
+  ok(tensors_save(store, &t, &commit, &err) == CK_OK && commit.notes.n == 1 &&
+         strcmp(commit.notes.items[0].op, "unlink") == 0 &&
+         commit.notes.items[0].sys == EACCES &&
+         strcmp(commit.notes.items[0].path, at_generation(dir, 1)) == 0,
+     "an old one that cannot be removed is a note, not a failure");
+  ok(strcmp(generations(dir), "1 2") == 0, "it is still there");
+  ok(tensors_save(store, &t, &commit, &err) == CK_OK && commit.notes.n == 0 &&
+         strcmp(generations(dir), "3") == 0,
+     "the next save removes it");
+  ck_commit_clear(&commit);
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
+static void directory_sync_fails(void) {
+  const char *dir = fixture_dir();
+  tensors t[2] = {tensors_one(500, 1), tensors_one(500, 2)};
+  ck_fault fault;
+  ck_store *store;
+  ck_commit commit = {0};
+  ck_error err;
+  fixture_save(dir, 1, &t[0]);
+  ck_fault_init(&fault, ck_vfs_system());
+  store = open_store(&fault.vfs, dir, 1);
+  arm(&fault, CK_OP_SYNC_DIR, EIO);
+  ok(tensors_save(store, &t[1], &commit, &err) == CK_ERR_DURABILITY &&
+         err.status == CK_ERR_DURABILITY && err.sys == EIO &&
+         strcmp(err.op, "fsync") == 0 && commit.generation == 2 &&
+         strcmp(err.path, at_generation(dir, 2)) == 0,
+     "I2: a directory that cannot be synced is its own status");
+  ok(strcmp(generations(dir), "1 2") == 0 && count_temps(dir, 0) == 0,
+     "I1: then the older generation stays");
+  arm(&fault, CK_OP_SYNC_DIR, EINVAL);
+  ok(tensors_save(store, &t[1], &commit, &err) == CK_OK &&
+         strcmp(generations(dir), "3") == 0,
+     "where directories cannot be synced at all, that is no failure");
+  ck_commit_clear(&commit);
+  ck_store_close(store);
+  tensors_free(&t[0]);
+  tensors_free(&t[1]);
+}
+
+static void failed_sync(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_fault fault;
+  ck_store *store;
+  ck_error err;
+  size_t from;
+  fixture_save(dir, 1, &t);
+  ck_fault_init(&fault, ck_vfs_system());
+  fault.trace = true;
+  store = open_store(&fault.vfs, dir, 1);
+  from = fault.n_events;
+  arm(&fault, CK_OP_SYNC, EIO);
+  ok(tensors_save(store, &t, NULL, &err) == CK_ERR_IO && err.sys == EIO &&
+         strcmp(err.op, "fsync") == 0,
+     "I4: a failed fsync fails the save");
+  ok(strcmp(trace_text(&fault, from),
+            "list|create T|reserve T|write T|sync T|close T|unlink T") == 0,
+     "I4: and the file is thrown away, not synced again");
+  ck_store_close(store);
+  ck_fault_clear(&fault);
+  tensors_free(&t);
+}
+
+static ck_vfs custom;
+
+static int reserve_unsupported(ck_vfs *vfs, ck_handle handle, uint64_t size) {
+  (void)vfs;
+  (void)handle;
+  (void)size;
+  return ENOTSUP;
+}
+
+static uint64_t space_left;
+
+static int space_small(ck_vfs *vfs, const char *dir, uint64_t *available) {
+  (void)vfs;
+  (void)dir;
+  *available = space_left;
+  return 0;
+}
+
+static void space_without_reserve(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_store *store;
+  ck_commit commit = {0};
+  ck_error err;
+  custom = *ck_vfs_system();
+  custom.reserve = reserve_unsupported;
+  custom.space = space_small;
+  store = open_store(&custom, dir, 1);
+  space_left = 600;
+  ok(tensors_save(store, &t, NULL, &err) == CK_ERR_IO && err.sys == ENOSPC &&
+         err.available == 600 && err.needed > 600 && count_temps(dir, 0) == 0,
+     "where space cannot be reserved, too little of it fails the save before "
+     "anything is written");
+  space_left = err.needed;
+  ok(tensors_save(store, &t, &commit, &err) == CK_OK &&
+         commit.bytes == space_left,
+     "just enough of it is enough");
+  ck_commit_clear(&commit);
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
+static void arguments(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_store *store;
+  ck_commit commit = {0};
+  ck_error err;
+  uint64_t none = 0;
+  uint64_t huge[2] = {UINT64_MAX, 2};
+  ok(ck_store_open(&store, ck_vfs_system(), dir, 0, &err) == CK_ERR_ARG &&
+         ck_store_open(&store, ck_vfs_system(), dir, 3, &err) == CK_ERR_ARG &&
+         store == NULL,
+     "one or two generations are kept, nothing else");
+  ok(ck_store_open(&store, ck_vfs_system(), at(dir, "none"), 1, &err) ==
+             CK_ERR_IO &&
+         err.sys == ENOENT,
+     "a directory that is not there is an error");
+  store = open_store(ck_vfs_system(), dir, 1);
+  ok(ck_store_commit(store, NULL, 0, METADATA, strlen(METADATA), &commit,
+                     &err) == CK_ERR_ARG,
+     "a save without a plan is refused");
+  (void)ck_store_plan(store, t.text, t.n_text, t.sizes, t.n, &err);
+  ok(ck_store_commit(store, t.addresses, 0, METADATA, strlen(METADATA),
+                     &commit, &err) == CK_ERR_ARG &&
+         ck_store_commit(store, &none, 1, METADATA, strlen(METADATA), &commit,
+                         &err) == CK_ERR_ARG,
+     "so are too few addresses and the address 0");
+  ok(ck_store_plan(store, "\"a\":{}", 6, huge, 2, &err) == CK_ERR_ARG &&
+         ck_store_plan(store, "", 0, t.sizes, 1, &err) == CK_ERR_ARG &&
+         ck_store_plan(store, "\"a\":{}", 6, NULL, 0, &err) == CK_ERR_ARG,
+     "plans that cannot be are refused");
+  ok(ck_store_commit(store, t.addresses, t.n, METADATA, strlen(METADATA),
+                     &commit, &err) == CK_OK,
+     "and the plan before them still stands");
+  ok(strcmp(generations(dir), "1") == 0, "nothing else was written");
+  ck_commit_clear(&commit);
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
+static void writer_keeps_the_error(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_fault fault;
+  ck_store *store;
+  ck_writer *writer;
+  const ck_commit *last;
+  ck_error err;
+  ck_fault_init(&fault, ck_vfs_system());
+  store = open_store(&fault.vfs, dir, 1);
+  (void)ck_store_plan(store, t.text, t.n_text, t.sizes, t.n, &err);
+  ok(ck_writer_open(&writer, store, &err) == CK_OK &&
+         ck_writer_wait(writer, &last, &err) == CK_OK && last == NULL,
+     "a new writer has nothing to wait for");
+  arm(&fault, CK_OP_SYNC, EIO);
+  ok(ck_writer_submit(writer, t.addresses, t.n, METADATA, strlen(METADATA),
+                      &err) == CK_OK,
+     "handing over succeeds although the save fails");
+  ok(ck_writer_submit(writer, t.addresses, t.n, METADATA, strlen(METADATA),
+                      &err) == CK_OK &&
+         strcmp(generations(dir), "1") == 0,
+     "I4: the next save is made");
+  ok(ck_writer_wait(writer, &last, &err) == CK_ERR_IO && err.sys == EIO,
+     "I4: the error stays until it is asked for");
+  ok(ck_writer_wait(writer, &last, &err) == CK_OK && last != NULL &&
+         last->generation == 1,
+     "and is reported once");
+  ok(ck_writer_submit(writer, t.addresses, 0, METADATA, strlen(METADATA),
+                      &err) == CK_ERR_ARG &&
+         ck_writer_wait(writer, &last, &err) == CK_OK,
+     "wrong arguments are refused at once");
+  ck_writer_close(writer);
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
+int main(void) {
+  int descriptors = count_descriptors();
+  commit_order();
+  rotation();
+  fallback();
+  nothing_verifies();
+  no_fallback_for_lack();
+  things_that_are_no_files();
+  foreign_files();
+  hard_links();
+  sweep();
+  old_cannot_go();
+  directory_sync_fails();
+  failed_sync();
+  space_without_reserve();
+  arguments();
+  writer_keeps_the_error();
+  ok(count_descriptors() == descriptors, "no descriptor was lost");
+  fixture_end();
+  return done();
+}

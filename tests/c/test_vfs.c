@@ -1,0 +1,91 @@
+/* The system's operations themselves, and the way round where a file system
+ * cannot refuse to replace. Includes the source to reach it; the names
+ * are changed, so that the core beside it keeps its own. */
+#define ck_vfs_system included_vfs_system
+#define ck_process_self included_process_self
+#define ck_process_alive included_process_alive
+#define ck_process_kill_self included_process_kill_self
+#define ck_process_nonce included_process_nonce
+#include "vfs_posix.c"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixture.h"
+#include "tap.h"
+
+static bool holds(const char *path, const char *text) {
+  size_t n;
+  uint8_t *data;
+  bool same;
+  if (!file_exists(path)) {
+    return false;
+  }
+  data = file_get(path, &n);
+  same = n == strlen(text) && memcmp(data, text, n) == 0;
+  free(data);
+  return same;
+}
+
+static void renames(int (*move)(const char *, const char *),
+                    const char *name) {
+  const char *dir = fixture_dir();
+  file_put(at(dir, "a"), "A", 1);
+  file_put(at(dir, "b"), "B", 1);
+  ok(move(at(dir, "a"), at(dir, "b")) == EEXIST && holds(at(dir, "a"), "A") &&
+         holds(at(dir, "b"), "B"),
+     "I3: %s does not replace", name);
+  if (symlink("/nowhere", at(dir, "dangling")) == 0) {
+    ok(move(at(dir, "a"), at(dir, "dangling")) == EEXIST &&
+           holds(at(dir, "a"), "A"),
+       "I3: %s does not replace a dangling link", name);
+  }
+  ok(move(at(dir, "a"), at(dir, "c")) == 0 && holds(at(dir, "c"), "A") &&
+         !file_exists(at(dir, "a")),
+     "%s moves", name);
+  ok(move(at(dir, "a"), at(dir, "d")) == ENOENT, "%s of nothing fails", name);
+}
+
+static int by_vfs(const char *from, const char *to) {
+  return ck_vfs_system()->rename(ck_vfs_system(), from, to);
+}
+
+int main(void) {
+  const char *dir = fixture_dir();
+  ck_vfs *vfs = ck_vfs_system();
+  ck_handle handle;
+  ck_file_info info;
+  size_t n;
+  char byte;
+  mode_t mask = umask(027);
+  struct stat st;
+  renames(by_vfs, "rename");
+  renames(rename_by_link, "rename by link");
+  file_put(at(dir, "there"), "x", 1);
+  ok(vfs->create(vfs, at(dir, "there"), &handle) == EEXIST,
+     "I3: create refuses a file that is there");
+  if (symlink("/nowhere", at(dir, "dangling")) == 0) {
+    ok(vfs->create(vfs, at(dir, "dangling"), &handle) == EEXIST,
+       "I7: create does not go through a link");
+  }
+  ok(vfs->create(vfs, at(dir, "new"), &handle) == 0 &&
+         fstat((int)handle, &st) == 0 && (st.st_mode & 0777) == 0640,
+     "a new file has the mode that the umask leaves");
+  ok((fcntl((int)handle, F_GETFD) & FD_CLOEXEC) != 0,
+     "and is not inherited by programs that are started");
+  ok(vfs->close(vfs, handle) == 0 && vfs->close(vfs, handle) == EBADF,
+     "close closes");
+  umask(mask);
+  ok(vfs->open(vfs, at(dir, "there"), &handle) == 0 &&
+         vfs->read(vfs, handle, 1, &byte, 1, &n) == 0 && n == 0 &&
+         vfs->info(vfs, handle, &info) == 0 && info.regular && info.size == 1,
+     "a read at the end is 0 bytes");
+  vfs->close(vfs, handle);
+  ok(ck_process_alive(ck_process_self()) && ck_process_alive(1) &&
+         !ck_process_alive((uint64_t)dead_pid()) && ck_process_alive(0) &&
+         ck_process_alive(UINT64_MAX),
+     "living, dead and impossible processes are told apart");
+  ok(ck_process_nonce() != ck_process_nonce(), "two nonces differ");
+  fixture_end();
+  return done();
+}
