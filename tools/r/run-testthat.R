@@ -9,7 +9,8 @@ arguments <- commandArgs(trailingOnly = TRUE)
 group <- arguments[[1]]
 stem <- arguments[[2]]
 pattern <- arguments[[3]]
-progress <- file("/dev/fd/3", open = "w")
+# Through a process, as R would open the descriptor's file anew, at its start.
+progress <- pipe("cat >&3", open = "w")
 
 say <- function(...) {
   cat(..., "\n", sep = "", file = progress)
@@ -110,4 +111,5 @@ if (any(grepl(pattern, names, perl = TRUE))) {
     stop_on_failure = FALSE
   )
 }
+close(progress)
 invisible(file.create(paste0(stem, ".done")))
