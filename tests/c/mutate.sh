@@ -4,7 +4,7 @@
 #   CC=... sh mutate.sh BUILD_DIR [pattern]
 #
 # mutations.txt has blocks of three lines and an empty one:
-#   file, and what is broken
+#   file, and what is broken (file#2 for the line's second occurrence)
 #   the line as it is (leading space does not matter; it must occur once)
 #   the line as it becomes ("-" removes it)
 set -u
@@ -18,23 +18,26 @@ killed=0
 attempt() {
   printf '%s\n' "$what" | grep -q -- "$pattern" || return 0
   file=${what%% *}
+  nth=${file#*#}
+  file=${file%#*}
+  [ "$nth" != "$file" ] || nth=
   rm -rf "$build/src" && cp -R ../../src "$build/src" || exit 2
-  FROM=$from TO=$to awk '
-    BEGIN { from = ENVIRON["FROM"]; to = ENVIRON["TO"] }
+  FROM=$from TO=$to NTH=$nth awk '
+    BEGIN { from = ENVIRON["FROM"]; to = ENVIRON["TO"]; nth = ENVIRON["NTH"] }
     {
       line = $0
       sub(/^[ \t]+/, "", line)
-      if (line == from) { n++; if (to != "-") print to }
-      else print
+      if (line != from || (++n != nth && nth != "")) print
+      else if (to != "-") print to
     }
-    END { if (n != 1) exit 3 }
+    END { if (nth == "" ? n != 1 : n < nth) exit 3 }
   ' "../../src/$file" > "$build/src/$file" || {
-    echo "not ok - $what: the line is not there once"
+    echo "not ok - $what: the line is not there, or not once"
     survived=$((survived + 1))
     return 0
   }
   log="$build/log"
-  SRC="$build/src" CC="${CC:-cc}" CFLAGS="-O1 -Wno-error -w" timeout 300 \
+  SRC="$build/src" CC="${CC:-cc}" CFLAGS="-O1 -Wno-error -w" timeout 60 \
     sh run.sh "$build/out" > "$log" 2>&1
   code=$?
   if [ $code -eq 0 ]; then
@@ -55,7 +58,7 @@ what=''
 from=''
 to=''
 while IFS= read -r line || [ -n "$line" ]; do
-  case $line in
+  case $what$line in
     '#'*) continue ;;
   esac
   if [ -z "$line" ]; then

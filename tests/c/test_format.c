@@ -263,13 +263,13 @@ static void foreign_header(void) {
   bytes = file_get(path, &n);
   footer = bytes + n - 64;
   data_at = 8 + ck_le64_get(bytes);
-  bytes[8 + 17] = 'K';
+  bytes[8 + 18] = 'K';
   ck_le32_put(footer + 48, ck_crc32c_update(0, bytes, (size_t)data_at));
   ck_le32_put(footer + 60, ck_crc32c_update(0, footer, 60));
   file_put(path, bytes, n);
   ok(verify(path, &err) == CK_ERR_CORRUPT,
      "a header without the magic is refused");
-  bytes[8 + 17] = 'k';
+  bytes[8 + 18] = 'k';
   strcpy((char *)bytes + data_at - 8, "        ");
   bytes[data_at - 1] = '\n';
   memcpy(bytes + data_at, t.bytes, 16);
@@ -299,7 +299,8 @@ static void bad_texts(void) {
          !builds("{\"kerasbackup\":\"2\"}", "", 0) &&
          !builds(" {\"kerasbackup\":\"1\"}", "", 0) &&
          !builds("{\"kerasbackup\": \"1\"}", "", 0) &&
-         !builds("{\"kerasbackup\":\"1\"", "", 0),
+         !builds("{\"kerasbackup\":\"1\"", "", 0) &&
+         !builds("{\"kerasbackup\":\"1\",\"a\":\"b\"", "", 0),
      "metadata without the magic or cut off are refused");
   ok(!builds(METADATA, "x", 0) && !builds(METADATA, "\"a\":{},", 0) &&
          !builds(METADATA, ",\"a\":{}", 0),
@@ -307,6 +308,28 @@ static void bad_texts(void) {
   ok(!builds(METADATA, "", UINT64_MAX) &&
          !builds(METADATA, "", (uint64_t)INT64_MAX),
      "data beyond any file are refused");
+}
+
+static bool lays_out(uint64_t header_len, uint64_t data_len) {
+  ck_layout layout;
+  ck_error err;
+  return ck_layout_init(&layout, header_len, data_len, &err) == CK_OK;
+}
+
+static void limits(void) {
+  uint64_t most = (uint64_t)INT64_MAX;
+  ok(lays_out(CK_HEADER_MAX, 0) && !lays_out(CK_HEADER_MAX + 1u, 0) &&
+         !lays_out(UINT64_MAX, 0),
+     "the header has a cap");
+  ok(!lays_out(56, most) && !lays_out(56, most + 1) &&
+         !lays_out(56, UINT64_MAX) && !lays_out(56, most - 200) &&
+         lays_out(56, most - (most >> 17)),
+     "what does not fit in a file is refused");
+  ok(ck_trailer_size(most + 1) == CK_UNKNOWN &&
+         ck_trailer_size(UINT64_MAX) == CK_UNKNOWN &&
+         ck_trailer_size(0) == 64 && ck_trailer_size(1) == 72 &&
+         ck_trailer_size(2 * MIB) == 72 && ck_trailer_size(2 * MIB + 1) == 80,
+     "the trailer's size");
 }
 
 static void large_header(void) {
@@ -337,6 +360,7 @@ int main(void) {
   lying_footers();
   foreign_header();
   bad_texts();
+  limits();
   large_header();
   fixture_end();
   return done();

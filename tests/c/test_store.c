@@ -347,6 +347,28 @@ static void foreign_files(void) {
   tensors_free(&t);
 }
 
+/* What makes a file ours is its content, at one end or the other. */
+static void ours_by_content(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  char letters[300];
+  size_t n;
+  memset(letters, 'x', sizeof letters);
+  fixture_save(dir, 1, &t);
+  file_put(at_generation(dir, 2), letters, sizeof letters);
+  fixture_save(dir, 2, &t);
+  ok(strcmp(generations(dir), "1 2 3") == 0,
+     "I1 I7: a foreign file under our name is not removed and does not count "
+     "as kept");
+  file_flip(at_generation(dir, 1), 8 * 10);
+  free(file_get(at_generation(dir, 3), &n));
+  file_flip(at_generation(dir, 3), 8 * (n - 64));
+  fixture_save(dir, 1, &t);
+  ok(strcmp(generations(dir), "2 4") == 0,
+     "files of ours that are damaged at either end are removed");
+  tensors_free(&t);
+}
+
 static void hard_links(void) {
   const char *dir = fixture_dir();
   tensors t = tensors_one(500, 1);
@@ -478,6 +500,23 @@ static void failed_sync(void) {
   tensors_free(&t);
 }
 
+static void failed_close(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_fault fault;
+  ck_store *store;
+  ck_error err;
+  fixture_save(dir, 1, &t);
+  ck_fault_init(&fault, ck_vfs_system());
+  store = open_store(&fault.vfs, dir, 1);
+  arm(&fault, CK_OP_CLOSE, EIO);
+  ok(tensors_save(store, &t, NULL, &err) == CK_ERR_IO && err.sys == EIO &&
+         strcmp(err.op, "close") == 0 && strcmp(generations(dir), "1") == 0,
+     "I4: a failed close fails the save");
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
 static ck_vfs custom;
 
 static int reserve_unsupported(ck_vfs *vfs, ck_handle handle, uint64_t size) {
@@ -517,6 +556,56 @@ static void space_without_reserve(void) {
      "just enough of it is enough");
   ck_commit_clear(&commit);
   ck_store_close(store);
+  tensors_free(&t);
+}
+
+static int write_nothing(ck_vfs *vfs, ck_handle handle, const void *data,
+                         size_t n, size_t *done) {
+  (void)vfs;
+  (void)handle;
+  (void)data;
+  (void)n;
+  *done = 0;
+  return 0;
+}
+
+static void no_progress(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_store *store;
+  ck_error err;
+  custom = *ck_vfs_system();
+  custom.write = write_nothing;
+  store = open_store(&custom, dir, 1);
+  ok(tensors_save(store, &t, NULL, &err) == CK_ERR_IO && err.sys == EIO &&
+         strcmp(err.op, "write") == 0,
+     "I4: a write that moves nothing is an error, not a loop or a success");
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
+static int lists_left_to_interrupt;
+
+static int list_interrupted(ck_vfs *vfs, const char *dir,
+                            ck_name_visitor *visit, void *context) {
+  int sys = ck_vfs_system()->list(vfs, dir, visit, context);
+  return sys == 0 && lists_left_to_interrupt-- > 0 ? EINTR : sys;
+}
+
+static void listing_starts_again(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_listing listing = {0};
+  ck_error err;
+  fixture_save(dir, 2, &t);
+  fixture_save(dir, 2, &t);
+  custom = *ck_vfs_system();
+  custom.list = list_interrupted;
+  lists_left_to_interrupt = 3;
+  ok(ck_directory_list(&custom, dir, &listing, &err) == CK_OK &&
+         listing.n == 2 && listing.items[0].generation == 2,
+     "an interrupted listing starts again from nothing");
+  ck_listing_clear(&listing);
   tensors_free(&t);
 }
 
@@ -604,11 +693,15 @@ int main(void) {
   no_fallback_for_lack();
   things_that_are_no_files();
   foreign_files();
+  ours_by_content();
   hard_links();
   sweep();
   old_cannot_go();
   directory_sync_fails();
   failed_sync();
+  failed_close();
+  no_progress();
+  listing_starts_again();
   space_without_reserve();
   arguments();
   writer_keeps_the_error();

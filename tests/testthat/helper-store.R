@@ -1,0 +1,81 @@
+# Stores, plans and files for the tests of the storage layer.
+
+metadata_text <- function(epoch = 3) {
+  sprintf("{\"kerasbackup\":\"1\",\"epoch\":\"%d\"}", epoch)
+}
+
+# What store_plan() and store_save() take, from a named list of raw vectors
+# with attributes "dtype" and "shape" (default: U8, flat).
+tensor_plan <- function(tensors) {
+  sizes <- as.double(lengths(tensors))
+  ends <- cumsum(sizes)
+  members <- vapply(seq_along(tensors), function(i) {
+    x <- tensors[[i]]
+    shape <- attr(x, "shape")
+    if (is.null(shape)) {
+      shape <- length(x)
+    }
+    dtype <- attr(x, "dtype")
+    sprintf(
+      "\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%.0f,%.0f]}",
+      names(tensors)[[i]], if (is.null(dtype)) "U8" else dtype,
+      paste(shape, collapse = ","), ends[[i]] - sizes[[i]], ends[[i]]
+    )
+  }, character(1))
+  list(
+    text = paste(members, collapse = ","),
+    sizes = sizes,
+    addresses = do.call(c, c(list(raw()), lapply(tensors, store_raw_address)))
+  )
+}
+
+# Plan and save; `tensors` must live until this returns, which it does.
+save_tensors <- function(store, tensors, epoch = 3) {
+  plan <- tensor_plan(tensors)
+  store_plan(store, plan$text, plan$sizes)
+  store_save(store, plan$addresses, metadata_text(epoch))
+}
+
+# Save through a store of its own.
+save_once <- function(dir, tensors, keep = 1L, epoch = 3) {
+  store <- store_open(dir, keep)
+  on.exit(store_close(store))
+  save_tensors(store, tensors, epoch)
+}
+
+some_bytes <- function(n = 40, seed = 1) {
+  list(a = as.raw((seq_len(n) * 7 + seed) %% 256))
+}
+
+all_data <- function(loaded) {
+  store_buffer_read(loaded$buffer, 0, loaded$data_bytes)
+}
+
+# What the directory holds, to see that nothing has changed.
+directory_state <- function(dir) {
+  paths <- list.files(dir, all.files = TRUE, no.. = TRUE, full.names = TRUE)
+  stats::setNames(unname(tools::md5sum(paths)), basename(paths))
+}
+
+# The failure that an expression ends with, as C reported it.
+failure_of <- function(expr) {
+  tryCatch(
+    {
+      expr
+      NULL
+    },
+    kerasbackup_error = function(e) e$failure
+  )
+}
+
+# A Python with safetensors, or skip.
+safetensors_python <- function() {
+  python <- Sys.getenv("KERASBACKUP_PYTHON", Sys.getenv("RETICULATE_PYTHON"))
+  skip_if(python == "", "no Python is named")
+  found <- suppressWarnings(system2(
+    python, c("-c", shQuote("import safetensors, numpy")),
+    stdout = FALSE, stderr = FALSE
+  ))
+  skip_if(found != 0, "there is no Python with safetensors")
+  python
+}
