@@ -19,6 +19,8 @@ bridge_callback <- function(config) {
     backup_dir = config$backup_dir,
     save_freq = config$save_freq,
     delete_checkpoint = config$delete_checkpoint,
+    resume = config$resume,
+    history = config$history,
     versions = list(
       kerasbackup = as.character(utils::packageVersion("kerasbackup")),
       R = as.character(getRversion())
@@ -67,6 +69,9 @@ bridge_functions <- function(config) {
     save = function(addresses, metadata) {
       bridge_save(session, config, addresses, metadata)
     },
+    r_seed = function() r_seed(),
+    set_r_seed = function(seed) restore_r_seed(seed),
+    notify = function(kind, lines) bridge_notify(kind, unlist(lines)),
     finish = function() bridge_finish(session, config),
     close = function() bridge_close(session)
   )
@@ -111,7 +116,6 @@ bridge_load <- function(session, config) {
   if (length(loaded$skipped) > 0) {
     at_once(warn_fallback(lapply(loaded$skipped, with_tensor), loaded$path))
   }
-  restore_r_seed(manifest$metadata$r_random_seed)
   if (config$verbose) {
     cli::cli_inform(c(
       v = "Restored {.file {loaded$path}}.",
@@ -137,7 +141,6 @@ bridge_release <- function(session) {
 # @return TRUE where the checkpoint is committed, FALSE where the save failed
 #   and training goes on (I4).
 bridge_save <- function(session, config, addresses, metadata) {
-  metadata <- manifest_metadata_add(metadata, "r_random_seed", r_seed())
   saved <- tryCatch(
     store_save(session$store, addresses, metadata),
     kerasbackup_error_io = function(e) {
@@ -152,6 +155,27 @@ bridge_save <- function(session, config, addresses, metadata) {
     cli::cli_inform(c(v = "Saved {.file {saved$path}}."))
   }
   !is.null(saved)
+}
+
+bridge_notify <- function(kind, lines) {
+  headline <- switch(kind,
+    notes = c(
+      "!" = paste(
+        "Training goes on, but its result may differ from that of a training",
+        "without the interruption:"
+      )
+    ),
+    unsaved = c(
+      "!" = paste(
+        "Some state of other callbacks cannot be saved and would begin anew",
+        "after an interruption:"
+      )
+    )
+  )
+  rlang::inform(
+    c(headline, stats::setNames(lines, rep("*", length(lines)))),
+    class = paste0("kerasbackup_message_", kind)
+  )
 }
 
 # fit() is complete: the only place where a checkpoint is deleted (I10).
@@ -223,7 +247,7 @@ r_seed <- function() {
 }
 
 restore_r_seed <- function(text) {
-  if (!is.null(text) && nzchar(text)) {
+  if (nzchar(text)) {
     seed <- as.integer(strsplit(text, ",", fixed = TRUE)[[1]])
     env <- globalenv()
     env[[".Random.seed"]] <- seed

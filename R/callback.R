@@ -12,11 +12,12 @@
 #' When training is complete, the checkpoints are deleted.
 #'
 #' A checkpoint holds every variable of the model, the optimizer, the metrics
-#' and the seed generators, and the states of the random number generators of
-#' Python, NumPy, TensorFlow, torch, Keras and R. Training on arrays that was
-#' interrupted between epochs ends bit for bit equal to training that was not
-#' interrupted, provided that seeds are set, as with `keras3::set_random_seed()`,
-#' and that the backend's own kernels are deterministic.
+#' and the seed generators, the state of the other callbacks, the position in the
+#' data, and the states of the random number generators of Python, NumPy,
+#' TensorFlow, torch, Keras and R. Training that was interrupted ends bit for bit
+#' equal to training that was not, provided that seeds are set, as with
+#' `keras3::set_random_seed()`, and that the backend's own kernels are
+#' deterministic.
 #'
 #' @details
 #' Each checkpoint is one file, written to a temporary name, flushed to disk and
@@ -25,8 +26,14 @@
 #' anything is restored; `double_checkpoint = TRUE` keeps the previous one too, to
 #' fall back on.
 #'
-#' An interruption in the middle of an epoch, with `save_freq` a number of
-#' batches, redoes that epoch from the checkpoint, as Keras' own callback does.
+#' With `save_freq` a number of batches, an interrupted epoch goes on at the very
+#' batch: the batches that were trained on already are drawn from the data again,
+#' so that what comes after them is the same, and nothing is trained on twice.
+#'
+#' Of other callbacks, those attributes are saved that changed since training
+#' began: numbers, strings, lists, dicts and arrays. A callback may offer
+#' `get_state()` and `set_state()` and then those are used. What cannot be saved
+#' is named in a message.
 #'
 #' `backup_dir` belongs to one training at a time: it is locked while `fit()`
 #' runs. Files in it that are not ours are never touched.
@@ -46,6 +53,13 @@
 #' @param ... Must be empty.
 #' @param double_checkpoint Flag, whether to keep the previous checkpoint beside
 #'   the current one. Takes twice the space.
+#' @param resume Where to go on after an interruption in the middle of an epoch:
+#'   `"batch"` (the default), at the very batch, exactly; `"epoch"`, at the
+#'   beginning of that epoch, with the variables from its middle, as Keras' own
+#'   callback does.
+#' @param history What `fit()` returns: `"resumed"` (the default), the epochs
+#'   that this call ran, as Keras' own callback does; `"full"`, those of the
+#'   whole run.
 #' @param on_save_error What to do when a checkpoint cannot be saved, for example
 #'   because the disk is full: `"warn"` (the default) warns and trains on, the
 #'   next save tries anew; `"stop"` ends `fit()` with the error. Either way the
@@ -82,6 +96,8 @@ callback_backup_and_restore <- function(
     delete_checkpoint = TRUE,
     ...,
     double_checkpoint = FALSE,
+    resume = c("batch", "epoch"),
+    history = c("resumed", "full"),
     on_save_error = c("warn", "stop"),
     verbose = FALSE) {
   check_dots(...)
@@ -90,6 +106,8 @@ callback_backup_and_restore <- function(
     save_freq = check_save_freq(save_freq),
     delete_checkpoint = check_flag(delete_checkpoint, "delete_checkpoint"),
     double_checkpoint = check_flag(double_checkpoint, "double_checkpoint"),
+    resume = check_choice(resume, c("batch", "epoch"), "resume"),
+    history = check_choice(history, c("resumed", "full"), "history"),
     on_save_error = check_choice(
       on_save_error, c("warn", "stop"), "on_save_error"
     ),

@@ -80,8 +80,8 @@ store_plan <- function(store, tensors, sizes) {
 #' Save: commit the next generation, or fail and change nothing (I4)
 #' @param store <kb_store> with a plan
 #' @param addresses <raw> 8 bytes a tensor, in the plan's order
-#' @param metadata <character(1)> a JSON object of strings that begins with
-#'   `{"kerasbackup":"1"`
+#' @param metadata <character(1)> a JSON object of strings, as
+#'   manifest_metadata() makes it
 #' @return <list> `generation` <double(1)>, `path` <character(1)>, `bytes`
 #'   <double(1)>, `notes` <list of kb_failure> what went wrong without harm
 #' @noRd

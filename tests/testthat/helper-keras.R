@@ -70,6 +70,9 @@ variables_of <- function(model) {
 # Ends training at the end of epoch `epoch` (the first is 0).
 stop_at <- function(epoch) python_helpers()$StopAt(as.integer(epoch))
 
+# Counts the batches that are trained on.
+count_batches <- function() python_helpers()$CountBatches()
+
 # Tells the class of the callback that acts last.
 see_last <- function() python_helpers()$SeeLast()
 

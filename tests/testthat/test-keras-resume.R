@@ -112,18 +112,126 @@ test_that("an integer save_freq saves every so many batches", {
   )
 })
 
-test_that("an integer save_freq redoes the epoch that was under way", {
+test_that("resume = \"epoch\" redoes the epoch that was under way", {
   skip_without_keras()
   dir <- withr::local_tempdir()
-  callback <- callback_backup_and_restore(dir, save_freq = 4)
-  fit_until(build_model(), 3L, callback)
-  info <- backup_info(dir)
-  expect_equal(c(info$epoch, info$batch), c(2L, 2L))
-  history <- fit_model(
-    build_model(),
-    callbacks = list(callback_backup_and_restore(dir, save_freq = 4))
+  resume <- function(resume) {
+    callback <- callback_backup_and_restore(dir, save_freq = 4, resume = resume)
+    fit_until(build_model(), 3L, callback)
+    info <- backup_info(dir)
+    expect_equal(c(info$epoch, info$batch), c(2L, 2L))
+    counter <- count_batches()
+    history <- fit_model(build_model(), callbacks = list(
+      callback_backup_and_restore(dir, save_freq = 4, resume = resume), counter
+    ))
+    expect_equal(unlist(history$epoch), 2:5)
+    counter$batches
+  }
+  expect_equal(resume("epoch"), 12L)
+  # Two of the three batches of that epoch were trained on already.
+  expect_equal(resume("batch"), 10L)
+})
+
+test_that("resumed in the middle of an epoch is bitwise equal", {
+  skip_without_keras()
+  for (shuffle in list(TRUE, "batch")) {
+    whole <- build_model()
+    reference <- fit_model(whole, shuffle = shuffle)
+    dir <- withr::local_tempdir()
+    fit_until(
+      build_model(), 4L, callback_backup_and_restore(dir, save_freq = 5),
+      shuffle = shuffle
+    )
+    expect_equal(backup_info(dir)$batch, 1L)
+    resumed <- rebuild_model()
+    history <- fit_model(resumed, shuffle = shuffle, callbacks = list(
+      callback_backup_and_restore(dir, save_freq = 5, history = "full")
+    ))
+    expect_identical(variables_of(resumed), variables_of(whole))
+    # history = "full": the epochs of the whole run, and its every value.
+    expect_identical(history$history, reference$history)
+    expect_equal(unlist(history$epoch), 0:5)
+  }
+})
+
+test_that("other callbacks go on where they were, wherever they stand", {
+  skip_without_keras()
+  callbacks <- function() {
+    k <- keras()$callbacks
+    list(
+      k$EarlyStopping("mae", patience = 2L, min_delta = 0.2,
+        restore_best_weights = TRUE),
+      k$ReduceLROnPlateau("mae", patience = 1L, min_delta = 0.3, factor = 0.5)
+    )
+  }
+  whole <- build_model()
+  reference <- fit_model(whole, epochs = 30, callbacks = callbacks())
+  stopped <- length(reference$epoch)
+  expect_lt(stopped, 30)
+  for (first in c(TRUE, FALSE)) {
+    dir <- withr::local_tempdir()
+    with_ours <- function(...) {
+      ours <- callback_backup_and_restore(dir, history = "full")
+      if (first) c(ours, callbacks(), ...) else c(callbacks(), ours, ...)
+    }
+    expect_error(
+      fit_model(
+        build_model(), epochs = 30,
+        callbacks = with_ours(interrupt_at(stopped - 2L))
+      ),
+      "interrupted"
+    )
+    resumed <- rebuild_model()
+    history <- fit_model(resumed, epochs = 30, callbacks = with_ours())
+    expect_identical(history$history, reference$history)
+    expect_identical(variables_of(resumed), variables_of(whole))
+  }
+})
+
+test_that("a CSVLogger's file is continued, no row lost or twice", {
+  skip_without_keras()
+  log <- withr::local_tempfile(fileext = ".csv")
+  logger <- function() keras()$callbacks$CSVLogger(log)
+  fit_model(build_model(), callbacks = list(logger()))
+  reference <- readLines(log)
+  dir <- withr::local_tempdir()
+  # Saved after 8 batches, in the third epoch; three epochs are logged.
+  expect_error(fit_model(build_model(), callbacks = list(
+    logger(), callback_backup_and_restore(dir, save_freq = 8), interrupt_at(3L)
+  )))
+  expect_length(readLines(log), 4)
+  fit_model(build_model(), callbacks = list(
+    logger(), callback_backup_and_restore(dir, save_freq = 8)
+  ))
+  expect_identical(readLines(log), reference)
+})
+
+test_that("what of a callback cannot be saved is named, once", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  odd <- python_helpers()$Odd()
+  messages <- capture_messages(
+    fit_model(build_model(), callbacks = list(
+      odd, callback_backup_and_restore(dir, delete_checkpoint = FALSE)
+    ))
   )
-  expect_equal(unlist(history$epoch), 2:5)
+  expect_length(grep("Odd.secret", messages), 1)
+  header <- store_header(store_list(dir)$path)
+  expect_match(manifest_parse(header, "file")$metadata$unsaved, "Odd.secret")
+})
+
+test_that("what has changed since the checkpoint is told", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  fit_until(build_model(), 3L, callback_backup_and_restore(dir))
+  messages <- capture_messages(
+    fit_model(build_model(), batch_size = 16L, callbacks = list(
+      callback_backup_and_restore(dir)
+    ))
+  )
+  expect_match(
+    paste(messages, collapse = ""), "batch_size was 32, is 16", fixed = TRUE
+  )
 })
 
 test_that("save_freq at an epoch's last batch counts for that epoch", {

@@ -13,7 +13,11 @@ from collections.abc import Callable
 
 import keras
 
+from kerasbackup import callback_states
 from kerasbackup import errors
+from kerasbackup.position import DataPosition
+from kerasbackup.position import ValidationPosition
+from kerasbackup.rng import Generators
 from kerasbackup.running_fit import RunningFit
 from kerasbackup.running_fit import is_running
 from kerasbackup.state import TrainingState
@@ -25,10 +29,14 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     Args:
         functions: Dict of callables, the store; see `store.Store`.
-        backup_dir: String, the directory, for messages.
+        backup_dir: String, the directory, for whoever looks at the callback.
         save_freq: `"epoch"`, or an integer: a checkpoint every so many batches.
         delete_checkpoint: Boolean, whether the store deletes its files when
             training is complete.
+        resume: `"batch"`: go on at the very batch. `"epoch"`: begin the
+            unfinished epoch anew.
+        history: `"resumed"`: what `fit()` returns has the epochs run by this
+            call. `"full"`: it has those of the whole run.
         versions: Dict from name to version, to be noted in checkpoints.
     """
 
@@ -38,46 +46,87 @@ class BackupAndRestore(keras.callbacks.Callback):
         backup_dir: str,
         save_freq: str | int = "epoch",
         delete_checkpoint: bool = True,
+        resume: str = "batch",
+        history: str = "resumed",
         versions: dict[str, str] | None = None,
     ):
         super().__init__()
         self.backup_dir = backup_dir
         self.save_freq = save_freq
         self.delete_checkpoint = delete_checkpoint
+        self.resume = resume
+        self.history = history
+        self.versions = versions or {}
         self._store = Store(functions)
-        self._versions = versions or {}
+        self._state = None
+
+    def set_params(self, params):
+        super().set_params(params)
+        # Called before any callback's on_train_begin, in which a CSVLogger
+        # empties its file. A CallbackList that the user made is told its
+        # parameters earlier, before fit().
+        fit = RunningFit.find()
+        if fit is not None:
+            self._open(fit)
 
     def on_train_begin(self, logs=None):
-        model = self._model
-        if not getattr(model, "compiled", True):
+        if not getattr(self._model, "compiled", True):
             raise errors.UnsupportedError(
                 "The model is not compiled. Call `compile()` before `fit()`."
             )
-        fit = RunningFit()
-        callback_list = weakref.ref(fit.callback_list)
-        self._store.open(lambda: is_running(callback_list))
+        fit = RunningFit.require()
+        if self._state is None:
+            self._open(fit)
+        state, self._state = self._state, None
         kind = _EpochHelper if self.save_freq == "epoch" else _BatchHelper
-        state = TrainingState(model, fit.epoch_iterator, self._versions)
-        helper = kind(self, self._store, state)
+        helper = kind(self, self._store, state, fit)
         helper.set_params(self.params)
-        helper.set_model(model)
+        helper.set_model(self._model)
         # The list is being walked right now, so the helper's turn comes last.
         fit.callback_list.callbacks.append(helper)
+
+    def _open(self, fit: RunningFit) -> None:
+        """Takes the directory, and checks that its checkpoint fits."""
+        callback_list = weakref.ref(fit.callback_list)
+        self._store.open(lambda: is_running(callback_list))
+        try:
+            state = TrainingState(
+                self._model, fit.epoch_iterator, self.versions
+            )
+            state.load(self._store)
+            if state.restored is not None:
+                callback_states.continue_logs(
+                    _others(fit.callback_list), state.restored.callbacks
+                )
+        except BaseException:
+            self._store.close()
+            raise
+        self._state = state
 
 
 class _EpochHelper(keras.callbacks.Callback):
     """Saves at the end of epochs. Has no hook for batches at all."""
 
-    def __init__(self, owner: BackupAndRestore, store: Store, state):
+    def __init__(
+        self,
+        owner: BackupAndRestore,
+        store: Store,
+        state: TrainingState,
+        fit: RunningFit,
+    ):
         super().__init__()
         self._owner = owner
         self._store = store
         self._state = state
-        self._planned = False
+        # Not the list itself: it has us, and its end is the end of fit().
+        self._callback_list = weakref.ref(fit.callback_list)
+        self._epoch_iterator = fit.epoch_iterator
+        self._planned = None
+        self._told = False
 
     def on_train_begin(self, logs=None):
         try:
-            self._restore()
+            self._begin()
         except BaseException:
             self._store.close()
             raise
@@ -86,43 +135,77 @@ class _EpochHelper(keras.callbacks.Callback):
         # fit() has read it. Left in place, a later fit() without this callback
         # would start there.
         self._model._initial_epoch = None
+        restored = self._state.restored
+        if restored is not None:
+            if restored.batch and self._owner.resume == "batch":
+                # Once more: the metrics were reset, and other callbacks may
+                # have set the learning rate.
+                self._state.put()
+            self._state.release(self._store)
+        self._position.on_epoch_begin()
 
     def on_epoch_end(self, epoch, logs=None):
         self._state.history.append(epoch, logs or {})
         last = self._model.stop_training or epoch + 1 >= self.params["epochs"]
-        if self._is_due(epoch) or (last and not self._owner.delete_checkpoint):
+        if self._is_epoch_due() or (last and not self._owner.delete_checkpoint):
             self._save(epoch + 1, 0)
+
+    def on_test_begin(self, logs=None):
+        self._validation.on_test_begin()
 
     def on_train_end(self, logs=None):
         self._model._initial_epoch = None
+        self._position.release()
+        self._state.release(self._store)
         self._store.finish()
 
-    def _is_due(self, epoch: int) -> bool:
+    def _is_epoch_due(self) -> bool:
         return True
 
-    def _restore(self) -> None:
-        checkpoint = self._store.load()
-        if checkpoint is None:
+    def _is_batch_due(self, batch: int) -> bool:
+        return False
+
+    def _begin(self) -> None:
+        generators = Generators(self._store)
+        self._position = DataPosition(
+            self._epoch_iterator, generators, self._is_batch_due
+        )
+        callbacks = callback_states.CallbackStates(
+            _others(self._callback_list())
+        )
+        self._validation = ValidationPosition(self._model, generators)
+        self._state.begin(callbacks, self._position, self._validation)
+        restored = self._state.restored
+        if restored is None:
             return
-        try:
-            position = self._state.restore(checkpoint)
-        finally:
-            self._store.release()
-        epochs = self.params["epochs"]
+        notes = self._state.restore(exact=self._owner.resume == "batch")
+        if notes:
+            self._store.notify("notes", notes)
+        if self._owner.history == "full":
+            self._state.history.fill(self._model.history)
+        # A training that a callback had ended is complete: nothing is left.
         self._model._initial_epoch = (
-            epochs if position.stopped else position.epoch
+            self.params["epochs"] if restored.stopped else restored.epoch
         )
 
     def _save(self, epoch: int, batch: int) -> None:
         # With JAX, `model` (not `_model`) brings the variables up to date.
         _ = self.model
-        if not self._planned:
-            self._store.plan(self._state.spec())
-            self._planned = True
-        addresses, owners, metadata = self._state.capture(epoch, batch)
-        self._store.save(addresses, metadata)
-        # Held until the store has copied the bytes, and not a step longer.
-        del owners
+        # Keras may call the other callbacks' on_train_batch_end in a thread.
+        flush = getattr(self._callback_list(), "_flush_futures", None)
+        if flush is not None:
+            flush()
+        capture = self._state.capture(epoch, batch)
+        if capture.spec != self._planned:
+            self._store.plan(capture.spec)
+            self._planned = capture.spec
+        self._store.save(capture.addresses, capture.metadata)
+        # Its memory is the backend's: held until the store has copied it, and
+        # not a step longer.
+        del capture
+        if self._state.unsaved and not self._told:
+            self._told = True
+            self._store.notify("unsaved", self._state.unsaved)
 
 
 class _BatchHelper(_EpochHelper):
@@ -132,29 +215,55 @@ class _BatchHelper(_EpochHelper):
     asynchronous dispatch on JAX and torch, and may run on another thread.
     """
 
-    def __init__(self, owner: BackupAndRestore, store: Store, state):
-        super().__init__(owner, store, state)
+    def __init__(self, owner, store, state, fit):
+        super().__init__(owner, store, state, fit)
         self._epoch = 0
         # Batches trained since the last save, up to `_counted` of this epoch.
         self._since_save = 0
         self._counted = 0
 
     def on_epoch_begin(self, epoch, logs=None):
+        restored = self._state.restored
+        passed = 0
+        if restored is not None and self._owner.resume == "batch":
+            passed = restored.batch
         super().on_epoch_begin(epoch, logs)
         self._epoch = epoch
-        self._counted = 0
+        self._counted = passed
 
     def on_train_batch_begin(self, batch, logs=None):
+        due = self._is_batch_due(batch)
         self._since_save += batch - self._counted
         self._counted = batch
-        if self._since_save >= self._owner.save_freq:
+        if due:
             self._since_save = 0
             self._save(self._epoch, batch)
 
-    def _is_due(self, epoch: int) -> bool:
+    def _is_batch_due(self, batch: int) -> bool:
+        since_save = self._since_save + batch - self._counted
+        return since_save >= self._owner.save_freq
+
+    def _is_epoch_due(self) -> bool:
         # The step that was about to run at the last hook is done.
-        self._since_save += self._state.steps_per_execution
+        self._since_save += self._epoch_iterator.steps_per_execution
         if self._since_save < self._owner.save_freq:
             return False
         self._since_save = 0
         return True
+
+
+def _others(callback_list) -> list[keras.callbacks.Callback]:
+    """The callbacks whose state counts: not ours, not what only displays."""
+    return [
+        callback
+        for callback in callback_list.callbacks
+        if not isinstance(
+            callback,
+            (
+                BackupAndRestore,
+                _EpochHelper,
+                keras.callbacks.History,
+                keras.callbacks.ProgbarLogger,
+            ),
+        )
+    ]

@@ -15,35 +15,49 @@ from kerasbackup import errors
 
 
 class RunningFit:
-    """The `fit()` that is calling a hook right now.
+    """The `fit()` that is calling a hook.
 
     Attributes:
         callback_list: The `keras.callbacks.CallbackList` that runs the hook.
         epoch_iterator: Keras' `EpochIterator` over the training data.
-
-    Raises:
-        UnsupportedError: One of them is not on the stack.
     """
 
-    def __init__(self):
-        self.callback_list = None
-        self.epoch_iterator = None
+    def __init__(self, callback_list, epoch_iterator):
+        self.callback_list = callback_list
+        self.epoch_iterator = epoch_iterator
+
+    @classmethod
+    def find(cls) -> "RunningFit | None":
+        """The one on the stack; `None` where a hook was not called by one."""
+        callback_list = None
         frame = sys._getframe(1)
-        while frame is not None and self.epoch_iterator is None:
+        while frame is not None:
             found = frame.f_locals
-            if self.callback_list is None:
-                if isinstance(found.get("self"), keras.callbacks.CallbackList):
-                    self.callback_list = found["self"]
-            else:
-                self.epoch_iterator = found.get("epoch_iterator")
+            if isinstance(found.get("self"), keras.callbacks.CallbackList):
+                callback_list = found["self"]
+            if callback_list is not None and "epoch_iterator" in found:
+                # evaluate() and predict() have one too.
+                if frame.f_code.co_name != "fit":
+                    return None
+                return cls(callback_list, found["epoch_iterator"])
             frame = frame.f_back
-        for name in ("callback_list", "epoch_iterator"):
-            if getattr(self, name) is None:
-                raise errors.UnsupportedError(
-                    "The callback was not called from a `fit()` that this "
-                    f"package knows: no {name} was found (Keras "
-                    f"{keras.__version__}). Pass it to `fit()` in `callbacks`."
-                )
+        return None
+
+    @classmethod
+    def require(cls) -> "RunningFit":
+        """The one on the stack.
+
+        Raises:
+            UnsupportedError: There is none that this package knows.
+        """
+        fit = cls.find()
+        if fit is None:
+            raise errors.UnsupportedError(
+                "The callback was not called by a `fit()` that this package "
+                f"knows (Keras {keras.__version__}). Pass it to `fit()` in "
+                "`callbacks`."
+            )
+        return fit
 
 
 def is_running(callback_list: "weakref.ref[Any]") -> bool:

@@ -1,25 +1,35 @@
 """Owns what a checkpoint holds and how it is put back.
 
-Puts together the variables (`variables.py`), the random number generators
-(`rng.py`), the position and the history of the run. May not touch hooks or
-files.
+Puts together the variables (`variables.py`), the other callbacks
+(`callback_states.py`), the position in the data (`position.py`) and the history
+of the run. May not touch hooks or files.
 """
 
+import array
 import datetime
-import importlib.metadata
+import importlib
 import json
 import math
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasbackup import errors
-from kerasbackup import rng
+from kerasbackup import values
+from kerasbackup.callback_states import CallbackStates
+from kerasbackup.position import DataPosition
+from kerasbackup.position import ValidationPosition
+from kerasbackup.variables import DTYPES
 from kerasbackup.variables import Variables
+from kerasbackup.variables import numpy_array
 
 
 class TrainingState:
     """The state of one `fit()`.
+
+    In this order: `load()`, `begin()`, `restore()` if there is something to
+    restore, then `capture()` as often as is wanted.
 
     Args:
         model: The `keras.Model` being trained.
@@ -29,7 +39,8 @@ class TrainingState:
 
     Attributes:
         history: The `History` of the run.
-        steps_per_execution: Integer, batches a step.
+        restored: The `Restored` checkpoint, `None` where there is none or its
+            bytes were released.
     """
 
     def __init__(self, model, epoch_iterator, versions: dict[str, str]):
@@ -38,23 +49,74 @@ class TrainingState:
         self._versions = json.dumps({**versions, **_versions()})
         self._variables = None
         self.history = History()
-        self.steps_per_execution = epoch_iterator.steps_per_execution
+        self.restored = None
 
-    def spec(self) -> list[tuple[str, str, list[int]]]:
-        """Name, dtype and shape of every tensor. Builds the model if needed."""
-        if self._variables is None:
-            _build(self._model, self._epoch_iterator)
-            self._variables = Variables(self._model)
-        return self._variables.spec
+    def load(self, store) -> None:
+        """Loads the newest checkpoint, if any, and checks that it fits.
 
-    def capture(self, epoch: int, batch: int):
-        """What to save when `epoch` epochs and `batch` batches are done.
+        Raises:
+            MismatchError: It is of another model; nothing was changed.
+        """
+        checkpoint = store.load()
+        if checkpoint is not None:
+            self._build()
+            self.restored = Restored(checkpoint, self._variables)
+
+    def begin(
+        self,
+        callbacks: CallbackStates,
+        position: DataPosition,
+        validation: ValidationPosition,
+    ) -> None:
+        """To be called when all other callbacks have begun."""
+        self._callbacks = callbacks
+        self._position = position
+        self._validation = validation
+
+    def restore(self, exact: bool) -> list[str]:
+        """Puts the loaded checkpoint back, as far as that is possible before
+        the first epoch begins.
+
+        Args:
+            exact: Whether to go on at the very batch, rather than to begin the
+                unfinished epoch anew.
 
         Returns:
-            Addresses of the tensors, their owners (see `Variables.capture()`),
-            and the metadata.
+            What is no longer as it was when the checkpoint was made.
         """
-        addresses, owners = self._variables.capture()
+        restored = self.restored
+        self.history = History.from_json(restored.metadata["history"])
+        notes = self.put()
+        self._validation.restore(int(restored.metadata["validation"]))
+        if restored.batch and not exact:
+            self._position.restore_generators(restored.position)
+        else:
+            notes += self._position.restore(
+                restored.position, restored.batch, restored.array
+            )
+        return notes
+
+    def put(self) -> list[str]:
+        """Assigns the variables and the states of the callbacks.
+
+        Returns:
+            What is no longer as it was.
+        """
+        restored = self.restored
+        self._variables.assign(restored.checkpoint, restored.partners)
+        return self._callbacks.restore(restored.callbacks, restored.array)
+
+    def release(self, store) -> None:
+        """Frees the loaded checkpoint. Idempotent."""
+        if self.restored is not None:
+            self.restored = None
+            store.release()
+
+    def capture(self, epoch: int, batch: int) -> "Capture":
+        """What to save when `epoch` epochs and `batch` batches are done."""
+        if self._variables is None:
+            self._build()
+        encoder = values.Encoder()
         metadata = {
             "epoch": str(epoch),
             "batch": str(batch),
@@ -62,90 +124,146 @@ class TrainingState:
             "saved_at": _now(),
             "versions": self._versions,
             "history": self.history.to_json(),
-            "rng": json.dumps(rng.capture()),
+            "callbacks": json.dumps(self._callbacks.capture(encoder)),
+            "position": json.dumps(self._position.capture(batch, encoder)),
+            "validation": str(self._validation.capture()),
         }
-        return addresses, owners, metadata
+        if self.unsaved:
+            metadata["unsaved"] = json.dumps(self.unsaved)
+        return Capture(self._variables, encoder.arrays, metadata)
 
-    def restore(self, checkpoint) -> "Position":
-        """Puts a checkpoint back.
+    @property
+    def unsaved(self) -> list[str]:
+        """What of the callbacks could not be saved last time."""
+        return self._callbacks.unsaved
 
-        Raises:
-            MismatchError: It is of another model; nothing was changed.
-        """
-        self.spec()
-        partners = self._variables.check(checkpoint)
-        metadata = checkpoint.metadata
+    def _build(self) -> None:
+        _build(self._model, self._epoch_iterator)
+        self._variables = Variables(self._model)
+
+
+class Capture:
+    """What one save writes: a look at memory that the backend owns.
+
+    Let it go before the next training step: until then the backend may have to
+    copy what it would overwrite.
+
+    Attributes:
+        spec: List of `(name, dtype, shape)`, in file order.
+        addresses: Native 64-bit addresses, in file order.
+        metadata: Dict of strings.
+    """
+
+    def __init__(self, variables: Variables, arrays, metadata):
+        self._arrays = list(arrays.values())
+        addresses, self._owners = variables.locate()
+        addresses.extend(
+            one.__array_interface__["data"][0] for one in self._arrays
+        )
+        self.spec = variables.spec + [
+            (name, DTYPES[one.dtype.name], list(one.shape))
+            for name, one in arrays.items()
+        ]
+        self.addresses = bytearray(array.array("Q", addresses).tobytes())
+        self.metadata = metadata
+
+
+class Restored:
+    """A checkpoint that fits the model.
+
+    Attributes:
+        checkpoint: The `store.Checkpoint`.
+        partners: Names of the variables' tensors, see `Variables.check()`.
+        metadata: Dict of strings.
+        epoch: Integer, epochs that are complete.
+        batch: Integer, batches of the next epoch that are trained.
+        stopped: Whether a callback had ended the training.
+        callbacks, position: What `CallbackStates` and `DataPosition` captured.
+    """
+
+    def __init__(self, checkpoint, variables: Variables):
+        self.checkpoint = checkpoint
+        self.partners = variables.check(checkpoint)
+        self.metadata = checkpoint.metadata
         try:
-            position = Position(
-                epoch=int(metadata["epoch"]),
-                batch=int(metadata["batch"]),
-                stopped=metadata["stopped"] == "1",
-            )
-            history = History.from_json(metadata["history"])
-            states = json.loads(metadata["rng"])
+            self.epoch = int(self.metadata["epoch"])
+            self.batch = int(self.metadata["batch"])
+            self.stopped = self.metadata["stopped"] == "1"
+            self.callbacks = json.loads(self.metadata["callbacks"])
+            self.position = json.loads(self.metadata["position"])
         except (KeyError, ValueError) as e:
             raise errors.CorruptError(
                 f"The checkpoint '{checkpoint.path}' lacks what is needed to "
                 f"go on from it ({e!r}). It was left as it is."
             ) from e
-        self._variables.assign(checkpoint, partners)
-        self.history = history
-        rng.restore(states)
-        return position
 
-
-class Position:
-    """How far a training has come.
-
-    Attributes:
-        epoch: Integer, epochs that are complete.
-        batch: Integer, batches of the next epoch that are trained.
-        stopped: Whether a callback had ended the training.
-    """
-
-    def __init__(self, epoch: int, batch: int, stopped: bool):
-        self.epoch = epoch
-        self.batch = batch
-        self.stopped = stopped
+    def array(self, name: str) -> np.ndarray:
+        """A new array with the bytes of a tensor."""
+        return numpy_array(*self.checkpoint.tensors[name])
 
 
 class History:
-    """The logs of the whole run, over its interruptions."""
+    """The logs of the whole run, over its interruptions.
 
-    def __init__(self):
-        self._epochs = []
-        self._logs = {}
+    Attributes:
+        epochs: List of integers, the first is 0.
+        logs: Dict from name to list, one value an epoch; `None` where an epoch
+            did not have that log.
+    """
+
+    def __init__(self, epochs=None, logs=None):
+        self.epochs = epochs or []
+        self.logs = logs or {}
 
     def append(self, epoch: int, logs: dict[str, Any]) -> None:
         # An epoch that is done again replaces what it was.
-        keep = sum(1 for done in self._epochs if done < epoch)
-        self._epochs = self._epochs[:keep] + [epoch]
-        for name in [*self._logs, *(n for n in logs if n not in self._logs)]:
-            column = self._logs.get(name, [])[:keep]
+        keep = sum(1 for done in self.epochs if done < epoch)
+        self.epochs = [*self.epochs[:keep], epoch]
+        names = [*self.logs, *(name for name in logs if name not in self.logs)]
+        for name in names:
+            column = self.logs.get(name, [])[:keep]
             column += [None] * (keep - len(column))
-            self._logs[name] = column + [_number(logs.get(name))]
+            self.logs[name] = [*column, _number(logs.get(name))]
 
     def to_json(self) -> str:
-        return json.dumps({"epoch": self._epochs, **self._logs})
+        logs = {
+            name: [_json_number(value) for value in column]
+            for name, column in self.logs.items()
+        }
+        return json.dumps({"epoch": self.epochs, **logs})
+
+    def fill(self, callback: keras.callbacks.History) -> None:
+        """Gives Keras' own record the epochs before the interruption."""
+        callback.epoch = list(self.epochs)
+        callback.history = {
+            name: [value for value in column if value is not None]
+            for name, column in self.logs.items()
+        }
 
     @classmethod
     def from_json(cls, text: str) -> "History":
-        history = cls()
         columns = json.loads(text)
-        history._epochs = columns.pop("epoch")
-        history._logs = columns
-        return history
+        epochs = columns.pop("epoch")
+        logs = {
+            name: [
+                float(value) if isinstance(value, str) else value
+                for value in column
+            ]
+            for name, column in columns.items()
+        }
+        return cls(epochs, logs)
 
 
-def _number(value: Any) -> float | str | None:
-    """A log as JSON has it: no array of one value, nothing non-finite."""
-    if value is None:
-        return None
+def _number(value: Any) -> float | None:
     try:
-        value = float(value)
+        return float(value)
     except (TypeError, ValueError):
         return None
-    if math.isfinite(value):
+
+
+def _json_number(value: float | None) -> float | str | None:
+    """JSON has no non-finite numbers; R and Python both read these."""
+    if value is None or math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else ("Inf" if value > 0 else "-Inf")
 
@@ -160,7 +278,7 @@ def _versions() -> dict[str, str]:
     return {
         "keras": keras.__version__,
         backend: importlib.import_module(backend).__version__,
-        "numpy": importlib.metadata.version("numpy"),
+        "numpy": np.__version__,
     }
 
 
@@ -168,9 +286,8 @@ def _build(model, epoch_iterator) -> None:
     """Creates the variables that Keras would create at the first batch."""
     metrics = getattr(model, "_compile_metrics", None)
     if model.built and (metrics is None or metrics.built):
-        if model.optimizer is None or model.optimizer.built:
-            return
-        model.optimizer.build(model.trainable_variables)
+        if model.optimizer is not None and not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
         return
     if not hasattr(model, "_symbolic_build"):
         raise errors.UnsupportedError(

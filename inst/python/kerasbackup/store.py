@@ -65,6 +65,24 @@ class Store:
         loaded = self._call("load")
         return None if loaded is None else Checkpoint(loaded)
 
+    def r_seed(self) -> str:
+        """The state of R's random number generator; empty where it has none."""
+        return self._call("r_seed")
+
+    def set_r_seed(self, seed: str) -> None:
+        """Puts back what `r_seed()` gave."""
+        self._call("set_r_seed", seed)
+
+    def notify(self, kind: str, lines: list[str]) -> None:
+        """Tells the user.
+
+        Args:
+            kind: `"notes"`: what is no longer as it was. `"unsaved"`: what
+                could not be saved.
+            lines: List of strings.
+        """
+        self._call("notify", kind, list(lines))
+
     def release(self) -> None:
         """Frees the bytes of the loaded checkpoint."""
         self._call("release")

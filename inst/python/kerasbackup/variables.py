@@ -8,7 +8,6 @@ between the backends is in the `_Host` classes below and nowhere else.
 May not touch hooks, callbacks or files.
 """
 
-import array
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -36,6 +35,7 @@ DTYPES = {
     "int64": "I64",
     "uint64": "U64",
 }
+GROUPS = ("variables", "optimizer", "metrics")
 KERAS_DTYPES = {ours: theirs for theirs, ours in DTYPES.items()}
 
 
@@ -56,35 +56,35 @@ class Variables:
     def __init__(self, model: keras.Model):
         self._host = _host()
         found = []
-        for name, variable in _walk(model):
-            dtype, shape, width = self._host.describe(name, variable)
-            found.append((-width, name, dtype, shape, variable))
+        for path, variable in _walk(model):
+            for name, part in self._host.parts(path, variable):
+                dtype, shape, width = self._host.describe(name, part)
+                found.append((-width, name, dtype, shape, part))
         found.sort(key=lambda one: one[0])
         self._variables = [one[4] for one in found]
         self.spec = [(one[1], one[2], one[3]) for one in found]
 
-    def capture(self) -> tuple[bytearray, list[Any]]:
-        """Looks up where the bytes of every variable are, now.
+    def locate(self) -> tuple[list[int], list[Any]]:
+        """Where the bytes of every variable are, now.
 
         Returns:
-            The addresses, native 64-bit, in file order; and the objects that
-            keep that memory alive. Let them go before the next training step:
-            until then the backend may have to copy what it would overwrite.
+            The addresses, in file order; and the objects that keep that memory
+            alive.
         """
-        addresses = array.array("Q")
+        addresses = []
         owners = []
         for variable in self._variables:
             address, owner = self._host.locate(variable)
             addresses.append(address)
             owners.append(owner)
-        return bytearray(addresses.tobytes()), owners
+        return addresses, owners
 
     def check(self, checkpoint) -> list[str]:
         """Compares with a checkpoint and pairs the variables with its tensors.
 
         Keras numbers the names of layers over the life of a process (`dense`,
         `dense_1`, ...), so the same script run twice in one session gives other
-        names. Names count as they are where they agree, else without their
+        names. Names count as they are where they all agree, else without their
         numbers, in order.
 
         Args:
@@ -97,17 +97,13 @@ class Variables:
             MismatchError: Lists all that is missing, extra or of another shape
                 or dtype. Nothing was assigned.
         """
-        saved = checkpoint.tensors
-        names = partners = [name for name, _, _ in self.spec]
-        if set(names) != set(saved):
-            ordered = sorted(
-                saved,
-                key=lambda n: -np.dtype(_numpy_dtype(saved[n][0])).itemsize,
-            )
-            if [_unnumbered(n) for n in names] == [
-                _unnumbered(n) for n in ordered
-            ]:
-                partners = ordered
+        saved = {
+            name: tensor
+            for name, tensor in checkpoint.tensors.items()
+            if name.split("/")[0] in GROUPS
+        }
+        names = [name for name, _, _ in self.spec]
+        partners = _pair(names, list(saved))
         differences = _differences(self.spec, partners, saved)
         if differences:
             raise errors.MismatchError(
@@ -132,11 +128,14 @@ class Variables:
 
 def _walk(model: keras.Model) -> Iterator[tuple[str, Any]]:
     """Every variable once, with a unique name."""
-    groups = [
-        ("variables", model.variables),
-        ("optimizer", model.optimizer.variables if model.optimizer else []),
-        ("metrics", model.metrics_variables),
-    ]
+    groups = zip(
+        GROUPS,
+        (
+            [*model.variables, *_recurrent_states(model)],
+            model.optimizer.variables if model.optimizer else [],
+            model.metrics_variables,
+        ),
+    )
     seen = set()
     names = set()
     for group, variables in groups:
@@ -153,8 +152,46 @@ def _walk(model: keras.Model) -> Iterator[tuple[str, Any]]:
             yield name, variable
 
 
+def _recurrent_states(model: keras.Model) -> list[keras.Variable]:
+    """The states of stateful recurrent layers, which `variables` leaves out."""
+    states = []
+    for layer in getattr(model, "_flatten_layers", list)():
+        kept = keras.tree.flatten(getattr(layer, "states", None))
+        states += [one for one in kept if isinstance(one, keras.Variable)]
+    return states
+
+
+def _pair(names: list[str], saved: list[str]) -> list[str]:
+    """For each name the saved one that is meant, or the name itself."""
+    if set(names) == set(saved):
+        return names
+    pairs = {}
+    # An optimizer inside another one names its variables by where they are
+    # made first, so the last part of a path has to do.
+    for key in (_unnumbered, _unnumbered_end):
+        left = {}
+        taken = set(pairs.values())
+        for name in saved:
+            if name not in taken:
+                left.setdefault(key(name), []).append(name)
+        for name in names:
+            if name not in pairs and left.get(key(name)):
+                pairs[name] = left[key(name)].pop(0)
+    return [pairs.get(name, name) for name in names]
+
+
+def _unnumbered_end(name: str) -> str:
+    group, *_, end = name.split("/")
+    return f"{group}/{_unnumbered(end)}" if group == "optimizer" else name
+
+
 def _unnumbered(name: str) -> str:
-    return re.sub(r"_\d+(?=[_/~]|$)", "", name)
+    return re.sub(r"_\d+(?=[_/~@]|$)", "", name)
+
+
+def numpy_array(dtype: str, shape: list[int], data) -> np.ndarray:
+    """A new array with the bytes of a tensor."""
+    return np.frombuffer(data, dtype=_numpy_dtype(dtype)).copy().reshape(shape)
 
 
 def _numpy_dtype(dtype: str) -> np.dtype:
@@ -204,38 +241,57 @@ def _dtype(name: str, dtype: str) -> str:
     return DTYPES[dtype]
 
 
-class _NumpyHost:
+class _Host:
+    """One backend's way to a variable's bytes.
+
+    A variable may have several parts, each a tensor of its own.
+    """
+
+    def parts(self, name, variable):
+        return [(name, variable)]
+
+
+class _NumpyHost(_Host):
     """Backends whose values numpy can look at: JAX and TensorFlow."""
 
-    def describe(self, name, variable):
-        value = self._view(variable)
+    def describe(self, name, part):
+        value = self._view(part)
         dtype = _dtype(name, value.dtype.name)
         return dtype, list(value.shape), value.dtype.itemsize
 
-    def locate(self, variable):
-        value = self._view(variable)
+    def locate(self, part):
+        value = self._view(part)
         if not value.flags.c_contiguous:
             value = value.copy(order="C")
         return value.__array_interface__["data"][0], value
 
-    def assign(self, variable, dtype, shape, data):
+    def assign(self, part, dtype, shape, data):
         # A copy: the backend may keep numpy's memory instead of its own, and
         # `data` belongs to the store.
-        value = np.frombuffer(data, dtype=_numpy_dtype(dtype)).copy()
-        variable.assign(value.reshape(shape))
+        part.assign(numpy_array(dtype, shape, data))
 
 
 class _TensorFlowHost(_NumpyHost):
-    def _view(self, variable):
-        return np.asarray(variable.value.read_value())
+    def parts(self, name, variable):
+        import tensorflow as tf
+
+        value = variable.value
+        if not isinstance(value, tf.distribute.DistributedValues):
+            return [(name, value)]
+        # Under a tf.distribute strategy the replicas differ: moving statistics
+        # are each replica's own, metrics are its share of a sum.
+        return [(f"{name}@{i}", v) for i, v in enumerate(value.values)]
+
+    def _view(self, part):
+        return np.asarray(part.read_value())
 
 
 class _JaxHost(_NumpyHost):
-    def _view(self, variable):
-        return np.asarray(variable.value)
+    def _view(self, part):
+        return np.asarray(part.value)
 
 
-class _TorchHost:
+class _TorchHost(_Host):
     """torch tells the address itself, for the dtypes that numpy lacks too."""
 
     def describe(self, name, variable):

@@ -52,3 +52,31 @@ class SeeLast(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.last = sys._getframe(1).f_locals["self"].callbacks[-1]
+
+
+class CountBatches(keras.callbacks.Callback):
+    """Counts the batches that are trained on."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = 0
+
+    def on_train_begin(self, logs=None):
+        self.batches = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.batches += 1
+
+    def get_state(self):
+        return {}
+
+    def set_state(self, state):
+        pass
+
+
+class Odd(keras.callbacks.Callback):
+    """Has an attribute that is neither JSON nor an array."""
+
+    def __init__(self):
+        super().__init__()
+        self.secret = object()

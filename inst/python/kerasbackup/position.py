@@ -1,0 +1,411 @@
+"""Owns where in the data a training is, and how to get there again.
+
+Keras draws the data of `fit()` from an `EpochIterator`. This wraps two of its
+methods, for as long as `fit()` runs: `_get_iterator`, to know how many
+iterators there were and how the random number generators stood when one was
+made; and the method that yields the steps of an epoch, to pass over the batches
+that were trained on before the interruption: they are drawn, and no callback
+sees them.
+
+May not touch variables, other callbacks or files.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from kerasbackup import errors
+from kerasbackup import rng
+from kerasbackup import values
+
+# Where Keras has the steps of an epoch: since 3.7, and before.
+STEPS_METHODS = ("_enumerate_iterator", "enumerate_epoch")
+
+
+class DataPosition:
+    """The position in the training data of one `fit()`.
+
+    Args:
+        epoch_iterator: Keras' `EpochIterator`.
+        generators: `rng.Generators`, all global generators.
+        is_due: Callable, whether a save will be due before batch `b`; the
+            generators are captured before its data are drawn.
+    """
+
+    def __init__(
+        self,
+        epoch_iterator,
+        generators: rng.Generators,
+        is_due: Callable[[int], bool],
+    ):
+        self._iterator = epoch_iterator
+        self._adapter = epoch_iterator.data_adapter
+        self._generators = generators
+        self._is_due = is_due
+        self._steps_method = _steps_method(epoch_iterator)
+        needed = ("_get_iterator", "steps_per_epoch", "steps_per_execution")
+        if self._steps_method is None or not all(
+            hasattr(epoch_iterator, name) for name in needed
+        ):
+            raise errors.UnsupportedError(
+                f"Keras {keras.__version__} is not known: its EpochIterator "
+                f"lacks one of {', '.join((*needed, STEPS_METHODS[0]))}."
+            )
+        # Iterators made so far; epochs begun so far.
+        self._made = 0
+        self._epochs = 0
+        self._at_creation = None
+        self._at_first_draw = None
+        self._before_batch = None
+        self._epoch_start = None
+        self._resume_at = None
+        # Python code that TensorFlow runs in a thread of its own may have run
+        # ahead: what it drew from is left as the replay leaves it.
+        self._runs_ahead = keras.backend.backend() == "tensorflow" and type(
+            self._adapter
+        ).__name__ not in ("ArrayDataAdapter", "TFDatasetAdapter")
+        self._wrap()
+
+    # Saving ---------------------------------------------------------------
+
+    def on_epoch_begin(self) -> None:
+        """To be called last of all when an epoch begins."""
+        if self._resume_at is not None:
+            self._restore_rng(self._resume_at["epoch_rng"], self._only())
+        self._epoch_start = {
+            "epoch_rng": self._capture_rng(),
+            "steps_seen": self._steps_seen(),
+            "has_iterator": self._has_iterator(),
+            "made": self._made,
+            "source": self._source_state(),
+        }
+        if not self._is_persistent() or self._steps_seen() == 0:
+            self._at_first_draw = self._epoch_start["epoch_rng"]
+        self._epochs += 1
+
+    def capture(self, batch: int, encoder: values.Encoder) -> dict[str, Any]:
+        """The position before `batch` of this epoch; 0: after its end."""
+        if batch:
+            position = dict(self._epoch_start)
+            position["rng"] = self._before_batch
+            position["epochs"] = self._epochs - 1
+        else:
+            position = {
+                "epoch_rng": None,
+                "steps_seen": self._steps_seen(),
+                "has_iterator": self._has_iterator(),
+                "made": self._made,
+                "source": self._source_state(),
+                "rng": self._capture_rng(),
+                "epochs": self._epochs,
+            }
+        position["source"] = encoder.encode(position["source"], "data")
+        position["num_batches"] = self._iterator._num_batches
+        position["at_creation"] = self._at_creation
+        position["at_first_draw"] = self._at_first_draw
+        position["source_kind"] = self._describe()
+        return _share(position)
+
+    # Restoring ------------------------------------------------------------
+
+    def restore(
+        self, position: dict[str, Any], batch: int, arrays
+    ) -> list[str]:
+        """Brings the data to a position, as far as that is possible before the
+        epoch begins; `on_epoch_begin()` does the rest.
+
+        Args:
+            position: What `capture()` gave.
+            batch: Integer, batches of the epoch to pass over.
+            arrays: Callable from tensor name to a new array.
+
+        Returns:
+            What is no longer as it was.
+        """
+        position = _unshare(position)
+        notes = [
+            f"{name} was {before}, is {self._describe().get(name)}"
+            for name, before in position["source_kind"].items()
+            if before != self._describe().get(name)
+        ]
+        iterator = self._iterator
+        iterator._num_batches = position["num_batches"]
+        if self._is_persistent():
+            if position["has_iterator"]:
+                self._continue_iterator(position)
+        elif type(self._adapter).__name__ == "TFDatasetAdapter":
+            self._make_iterators_again(position)
+        self._epochs = position["epochs"]
+        self._restore_source(values.decode(position["source"], arrays))
+        lives_on = self._is_persistent() and position["has_iterator"]
+        self._restore_rng(
+            position["epoch_rng"] if batch else position["rng"],
+            self._only() if lives_on else None,
+        )
+        if batch:
+            self._resume_at = {
+                "epoch_rng": position["epoch_rng"],
+                "batch": batch,
+                "rng": position["rng"],
+            }
+        return notes
+
+    def restore_generators(self, position: dict[str, Any]) -> None:
+        """Only the generators: the epoch is begun anew."""
+        self._restore_rng(_unshare(position)["rng"])
+
+    def release(self) -> None:
+        """Gives Keras its own methods back."""
+        for name in ("_get_iterator", self._steps_method):
+            vars(self._iterator).pop(name, None)
+
+    # Wrapping -------------------------------------------------------------
+
+    def _wrap(self) -> None:
+        get_iterator = self._iterator._get_iterator
+        steps = getattr(self._iterator, self._steps_method)
+
+        def counted():
+            self._made += 1
+            self._at_creation = self._capture_rng()
+            return get_iterator()
+
+        def passing():
+            for step in steps():
+                # (first batch, last batch, iterator), or without the last.
+                if self._resume_at is not None:
+                    if step[0] < self._resume_at["batch"]:
+                        _draw_step(self._iterator, step)
+                        continue
+                    self._restore_rng(self._resume_at["rng"], self._only())
+                    self._before_batch = self._resume_at["rng"]
+                    self._resume_at = None
+                elif self._is_due(step[0]):
+                    self._before_batch = self._capture_rng()
+                yield step
+
+        self._iterator._get_iterator = counted
+        setattr(self._iterator, self._steps_method, passing)
+
+    # The iterator that lives across epochs ----------------------------------
+
+    def _is_persistent(self) -> bool:
+        return self._iterator.steps_per_epoch is not None
+
+    def _has_iterator(self) -> bool:
+        return self._iterator._current_iterator is not None
+
+    def _steps_seen(self) -> int:
+        return self._iterator._steps_seen if self._has_iterator() else 0
+
+    def _continue_iterator(self, position) -> None:
+        iterator = self._iterator
+        self._restore_rng(position["at_creation"])
+        iterator._current_iterator = iter(iterator._get_iterator())
+        if position["steps_seen"]:
+            self._restore_rng(position["at_first_draw"])
+            for _ in range(position["steps_seen"]):
+                next(iterator._current_iterator)
+        iterator._steps_seen = position["steps_seen"]
+        self._at_creation = position["at_creation"]
+        self._at_first_draw = position["at_first_draw"]
+        self._made = position["made"]
+
+    def _make_iterators_again(self, position) -> None:
+        # A pipeline that reshuffles draws a seed at each iter().
+        tensorflow = keras.backend.backend() == "tensorflow"
+        dataset = (
+            self._iterator._distributed_dataset
+            if tensorflow
+            else self._adapter._dataset
+        )
+        made = (
+            position["made"]
+            if tensorflow and self._steps_method == STEPS_METHODS[0]
+            else position["epochs"]
+        )
+        for i in range(made):
+            batches = iter(dataset)
+            if i == 0 and self._keeps_first_order():
+                for _ in batches:
+                    pass
+        self._made = position["made"]
+
+    def _keeps_first_order(self) -> bool:
+        """Whether a tf.data pipeline caches what it has shuffled: then the
+        order of the first epoch is that of all, and must be drawn again."""
+        pending = [getattr(self._adapter, "_dataset", None)]
+        while pending:
+            dataset = pending.pop()
+            if type(dataset).__name__ == "CacheDataset":
+                return True
+            inputs = getattr(dataset, "_inputs", None)
+            pending += inputs() if inputs is not None else []
+        return False
+
+    def _describe(self) -> dict[str, Any]:
+        """What of the data must be the same for a resume to be exact."""
+        return {
+            "backend": keras.backend.backend(),
+            "data": type(self._adapter).__name__,
+            "batch_size": self._adapter.batch_size,
+            "batches": self._adapter.num_batches,
+            "steps_per_epoch": self._iterator.steps_per_epoch,
+            "steps_per_execution": self._iterator.steps_per_execution,
+        }
+
+    def _only(self):
+        return ("torch",) if self._runs_ahead else None
+
+    # What the source itself keeps -------------------------------------------
+
+    def _capture_rng(self) -> dict[str, Any]:
+        return self._generators.capture() | {
+            "loader": [
+                rng.encode_torch(generator.get_state())
+                for generator in self._loader_generators()
+            ]
+        }
+
+    def _restore_rng(self, states, only=None) -> None:
+        self._generators.restore(states, only)
+        for generator, state in zip(
+            self._loader_generators(), states["loader"]
+        ):
+            generator.set_state(rng.decode_torch(state))
+
+    def _loader_generators(self) -> list[Any]:
+        """Generators of torch's own that a DataLoader draws from."""
+        loader = getattr(self._adapter, "_dataloader", None)
+        found = []
+        for owner in (loader, getattr(loader, "sampler", None)):
+            generator = getattr(owner, "generator", None)
+            if generator is not None and all(generator is not g for g in found):
+                found.append(generator)
+        return found
+
+    def _source_state(self) -> dict[str, Any]:
+        state = {}
+        enqueuer = getattr(self._adapter, "enqueuer", None)
+        if enqueuer is not None and hasattr(enqueuer, "ready_queue"):
+            # Batches that were ready when the epoch ended come first in the
+            # next one.
+            state["ready"] = list(enqueuer.ready_queue.queue)
+        source = self._source()
+        for get in ("get_state", "state_dict"):
+            if hasattr(source, get):
+                state[get] = getattr(source, get)()
+                break
+        return state
+
+    def _restore_source(self, state: dict[str, Any]) -> None:
+        if "ready" in state:
+            queue = self._adapter.enqueuer.ready_queue
+            with queue.mutex:
+                queue.queue.clear()
+                queue.queue.extend(state["ready"])
+        source = self._source()
+        for get, put in (
+            ("get_state", "set_state"),
+            ("state_dict", "load_state_dict"),
+        ):
+            if get in state and hasattr(source, put):
+                getattr(source, put)(state[get])
+
+    def _source(self) -> Any:
+        for name in ("py_dataset", "_dataloader"):
+            source = getattr(self._adapter, name, None)
+            if source is not None:
+                return source
+        return None
+
+
+class ValidationPosition:
+    """The position in validation data that do not begin anew in every epoch: a
+    generator, or a tf.data pipeline that may reshuffle.
+
+    Args:
+        model: The `keras.Model` being trained; it keeps the `EpochIterator`.
+        generators: `rng.Generators`.
+    """
+
+    def __init__(self, model, generators: rng.Generators):
+        self._model = model
+        self._generators = generators
+        self._begun = 0
+        self._to_replay = 0
+
+    def capture(self) -> int:
+        """How many validations there were."""
+        return self._begun
+
+    def restore(self, begun: int) -> None:
+        """To be drawn again when the first validation begins."""
+        self._begun = self._to_replay = begun
+
+    def on_test_begin(self) -> None:
+        """To be called when validation begins."""
+        replays, self._to_replay = self._to_replay, 0
+        iterator = getattr(self._model, "_eval_epoch_iterator", None)
+        # A callback may evaluate on its own, without that iterator.
+        if iterator is None:
+            self._to_replay = replays
+            return
+        self._begun += 1
+        if type(iterator.data_adapter).__name__ not in (
+            "GeneratorDataAdapter",
+            "TFDatasetAdapter",
+        ):
+            return
+        states = self._generators.capture()
+        for _ in range(replays):
+            _draw_epoch(iterator)
+            iterator.reset()
+        self._generators.restore(states)
+
+
+def _draw_epoch(iterator) -> None:
+    """Draws one epoch's data from an `EpochIterator`."""
+    steps = getattr(iterator, _steps_method(iterator))
+    with iterator.catch_stop_iteration():
+        for step in steps():
+            _draw_step(iterator, step)
+
+
+def _draw_step(iterator, step) -> None:
+    # Before 3.7 only TensorFlow's step hands over an iterator; the others hand
+    # over the batches that they drew already.
+    if not isinstance(step[-1], list):
+        for _ in range(iterator.steps_per_execution):
+            next(step[-1])
+
+
+def _steps_method(iterator) -> str | None:
+    return next((m for m in STEPS_METHODS if hasattr(iterator, m)), None)
+
+
+# The states of the generators, several of which are often the same.
+RNG_FIELDS = ("rng", "epoch_rng", "at_creation", "at_first_draw")
+
+
+def _share(position: dict[str, Any]) -> dict[str, Any]:
+    """Replaces equal states of the generators by one and its number."""
+    position = dict(position)
+    states = []
+    for field in RNG_FIELDS:
+        state = position[field]
+        if state is not None:
+            if state not in states:
+                states.append(state)
+            position[field] = states.index(state)
+    position["states"] = states
+    return position
+
+
+def _unshare(position: dict[str, Any]) -> dict[str, Any]:
+    position = dict(position)
+    for field in RNG_FIELDS:
+        if position[field] is not None:
+            position[field] = position["states"][position[field]]
+    return position
