@@ -3,6 +3,11 @@
 
 #include <stdlib.h>
 
+#include "vfs.h"
+
+/* From here on an allocation has pages of its own. */
+#define LARGE ((uint64_t)16 << 20)
+
 ck_status ck_buffer_reserve(ck_buffer *buffer, uint64_t size, ck_error *err) {
   uint64_t slack = 2 * (uint64_t)CK_BUFFER_ALIGN;
   uintptr_t start;
@@ -17,6 +22,9 @@ ck_status ck_buffer_reserve(ck_buffer *buffer, uint64_t size, ck_error *err) {
   buffer->base = malloc((size_t)(size + slack));
   if (buffer->base == NULL) {
     return ck_error_memory(err, size);
+  }
+  if (size >= LARGE) {
+    ck_memory_advise(buffer->base, (size_t)(size + slack));
   }
   start = (uintptr_t)buffer->base;
   start = (CK_BUFFER_ALIGN - start % CK_BUFFER_ALIGN) % CK_BUFFER_ALIGN;

@@ -1,6 +1,6 @@
 /* buffer.h: page-aligned memory that is reused from save to save.
  *
- * Owns: one allocation each. May not touch: anything else.
+ * Owns: one allocation each. May not touch: files, threads.
  * A zeroed ck_buffer is a valid empty one. Not shared between threads.
  */
 #ifndef CK_BUFFER_H

@@ -87,4 +87,8 @@ void ck_process_kill_self(void);     /* as kill -9; for the fault layer */
 /* Eight bytes that another process is not likely to draw. Not for secrets. */
 uint64_t ck_process_nonce(void);
 
+/* Ask for large pages below `n` bytes that were just allocated: filling fresh
+ * memory costs more in page faults than in copying. Only a hint. */
+void ck_memory_advise(void *memory, size_t n);
+
 #endif

@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/types.h>
@@ -294,6 +295,20 @@ uint64_t ck_process_nonce(void) {
     nonce += (uint64_t)atomic_fetch_add(&counter, 1) << 48;
   }
   return nonce;
+}
+
+void ck_memory_advise(void *memory, size_t n) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t from = ((uintptr_t)memory + page - 1) / page * page;
+  uintptr_t to = ((uintptr_t)memory + n) / page * page;
+  if (from < to) {
+    (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+  }
+#else
+  (void)memory;
+  (void)n;
+#endif
 }
 
 #endif

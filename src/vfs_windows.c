@@ -406,4 +406,9 @@ uint64_t ck_process_nonce(void) {
   return nonce + ((uint64_t)atomic_fetch_add(&counter, 1) << 48);
 }
 
+void ck_memory_advise(void *memory, size_t n) {
+  (void)memory;
+  (void)n;
+}
+
 #endif

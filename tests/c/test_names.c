@@ -12,7 +12,7 @@ int main(void) {
       "backup-00000000001.safetensors",
       "backup-0000000000001.safetensors",
       "backup-000000000000.safetensors",
-      "backup-00000000000x.safetensors",
+      "backup-00000000001x.safetensors",
       "backup--00000000001.safetensors",
       "backup- 00000000001.safetensors",
       "backup-000000000001",

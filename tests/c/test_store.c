@@ -286,7 +286,7 @@ static void foreign_files(void) {
       "backup-000000000001.safetensor",
       "Backup-000000000001.safetensors",
       " backup-000000000001.safetensors",
-      "backup-00000000000x.safetensors",
+      "backup-00000000001x.safetensors",
       "backup-000000000001.keras",
       "model.weights.safetensors",
       "backup-000000000001.tmp",

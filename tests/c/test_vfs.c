@@ -6,6 +6,7 @@
 #define ck_process_alive included_process_alive
 #define ck_process_kill_self included_process_kill_self
 #define ck_process_nonce included_process_nonce
+#define ck_memory_advise included_memory_advise
 #include "vfs_posix.c"
 
 #include <stdlib.h>
