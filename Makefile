@@ -2,13 +2,14 @@
 # R CMD build leaves this file out of the package.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint docs install clean
+.PHONY: help demo test exactness check lint docs install clean
 
 help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
 	@echo '              that was left alone (KERAS_BACKEND=tensorflow, jax, torch)'
 	@echo 'make test     every test (BACKENDS="tensorflow jax torch", FILTER=store)'
-	@echo 'make check    every test, and R CMD check --as-cran'
+	@echo 'make check    every test, R CMD check, a third of the exactness table'
+	@echo 'make exactness  all of that table: kill, run again, compare all bits'
 	@echo 'make lint     the style of Python, shell and C'
 	@echo 'make docs     help pages, NAMESPACE and the precomputed vignette'
 	@echo 'make install  the package, into .lib'
@@ -21,6 +22,11 @@ demo:
 
 test:
 	@tools/test
+
+exactness:
+	@tools/setup test
+	@tools/install
+	@tools/exactness
 
 check:
 	@CHECK=1 tools/test

@@ -62,6 +62,27 @@ leg_testthat() { # GROUP LIMIT PATTERN [VARIABLE=VALUE...]
   more "$group: $(tally "$group")"
 }
 
+# Every so-manieth row of the exactness table, on each backend: real processes,
+# killed by SIGKILL and started again.
+leg_exactness() { # PART
+  local log="$RESULTS/exactness.log" status=0 outcome name
+  say "Exactness: every ${1}th row of the table"
+  bounded 1800 env PART="$1" BACKENDS="$BACKENDS" tools/exactness \
+    >"$log" 2>&1 || status=$?
+  while IFS=$'\t' read -r outcome name; do
+    record "$outcome" exactness "$name"
+  done < <(awk -v OFS='\t' '
+    /^ok .*# *SKIP/ { print "skipped", substr($0, 4); next }
+    /^ok /     { print "passed", substr($0, 4) }
+    /^not ok / { print "failed", substr($0, 8) }' "$log")
+  if [ "$(count failed exactness)" -gt 0 ]; then
+    grep '^not ok ' "$log" | sed 's/^/      | /'
+  elif [ "$status" -ne 0 ] || [ "$(count passed exactness)" -eq 0 ]; then
+    fail exactness "tools/exactness ended with status $status" "$log"
+  fi
+  more "$(tally exactness)"
+}
+
 leg_lint() {
   say "Lint"
   local what log

@@ -1,0 +1,61 @@
+"""Owns the deliberate breaks: each leaves out one kind of state at a restore.
+
+A row of the table that stays equal under a break does not need that state.
+"""
+
+from kerasbackup import callback_states
+from kerasbackup import position
+from kerasbackup import rng
+from kerasbackup import variables
+
+
+def ablate(kind):
+    """Leaves out one kind of state, in this process from now on."""
+    {
+        "rng": _rng,
+        "callbacks": _callbacks,
+        "position": _position,
+        "skip": _skip,
+        "validation": _validation,
+        "seeds": lambda: _variables("seed_generator"),
+        "optimizer": lambda: _variables("optimizer/"),
+        "metrics": lambda: _variables("metrics/"),
+        "moving": lambda: _variables("moving_"),
+    }[kind]()
+
+
+def _rng():
+    rng.Generators.restore = lambda self, states, only=None: None
+
+
+def _callbacks():
+    callback_states.CallbackStates.restore = lambda self, *args: []
+
+
+def _position():
+    def restore(self, saved, batch, arrays):
+        self.restore_generators(saved)
+        return []
+
+    position.DataPosition.restore = restore
+
+
+def _skip():
+    position._draw_step = lambda iterator, step: None
+
+
+def _validation():
+    position.ValidationPosition.restore = lambda self, begun: None
+
+
+def _variables(part):
+    whole = variables.Variables.assign
+
+    def assign(self, checkpoint, partners):
+        every = self._variables
+        kept = [i for i, name in enumerate(partners) if part not in name]
+        self._variables = [every[i] for i in kept]
+        whole(self, checkpoint, [partners[i] for i in kept])
+        self._variables = every
+
+    variables.Variables.assign = assign
