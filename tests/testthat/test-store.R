@@ -155,6 +155,8 @@ test_that("only our own files are deleted (I7)", {
   file.symlink(saved$path, file.path(dir, "backup-000000000008.safetensors"))
   before <- list.files(dir)
   ours <- save_once(dir, some_bytes())
+  # A foreign file under our name is listed, no link and no directory.
+  expect_equal(store_list(dir)$generation, c(9, 7))
   expect_identical(store_delete(dir), ours$path)
   expect_identical(list.files(dir), before)
   expect_true(store_verify(saved$path))
