@@ -271,3 +271,52 @@ test_that("verbose says what is saved and restored", {
   ))
   expect_match(paste(messages, collapse = ""), "Restored .*after epoch 2")
 })
+
+test_that("I4: a save that fails warns, training goes on, the next one saves", {
+  skip_without_keras()
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  away <- paste0(dir, "-away")
+  move <- keras()$callbacks$LambdaCallback(
+    on_epoch_begin = function(epoch, logs = NULL) {
+      if (epoch == 2) file.rename(dir, away)
+      if (epoch == 4) file.rename(away, dir)
+    }
+  )
+  warnings <- capture_warnings(
+    history <- fit_model(build_model(), callbacks = list(
+      callback_backup_and_restore(dir, delete_checkpoint = FALSE), move
+    ))
+  )
+  expect_length(history$epoch, 6)
+  failed <- grep("could not be saved", warnings, value = TRUE)
+  expect_length(failed, 2)
+  expect_match(failed, dir, fixed = TRUE)
+  expect_match(failed, "ENOENT")
+  expect_match(failed, "next save tries anew")
+  expect_equal(backup_info(dir)$epoch, 6L)
+  expect_true(backup_verify(dir))
+})
+
+test_that("I4: on_save_error = \"stop\" ends fit(), the last save stays", {
+  skip_without_keras()
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  away <- paste0(dir, "-away")
+  move <- keras()$callbacks$LambdaCallback(
+    on_epoch_begin = function(epoch, logs = NULL) {
+      if (epoch == 2) file.rename(dir, away)
+    }
+  )
+  callback <- callback_backup_and_restore(dir, on_save_error = "stop")
+  expect_error(
+    fit_model(build_model(), callbacks = list(callback, move)),
+    "ENOENT"
+  )
+  file.rename(away, dir)
+  expect_equal(backup_info(dir)$epoch, 2L)
+  history <- fit_model(
+    build_model(), callbacks = list(callback_backup_and_restore(dir))
+  )
+  expect_equal(unlist(history$epoch), 2:5)
+})
