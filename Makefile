@@ -39,7 +39,7 @@ docs:
 	@tools/docs
 
 install:
-	@tools/setup demo
+	@tools/setup install
 	@tools/install
 
 clean:
