@@ -42,7 +42,8 @@
 backup_info <- function(dir) {
   dir <- check_existing_dir(dir)
   files <- backup_files(dir)
-  manifest <- backup_manifest(files$path[[1]])
+  newest <- files$path[[1]]
+  manifest <- backup_manifest(newest)
   metadata <- manifest$metadata
   tensors <- manifest$tensors
   structure(
@@ -55,7 +56,7 @@ backup_info <- function(dir) {
         metadata$saved_at %||% NA_character_,
         format = "%Y-%m-%dT%H:%M:%OS", tz = "UTC"
       ),
-      versions = backup_versions(metadata),
+      versions = backup_versions(metadata, newest),
       variables = data.frame(
         name = tensors$name,
         dtype = tensors$dtype,
@@ -114,7 +115,7 @@ backup_verify <- function(dir, all = FALSE) {
 backup_history <- function(dir) {
   dir <- check_existing_dir(dir)
   newest <- backup_files(dir)$path[[1]]
-  manifest_history(backup_manifest(newest)$metadata)
+  manifest_history(backup_manifest(newest)$metadata, newest)
 }
 
 #' Read the variables of a backup
@@ -236,21 +237,33 @@ backup_files <- function(dir) {
 }
 
 backup_manifest <- function(path) {
-  manifest_parse(store_header(path), path)
+  header <- store_header(path)
+  manifest_parse(header, path)
 }
 
-backup_versions <- function(metadata) {
+backup_versions <- function(metadata, path) {
   if (is.null(metadata$versions)) {
     return(character())
   }
-  unlist(jsonlite::parse_json(metadata$versions))
+  unlist(parse_metadata(metadata$versions, path))
 }
 
 check_names <- function(names, known, call = rlang::caller_env()) {
   if (is.null(names)) {
     return(known %in% known)
   }
-  unknown <- if (is.character(names)) setdiff(names, known) else describe(names)
+  if (!is.character(names)) {
+    stop_argument(
+      c(
+        "Invalid value for argument `names`.",
+        x = paste0("Received: ", describe(names), "."),
+        i = "Expected names of variables; `backup_info()` lists them."
+      ),
+      "names",
+      call
+    )
+  }
+  unknown <- setdiff(names, known)
   if (length(unknown) > 0) {
     stop_argument(
       c(

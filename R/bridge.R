@@ -71,7 +71,9 @@ bridge_functions <- function(config) {
     },
     r_seed = function() r_seed(),
     set_r_seed = function(seed) restore_r_seed(seed),
-    notify = function(kind, lines) bridge_notify(kind, unlist(lines)),
+    notify = function(kind, lines) {
+      bridge_notify(kind, as.character(unlist(lines)))
+    },
     finish = function() bridge_finish(session, config),
     close = function() bridge_close(session)
   )
@@ -147,7 +149,7 @@ bridge_save <- function(session, config, addresses, metadata) {
       if (config$on_save_error == "stop") {
         rlang::cnd_signal(e)
       }
-      at_once(warn_save_failed(e))
+      at_once(warn_save_failed(e, has_checkpoint(config$backup_dir)))
       NULL
     }
   )
@@ -170,6 +172,13 @@ bridge_notify <- function(kind, lines) {
         "Some state of other callbacks cannot be saved and would begin anew",
         "after an interruption:"
       )
+    ),
+    complete = c(
+      i = paste(
+        "The training in `backup_dir` was complete already: no epoch was left",
+        "to train. A larger `epochs` trains on; an empty `backup_dir` starts",
+        "anew."
+      )
     )
   )
   rlang::inform(
@@ -181,7 +190,7 @@ bridge_notify <- function(kind, lines) {
 # fit() is complete: the only place where a checkpoint is deleted (I10).
 bridge_finish <- function(session, config) {
   store_wait(session$store)
-  if (config$delete_checkpoint) {
+  if (config$delete_checkpoint && dir.exists(config$backup_dir)) {
     tryCatch(
       {
         store_delete(config$backup_dir)
@@ -189,7 +198,7 @@ bridge_finish <- function(session, config) {
       },
       # The training is done; that its backup is still there is no reason to
       # lose its result.
-      kerasbackup_error_io = function(e) at_once(rlang::cnd_signal(as_warning(e)))
+      kerasbackup_error_io = function(e) at_once(warn_not_deleted(e))
     )
   }
   bridge_close(session)
@@ -234,6 +243,10 @@ create_dir <- function(dir) {
   made
 }
 
+has_checkpoint <- function(dir) {
+  dir.exists(dir) && nrow(store_list(dir)) > 0
+}
+
 # What of a skipped checkpoint is damaged, by the names in its own header.
 with_tensor <- function(failure) {
   list(failure = failure, tensor = store_damaged_tensors(failure))
@@ -262,16 +275,6 @@ at_once <- function(expr) {
   expr
 }
 
-as_warning <- function(error) {
-  rlang::warning_cnd(
-    "kerasbackup_warning_delete",
-    message = paste0(
-      "Training is complete, but its backup could not be deleted.\n",
-      conditionMessage(error)
-    )
-  )
-}
-
 # Evaluates `expr` when the R function that called into Python returns, however
 # it does. Python knows no such moment: when fit() raises, no callback is called,
 # and its frames may live on in a stored traceback.
@@ -281,7 +284,9 @@ defer_to_python_caller <- function(expr) {
     return(invisible())
   }
   handler <- as.call(list(function() expr))
-  do.call(base::on.exit, list(handler, add = TRUE), envir = frame)
+  # Last in, first out, as two callbacks may set the same option.
+  arguments <- list(handler, add = TRUE, after = FALSE)
+  do.call(base::on.exit, arguments, envir = frame)
 }
 
 # The frame of the R function from which Python was entered, or NULL where there

@@ -24,7 +24,7 @@ stop_kerasbackup <- function(kind, message, ..., call = NULL) {
   )
 }
 
-# @param kind "save", "fallback", "lock" or "state".
+# @param kind "save", "fallback", "lock" or "delete".
 warn_kerasbackup <- function(kind, message, ...) {
   rlang::warn(
     message,
@@ -129,15 +129,33 @@ warn_fallback <- function(skipped, used) {
 }
 
 # A save failed and training goes on (I4).
-warn_save_failed <- function(error) {
+#
+# @param has_checkpoint whether there is an earlier one to go back to.
+warn_save_failed <- function(error, has_checkpoint) {
   warn_kerasbackup(
     "save",
     c(
       "A checkpoint could not be saved; training goes on without it.",
       x = conditionMessage(error),
-      i = "The last good checkpoint is untouched. The next save tries anew."
+      i = if (has_checkpoint) {
+        "The last good checkpoint is untouched. The next save tries anew."
+      } else {
+        "There is no checkpoint to go back to now. The next save tries anew."
+      }
     ),
-    parent_error = error
+    failure = error$failure
+  )
+}
+
+# Training is complete, but its files could not be deleted.
+warn_not_deleted <- function(error) {
+  warn_kerasbackup(
+    "delete",
+    c(
+      "Training is complete, but its backup could not be deleted.",
+      x = conditionMessage(error)
+    ),
+    failure = error$failure
   )
 }
 

@@ -96,13 +96,17 @@ owner_write <- function(dir, made_dir) {
     started = format(Sys.time(), "%Y-%m-%d %H:%M:%S"),
     made_dir = made_dir
   )
-  jsonlite::write_json(owner, path, auto_unbox = TRUE)
+  # Only a name in a message depends on it: a full disk is the store's to tell.
+  tryCatch(
+    suppressWarnings(jsonlite::write_json(owner, path, auto_unbox = TRUE)),
+    error = function(e) NULL
+  )
 }
 
 # Ours begins as owner_write() begins it; empty is one whose writer was killed.
 is_ours <- function(path) {
   start <- "{\"written_by\":\"kerasbackup\""
-  is_plain_file(path) && (
+  store_is_file(path) && (
     file.size(path) == 0 ||
       identical(readChar(path, nchar(start), useBytes = TRUE), start)
   )
@@ -125,6 +129,10 @@ lock_file <- function(dir, attempts = 100) {
   }
   path <- file.path(dir, lock_name)
   for (attempt in seq_len(attempts)) {
+    if (!file.exists(path)) {
+      # filelock would make it for its owner alone; a directory may be shared.
+      suppressWarnings(file.create(path))
+    }
     before <- store_file_id(path)
     handle <- tryCatch(
       filelock::lock(path, timeout = 0),
@@ -137,7 +145,6 @@ lock_file <- function(dir, attempts = 100) {
       return(lock_impossible(dir, handle))
     }
     # If the name has the same file before and after, that is the one we hold.
-    # (The first attempt may have created it, so the second one knows.)
     if (!is.na(before) && identical(before, store_file_id(path))) {
       return(handle)
     }
@@ -155,6 +162,17 @@ lock_impossible <- function(dir, error) {
     )
   }
   cause <- conditionMessage(error)
+  path <- file.path(dir, lock_name)
+  if (!store_is_file(path) || file.access(path, 2) != 0) {
+    stop_directory(
+      dir,
+      paste0("`", lock_name, "` in it is not a file that we may write."),
+      paste(
+        "It may be another user's. Remove it, once no training uses the",
+        "directory."
+      )
+    )
+  }
   if (!grepl("No locks available|not supported|not implemented", cause)) {
     stop_directory(dir, paste0(cause, "."))
   }
@@ -168,7 +186,7 @@ lock_unlink <- function(dir, keep_dir) {
     unlink(owner)
   }
   lock <- file.path(dir, lock_name)
-  if (is_plain_file(lock) && file.size(lock) == 0) {
+  if (store_is_file(lock) && file.size(lock) == 0) {
     unlink(lock)
   }
   empty <- length(list.files(dir, all.files = TRUE, no.. = TRUE)) == 0
@@ -184,6 +202,3 @@ is_link <- function(path) {
   !is.na(target) && nzchar(target)
 }
 
-is_plain_file <- function(path) {
-  utils::file_test("-f", path) && !is_link(path)
-}

@@ -100,6 +100,8 @@ json_string <- function(x) {
 #   (bytes within the data), metadata = named list of strings,
 #   data_bytes = size of the data without the trailer).
 manifest_parse <- function(header, path) {
+  # Not inside tryCatch(): a failure to read it is not a failure to parse it.
+  force(header)
   fields <- tryCatch(
     jsonlite::parse_json(header),
     error = function(e) {
@@ -198,11 +200,22 @@ manifest_tensors_at <- function(tensors, offset, length) {
 
 # What happened -----------------------------------------------------------
 
+# One field of the metadata that is JSON itself.
+parse_metadata <- function(text, path) {
+  tryCatch(
+    jsonlite::parse_json(text),
+    error = function(e) stop_header(path, "Its metadata are not JSON.")
+  )
+}
+
 # The run's history from the metadata.
 #
 # @return data frame: epoch (integer, the first is 1), then one column a log.
-manifest_history <- function(metadata) {
-  history <- jsonlite::parse_json(metadata$history %||% "{\"epoch\":[]}")
+manifest_history <- function(metadata, path) {
+  history <- parse_metadata(metadata$history %||% "{\"epoch\":[]}", path)
+  if (is.null(history$epoch) || any(lengths(history) != length(history$epoch))) {
+    stop_header(path, "Its history is not one value an epoch and log.")
+  }
   columns <- lapply(history, function(column) {
     vapply(column, function(x) {
       # JSON has no non-finite numbers: they are strings; a log that an epoch

@@ -199,6 +199,14 @@ store_trailer_bytes <- function(data_bytes) {
   store_result(.Call(ffi_trailer_size, data_bytes))
 }
 
+#' Whether a name is a plain file: no link, directory, pipe or device
+#' @param path <character(1)>
+#' @return <logical(1)>
+#' @noRd
+store_is_file <- function(path) {
+  .Call(ffi_path_is_file, path)
+}
+
 #' What tells one file from another, whatever their names
 #' @param path <character(1)>
 #' @return <character(1)> "device:inode", or `NA` if there is no such file

@@ -637,6 +637,14 @@ SEXP ffi_checkpoint_delete(SEXP dir) {
   return out;
 }
 
+SEXP ffi_path_is_file(SEXP path) {
+  ck_file_info info;
+  ck_error err;
+  bool found = is_text(path) && ck_path_lookup(ck_vfs_system(), path_in(path),
+                                               &info, &err) == CK_OK;
+  return Rf_ScalarLogical(found && info.regular);
+}
+
 SEXP ffi_file_id(SEXP path) {
   ck_file_info info;
   ck_error err;

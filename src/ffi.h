@@ -25,6 +25,7 @@ SEXP ffi_buffer_read(SEXP buffer, SEXP offset, SEXP nbytes);
 SEXP ffi_buffer_release(SEXP buffer);
 SEXP ffi_raw_address(SEXP x);
 SEXP ffi_trailer_size(SEXP data_bytes);
+SEXP ffi_path_is_file(SEXP path);
 SEXP ffi_file_id(SEXP path);
 
 #endif

@@ -24,6 +24,7 @@ static const R_CallMethodDef entries[] = {
     ENTRY(ffi_buffer_release, 1),
     ENTRY(ffi_raw_address, 1),
     ENTRY(ffi_trailer_size, 1),
+    ENTRY(ffi_path_is_file, 1),
     ENTRY(ffi_file_id, 1),
     {NULL, NULL, 0},
 };

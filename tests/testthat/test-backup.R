@@ -157,3 +157,17 @@ test_that("the example of the help pages is a good backup", {
   expect_equal(backup_info(dir)$epoch, 3L)
   expect_equal(nrow(backup_history(dir)), 3)
 })
+
+test_that("a file that cannot be read is no damage", {
+  dir <- withr::local_tempdir()
+  path <- save_backup(dir)
+  file.remove(path)
+  error <- expect_error(backup_manifest(path), class = "kerasbackup_error_io")
+  expect_equal(error$errno, "ENOENT")
+  writeLines("short", path)
+  error <- expect_error(
+    backup_manifest(path),
+    class = "kerasbackup_error_corrupt"
+  )
+  expect_no_match(conditionMessage(error), "JSON")
+})

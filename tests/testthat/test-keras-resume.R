@@ -220,48 +220,83 @@ test_that("what of a callback cannot be saved is named, once", {
   expect_match(manifest_parse(header, "file")$metadata$unsaved, "Odd.secret")
 })
 
-test_that("what has changed since the checkpoint is told", {
+test_that("with other data every batch of them is trained on", {
   skip_without_keras()
-  dir <- withr::local_tempdir()
-  fit_until(build_model(), 3L, callback_backup_and_restore(dir))
-  messages <- capture_messages(
-    fit_model(build_model(), batch_size = 16L, callbacks = list(
-      callback_backup_and_restore(dir)
-    ))
-  )
-  expect_match(
-    paste(messages, collapse = ""), "batch_size was 32, is 16", fixed = TRUE
-  )
-})
-
-test_that("save_freq at an epoch's last batch counts for that epoch", {
-  skip_without_keras()
-  dir <- withr::local_tempdir()
-  fit_until(build_model(), 2L, callback_backup_and_restore(dir, save_freq = 3))
-  info <- backup_info(dir)
-  expect_equal(c(info$epoch, info$batch), c(2L, 0L))
-})
-
-test_that("with save_freq = \"epoch\" there is no hook for batches", {
-  skip_without_keras()
-  dir <- withr::local_tempdir()
-  last_helper <- function(...) {
-    watch <- see_last()
-    fit_model(build_model(), epochs = 1L, callbacks = list(
-      callback_backup_and_restore(dir, ...), watch
-    ))
-    watch$last
-  }
-  is_default <- reticulate::import("keras.src.utils")$is_default
-  each_epoch <- last_helper()
-  each_batch <- last_helper(save_freq = 2)
-  for (hook in c(
-    "on_train_batch_begin", "on_train_batch_end", "on_batch_begin",
-    "on_batch_end"
-  )) {
-    expect_true(is_default(each_epoch[[hook]]), info = hook)
-    expect_equal(
-      is_default(each_batch[[hook]]), hook != "on_train_batch_begin", info = hook
+  # 96 rows: 3 batches of 32, 6 of 16. Saved in the third epoch's middle, or at
+  # its end.
+  for (freq in list("epoch", 8L)) {
+    dir <- withr::local_tempdir()
+    fit_until(build_model(), 3L, callback_backup_and_restore(dir, freq))
+    done <- backup_info(dir)$epoch
+    counter <- count_batches()
+    messages <- capture_messages(
+      fit_model(build_model(), batch_size = 16L, callbacks = list(
+        callback_backup_and_restore(dir, freq), counter
+      ))
     )
+    expect_match(
+      paste(messages, collapse = ""), "batch_size was 32, is 16", fixed = TRUE
+    )
+    expect_equal(counter$batches, 6 * (6 - done))
   }
+  # And fewer batches than were trained on already.
+  dir <- withr::local_tempdir()
+  fit_until(build_model(), 3L, callback_backup_and_restore(dir, 8L))
+  expect_equal(backup_info(dir)$batch, 2L)
+  counter <- count_batches()
+  expect_message(
+    fit_model(build_model(), batch_size = 96L, callbacks = list(
+      callback_backup_and_restore(dir, 8L), counter
+    )),
+    "begins anew"
+  )
+  expect_equal(counter$batches, 4)
+})
+
+test_that("the same callback twice in the list is one", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  callback <- callback_backup_and_restore(dir, delete_checkpoint = FALSE)
+  history <- fit_model(build_model(), callbacks = list(callback, callback))
+  expect_length(history$epoch, 6)
+  expect_equal(store_list(dir)$generation, 6)
+})
+
+test_that("a CallbackList can be used again", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  whole <- build_model()
+  for (i in 1:2) fit_model(whole)
+  model <- build_model()
+  callbacks <- keras()$callbacks$CallbackList(
+    list(callback_backup_and_restore(dir)),
+    add_history = TRUE, model = model, epochs = 6L
+  )
+  for (i in 1:2) fit_model(model, callbacks = callbacks)
+  expect_identical(variables_of(model), variables_of(whole))
+})
+
+test_that("options are as they were after fit(), however it ends", {
+  skip_without_keras()
+  withr::local_options(warning.length = 1234L)
+  dirs <- c(withr::local_tempdir(), withr::local_tempdir())
+  fit_model(build_model(), callbacks = list(
+    callback_backup_and_restore(dirs[[1]]),
+    callback_backup_and_restore(dirs[[2]])
+  ))
+  expect_equal(getOption("warning.length"), 1234L)
+  fit_until(build_model(), 1L, callback_backup_and_restore(dirs[[1]]))
+  expect_equal(getOption("warning.length"), 1234L)
+})
+
+test_that("nothing left to do is said", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  run <- function() {
+    fit_model(build_model(), callbacks = list(
+      callback_backup_and_restore(dir, delete_checkpoint = FALSE)
+    ))
+  }
+  expect_no_message(run())
+  expect_message(run(), "complete already", class = "kerasbackup_message_complete")
 })

@@ -128,3 +128,26 @@ test_that("I7: a lock is never followed out of the directory", {
     expect_no_error(lock_release(lock_acquire(dir)))
   }
 })
+
+test_that("a shared directory's lock is not its maker's alone", {
+  skip_on_os("windows")
+  old <- Sys.umask("022")
+  withr::defer(Sys.umask(old))
+  dir <- withr::local_tempdir()
+  lock <- lock_acquire(dir)
+  withr::defer(lock_release(lock))
+  mode <- file.mode(file.path(dir, lock_name))
+  expect_equal(as.character(mode), "644")
+})
+
+test_that("what is no plain file is not waited for", {
+  skip_on_os("windows")
+  skip_if(Sys.which("mkfifo") == "")
+  dir <- withr::local_tempdir()
+  system2("mkfifo", shQuote(file.path(dir, owner_name)))
+  expect_no_error(lock_release(lock_acquire(dir)))
+  expect_true(owner_name %in% list.files(dir))
+  dir <- withr::local_tempdir()
+  dir.create(file.path(dir, lock_name))
+  expect_error(lock_acquire(dir), "not a file", class = "kerasbackup_error_io")
+})

@@ -115,10 +115,19 @@ test_that("history becomes a data frame, whatever the logs were", {
   frame <- manifest_history(list(history = paste0(
     "{\"epoch\":[0,1,2],\"loss\":[1.5,\"NaN\",\"Inf\"],",
     "\"val_loss\":[null,0.25,\"-Inf\"]}"
-  )))
+  )), "file")
   expect_equal(frame$epoch, 1:3)
   expect_equal(frame$loss, c(1.5, NaN, Inf))
   expect_equal(frame$val_loss, c(NA, 0.25, -Inf))
-  expect_equal(nrow(manifest_history(list())), 0)
-  expect_equal(names(manifest_history(list())), "epoch")
+  expect_equal(nrow(manifest_history(list(), "file")), 0)
+  expect_equal(names(manifest_history(list(), "file")), "epoch")
+})
+
+test_that("a history that is none is corrupt", {
+  for (text in c("{nonsense", "[1,2]", "{\"epoch\":[0],\"loss\":[1,2]}")) {
+    expect_error(
+      manifest_history(list(history = text), "file"),
+      class = "kerasbackup_error_corrupt"
+    )
+  }
 })

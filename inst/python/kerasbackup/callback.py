@@ -78,6 +78,13 @@ class BackupAndRestore(keras.callbacks.Callback):
         if self._state is None:
             self._open(fit)
         state, self._state = self._state, None
+        # One of an earlier fit() with the same list, or of the same callback in
+        # the list twice.
+        fit.callback_list.callbacks[:] = [
+            callback
+            for callback in fit.callback_list.callbacks
+            if getattr(callback, "_owner", None) is not self
+        ]
         kind = _EpochHelper if self.save_freq == "epoch" else _BatchHelper
         helper = kind(self, self._store, state, fit)
         helper.set_params(self.params)
@@ -123,6 +130,7 @@ class _EpochHelper(keras.callbacks.Callback):
         self._epoch_iterator = fit.epoch_iterator
         self._planned = None
         self._told = False
+        self._idle = True
 
     def on_train_begin(self, logs=None):
         try:
@@ -135,9 +143,10 @@ class _EpochHelper(keras.callbacks.Callback):
         # fit() has read it. Left in place, a later fit() without this callback
         # would start there.
         self._model._initial_epoch = None
+        self._idle = False
         restored = self._state.restored
         if restored is not None:
-            if restored.batch and self._owner.resume == "batch":
+            if self._position.passed:
                 # Once more: the metrics were reset, and other callbacks may
                 # have set the learning rate.
                 self._state.put()
@@ -156,6 +165,8 @@ class _EpochHelper(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self._model._initial_epoch = None
         self._position.release()
+        if self._idle and self._state.restored is not None:
+            self._store.notify("complete", [])
         self._state.release(self._store)
         self._store.finish()
 
@@ -223,13 +234,10 @@ class _BatchHelper(_EpochHelper):
         self._counted = 0
 
     def on_epoch_begin(self, epoch, logs=None):
-        restored = self._state.restored
-        passed = 0
-        if restored is not None and self._owner.resume == "batch":
-            passed = restored.batch
+        first = self._state.restored is not None
         super().on_epoch_begin(epoch, logs)
         self._epoch = epoch
-        self._counted = passed
+        self._counted = self._position.passed if first else 0
 
     def on_train_batch_begin(self, batch, logs=None):
         due = self._is_batch_due(batch)

@@ -31,6 +31,9 @@ class DataPosition:
         generators: `rng.Generators`, all global generators.
         is_due: Callable, whether a save will be due before batch `b`; the
             generators are captured before its data are drawn.
+
+    Attributes:
+        passed: Integer, batches that the first epoch passes over.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class DataPosition:
         self._before_batch = None
         self._epoch_start = None
         self._resume_at = None
+        self.passed = 0
         # Python code that TensorFlow runs in a thread of its own may have run
         # ahead: what it drew from is left as the replay leaves it.
         self._runs_ahead = keras.backend.backend() == "tensorflow" and type(
@@ -123,14 +127,19 @@ class DataPosition:
         Returns:
             What is no longer as it was.
         """
-        position = _unshare(position)
-        notes = [
-            f"{name} was {before}, is {self._describe().get(name)}"
-            for name, before in position["source_kind"].items()
-            if before != self._describe().get(name)
-        ]
-        iterator = self._iterator
-        iterator._num_batches = position["num_batches"]
+        position = unshare(position)
+        notes = self._changes(position["source_kind"])
+        steps = self._iterator.num_batches
+        if batch and (notes or (steps and batch >= steps)):
+            notes.append("the unfinished epoch begins anew")
+            batch = 0
+        self.passed = batch
+        if notes:
+            # Other data: their places mean nothing here.
+            self._restore_rng(position["rng"])
+            return notes
+        if self._iterator._num_batches is None:
+            self._iterator._num_batches = position["num_batches"]
         if self._is_persistent():
             if position["has_iterator"]:
                 self._continue_iterator(position)
@@ -153,7 +162,7 @@ class DataPosition:
 
     def restore_generators(self, position: dict[str, Any]) -> None:
         """Only the generators: the epoch is begun anew."""
-        self._restore_rng(_unshare(position)["rng"])
+        self._restore_rng(unshare(position)["rng"])
 
     def release(self) -> None:
         """Gives Keras its own methods back."""
@@ -176,7 +185,7 @@ class DataPosition:
                 # (first batch, last batch, iterator), or without the last.
                 if self._resume_at is not None:
                     if step[0] < self._resume_at["batch"]:
-                        _draw_step(self._iterator, step)
+                        self._pass_over(step)
                         continue
                     self._restore_rng(self._resume_at["rng"], self._only())
                     self._before_batch = self._resume_at["rng"]
@@ -187,6 +196,17 @@ class DataPosition:
 
         self._iterator._get_iterator = counted
         setattr(self._iterator, self._steps_method, passing)
+
+    def _pass_over(self, step) -> None:
+        try:
+            _draw_step(self._iterator, step)
+        except StopIteration:
+            raise errors.MismatchError(
+                f"The data ended at batch {step[0]}, but the checkpoint was "
+                f"made after {self._resume_at['batch']} batches of this epoch. "
+                'Use the same data, or `resume = "epoch"` to begin the epoch '
+                "anew."
+            ) from None
 
     # The iterator that lives across epochs ----------------------------------
 
@@ -254,6 +274,14 @@ class DataPosition:
             "steps_per_epoch": self._iterator.steps_per_epoch,
             "steps_per_execution": self._iterator.steps_per_execution,
         }
+
+    def _changes(self, before: dict[str, Any]) -> list[str]:
+        now = self._describe()
+        return [
+            f"{name} was {value}, is {now.get(name)}"
+            for name, value in before.items()
+            if value != now.get(name)
+        ]
 
     def _only(self):
         return ("torch",) if self._runs_ahead else None
@@ -403,8 +431,15 @@ def _share(position: dict[str, Any]) -> dict[str, Any]:
     return position
 
 
-def _unshare(position: dict[str, Any]) -> dict[str, Any]:
+def unshare(position: dict[str, Any]) -> dict[str, Any]:
+    """What `capture()` gave, with the generators' states where they belong.
+
+    Raises:
+        KeyError, IndexError, TypeError: It is not what `capture()` gives.
+    """
     position = dict(position)
+    for field in ("source", "source_kind", "steps_seen", "made", "epochs"):
+        position[field]
     for field in RNG_FIELDS:
         if position[field] is not None:
             position[field] = position["states"][position[field]]

@@ -20,6 +20,7 @@ from kerasbackup import values
 from kerasbackup.callback_states import CallbackStates
 from kerasbackup.position import DataPosition
 from kerasbackup.position import ValidationPosition
+from kerasbackup.position import unshare
 from kerasbackup.variables import DTYPES
 from kerasbackup.variables import Variables
 from kerasbackup.variables import numpy_array
@@ -85,9 +86,9 @@ class TrainingState:
             What is no longer as it was when the checkpoint was made.
         """
         restored = self.restored
-        self.history = History.from_json(restored.metadata["history"])
+        self.history = restored.history
         notes = self.put()
-        self._validation.restore(int(restored.metadata["validation"]))
+        self._validation.restore(restored.validations)
         if restored.batch and not exact:
             self._position.restore_generators(restored.position)
         else:
@@ -177,6 +178,8 @@ class Restored:
         metadata: Dict of strings.
         epoch: Integer, epochs that are complete.
         batch: Integer, batches of the next epoch that are trained.
+        validations: Integer, validations so far.
+        history: The `History` until then.
         stopped: Whether a callback had ended the training.
         callbacks, position: What `CallbackStates` and `DataPosition` captured.
     """
@@ -186,15 +189,29 @@ class Restored:
         self.partners = variables.check(checkpoint)
         self.metadata = checkpoint.metadata
         try:
-            self.epoch = int(self.metadata["epoch"])
-            self.batch = int(self.metadata["batch"])
+            self.epoch = _count(self.metadata["epoch"])
+            self.batch = _count(self.metadata["batch"])
+            self.validations = _count(self.metadata["validation"])
             self.stopped = self.metadata["stopped"] == "1"
+            self.history = History.from_json(self.metadata["history"])
             self.callbacks = json.loads(self.metadata["callbacks"])
-            self.position = json.loads(self.metadata["position"])
-        except (KeyError, ValueError) as e:
+            self.callbacks = {
+                name: dict(state) for name, state in self.callbacks.items()
+            }
+            self.position = dict(json.loads(self.metadata["position"]))
+            unshare(self.position)
+        except (
+            AttributeError,
+            IndexError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as e:
             raise errors.CorruptError(
-                f"The checkpoint '{checkpoint.path}' lacks what is needed to "
-                f"go on from it ({e!r}). It was left as it is."
+                f"The checkpoint '{checkpoint.path}' is damaged: its bytes "
+                "are whole, but its metadata do not say what is needed to go "
+                f"on ({type(e).__name__}: {e}). It was left as it is. Restore "
+                "it from a copy, or move it away to start anew."
             ) from e
 
     def array(self, name: str) -> np.ndarray:
@@ -243,7 +260,7 @@ class History:
     @classmethod
     def from_json(cls, text: str) -> "History":
         columns = json.loads(text)
-        epochs = columns.pop("epoch")
+        epochs = [int(epoch) for epoch in columns.pop("epoch")]
         logs = {
             name: [
                 float(value) if isinstance(value, str) else value
@@ -252,6 +269,13 @@ class History:
             for name, column in columns.items()
         }
         return cls(epochs, logs)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError(f"{value} is negative")
+    return value
 
 
 def _number(value: Any) -> float | None:
