@@ -41,9 +41,10 @@
 #' @export
 backup_info <- function(dir) {
   dir <- check_existing_dir(dir)
-  files <- backup_files(dir)
-  newest <- files$path[[1]]
-  manifest <- backup_manifest(newest)
+  newest <- read_newest(dir, backup_manifest)
+  files <- newest$files
+  path <- files$path[[1]]
+  manifest <- newest$value
   metadata <- manifest$metadata
   tensors <- manifest$tensors
   structure(
@@ -56,7 +57,7 @@ backup_info <- function(dir) {
         metadata$saved_at %||% NA_character_,
         format = "%Y-%m-%dT%H:%M:%OS", tz = "UTC"
       ),
-      versions = backup_versions(metadata, newest),
+      versions = backup_versions(metadata, path),
       variables = data.frame(
         name = tensors$name,
         dtype = tensors$dtype,
@@ -89,11 +90,12 @@ backup_info <- function(dir) {
 backup_verify <- function(dir, all = FALSE) {
   dir <- check_existing_dir(dir)
   all <- check_flag(all, "all")
-  paths <- backup_files(dir)$path
-  for (path in if (all) paths else paths[[1]]) {
+  verify <- function(path) {
     backup_manifest(path)
     store_verify(path)
   }
+  files <- read_newest(dir, verify)$files
+  for (path in if (all) files$path[-1]) verify(path)
   invisible(TRUE)
 }
 
@@ -114,8 +116,9 @@ backup_verify <- function(dir, all = FALSE) {
 #' @export
 backup_history <- function(dir) {
   dir <- check_existing_dir(dir)
-  newest <- backup_files(dir)$path[[1]]
-  manifest_history(backup_manifest(newest)$metadata, newest)
+  read_newest(dir, function(path) {
+    manifest_history(backup_manifest(path)$metadata, path)
+  })$value
 }
 
 #' Read the variables of a backup
@@ -141,11 +144,13 @@ backup_history <- function(dir) {
 #' @export
 backup_read <- function(dir, names = NULL) {
   dir <- check_existing_dir(dir)
-  path <- backup_files(dir)$path[[1]]
-  tensors <- backup_manifest(path)$tensors
-  tensors <- tensors[check_names(names, tensors$name), , drop = FALSE]
-  loaded <- store_read(path)
+  newest <- read_newest(dir, function(path) {
+    list(tensors = backup_manifest(path)$tensors, loaded = store_read(path))
+  })
+  loaded <- newest$value$loaded
   on.exit(store_buffer_release(loaded$buffer))
+  tensors <- newest$value$tensors
+  tensors <- tensors[check_names(names, tensors$name), , drop = FALSE]
   values <- lapply(seq_len(nrow(tensors)), function(i) {
     read_tensor(
       loaded$buffer, tensors$dtype[[i]], tensors$shape[[i]],
@@ -234,6 +239,27 @@ backup_files <- function(dir) {
     stop_no_backup(dir)
   }
   files
+}
+
+# Reads the newest checkpoint. A training that goes on may commit the next one
+# and delete this one meanwhile: then the next one it is.
+#
+# @param read function of the path.
+# @return list(files, value): the checkpoints, and what `read` returned.
+read_newest <- function(dir, read, attempts = 10) {
+  for (attempt in seq_len(attempts)) {
+    files <- backup_files(dir)
+    result <- tryCatch(
+      list(files = files, value = read(files$path[[1]])),
+      kerasbackup_error_io = function(e) {
+        gone <- identical(e$errno, "ENOENT") && attempt < attempts
+        if (!gone) rlang::cnd_signal(e)
+      }
+    )
+    if (!is.null(result)) {
+      return(result)
+    }
+  }
 }
 
 backup_manifest <- function(path) {

@@ -58,6 +58,9 @@ message(sprintf("%s: %d rows, seed %d", backend, length(rows), seed))
 set.seed(seed)
 # Somewhere in epochs 1 to 3 (the first is 0), never before the first save.
 epochs <- sample(1:3, length(rows), replace = TRUE)
+# Where a callback stops training early, it must not have done so yet.
+stops <- grepl("/(early-stopping|several)$", rows)
+epochs[stops] <- pmin(epochs[stops], 1)
 batches <- sample(0:5, length(rows), replace = TRUE)
 freqs <- sample(c("epoch", "1", "2"), length(rows), replace = TRUE)
 

@@ -171,3 +171,17 @@ test_that("a file that cannot be read is no damage", {
   )
   expect_no_match(conditionMessage(error), "JSON")
 })
+
+test_that("a checkpoint that is replaced while it is read is read anew", {
+  dir <- withr::local_tempdir()
+  first <- save_backup(dir)
+  seen <- character()
+  result <- read_newest(dir, function(path) {
+    seen <<- c(seen, path)
+    if (length(seen) == 1) save_backup(dir)
+    store_header(path)
+  })
+  expect_equal(seen, c(first, result$files$path[[1]]))
+  expect_length(seen, 2)
+  expect_false(first %in% result$files$path)
+})
