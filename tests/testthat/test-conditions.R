@@ -1,0 +1,102 @@
+# The wording of what goes wrong, from made-up facts.
+
+failure <- function(status, ...) {
+  defaults <- list(
+    status = status, op = "write", path = "/backup/f.safetensors",
+    errno = NA_character_, errno_text = NA_character_, message = "",
+    offset = NA_real_, length = NA_real_, needed = NA_real_,
+    available = NA_real_
+  )
+  structure(utils::modifyList(defaults, list(...)), class = "kb_failure")
+}
+
+test_that("errors of the store say what, where and what to do", {
+  expect_snapshot(error = TRUE, {
+    stop_store_failure(failure(
+      "io",
+      op = "reserve", errno = "ENOSPC", errno_text = "No space left on device",
+      message = "reserve failed", needed = 3e8, available = 1.5e6
+    ))
+    stop_store_failure(failure(
+      "io",
+      errno = "EIO", errno_text = "Input/output error", message = "write failed"
+    ))
+    stop_store_failure(failure(
+      "io",
+      op = "create", errno = "EACCES", errno_text = "Permission denied",
+      message = "create failed"
+    ))
+    stop_store_failure(
+      failure("corrupt", message = "a block has another checksum", offset = 0),
+      tensor = c("variables/dense/kernel", "variables/dense/bias")
+    )
+    stop_store_failure(failure("corrupt", message = "too short"))
+    stop_store_failure(failure(
+      "durability",
+      op = "sync_dir", errno = "EIO", errno_text = "Input/output error",
+      message = "the directory could not be flushed"
+    ))
+    stop_store_failure(failure("nomem", message = "no room for the buffer"))
+  })
+})
+
+test_that("errors of the store have their facts as fields", {
+  error <- expect_error(
+    stop_store_failure(failure("io", errno = "ENOSPC", errno_text = "full")),
+    class = "kerasbackup_error_io"
+  )
+  expect_s3_class(error, "kerasbackup_error")
+  expect_equal(error$errno, "ENOSPC")
+  expect_equal(error$path, "/backup/f.safetensors")
+  expect_equal(error$op, "write")
+  error <- expect_error(
+    stop_store_failure(failure("corrupt"), tensor = "a"),
+    class = "kerasbackup_error_corrupt"
+  )
+  expect_equal(error$tensor, "a")
+})
+
+test_that("errors of directories and locks say what, where and what to do", {
+  owner <- list(pid = 4711, host = "node7", started = "2026-01-02 03:04:05")
+  expect_snapshot(error = TRUE, {
+    stop_locked("/backup", owner, same_process = FALSE)
+    stop_locked("/backup", NULL, same_process = FALSE)
+    stop_directory("/backup", "It cannot be created.", "Check the path.")
+    stop_no_backup("/backup")
+    stop_header("/backup/f.safetensors", "Its header is not JSON.")
+    stop_unsupported("A variable cannot be saved.", "Its dtype is odd.", "Cast it.")
+  })
+  error <- expect_error(
+    stop_locked("/backup", owner, same_process = FALSE),
+    class = "kerasbackup_error_locked"
+  )
+  expect_equal(error$pid, 4711)
+  expect_equal(error$host, "node7")
+})
+
+test_that("warnings have one root and say what is lost and what is not", {
+  error <- rlang::catch_cnd(stop_store_failure(failure(
+    "io",
+    errno = "ENOSPC", errno_text = "No space left on device",
+    message = "write failed"
+  )))
+  expect_snapshot({
+    warn_save_failed(error, has_checkpoint = TRUE)
+    warn_save_failed(error, has_checkpoint = FALSE)
+    warn_not_deleted(error)
+    warn_no_lock("/backup", "No locks available")
+    warn_fallback(
+      list(list(
+        failure = failure("corrupt", message = "a block has another checksum"),
+        tensor = "variables/dense/kernel"
+      )),
+      "/backup/older.safetensors"
+    )
+  })
+  for (warn in list(
+    quote(warn_save_failed(error, TRUE)), quote(warn_not_deleted(error)),
+    quote(warn_no_lock("d", "c"))
+  )) {
+    expect_warning(eval(warn), class = "kerasbackup_warning")
+  }
+})
