@@ -74,7 +74,8 @@ store_failure_message <- function(failure, tensor = NULL) {
       },
       i = paste(
         "Nothing was loaded from it and the file was left as it is.",
-        "Restore it from a copy, or move it away to start anew."
+        "Restore it from a copy, or move it away to start anew.",
+        "`double_checkpoint = TRUE` keeps one more to fall back on."
       )
     ),
     argument = c(
