@@ -62,11 +62,11 @@ leg_testthat() { # GROUP LIMIT PATTERN [VARIABLE=VALUE...]
   more "$group: $(tally "$group")"
 }
 
-# Every so-manieth row of the exactness table, on each backend: real processes,
+# One row in PART of the exactness table, on each backend: real processes,
 # killed by SIGKILL and started again.
 leg_exactness() { # PART
   local log="$RESULTS/exactness.log" status=0 outcome name
-  say "Exactness: every ${1}th row of the table"
+  say "Exactness: one row in $1 of the table"
   bounded 1800 env PART="$1" BACKENDS="$BACKENDS" tools/exactness \
     >"$log" 2>&1 || status=$?
   while IFS=$'\t' read -r outcome name; do
