@@ -6,22 +6,8 @@ A row of the table that stays equal under a break does not need that state.
 from kerasbackup import callback_states
 from kerasbackup import position
 from kerasbackup import rng
+from kerasbackup import state
 from kerasbackup import variables
-
-
-def ablate(kind):
-    """Leaves out one kind of state, in this process from now on."""
-    {
-        "rng": _rng,
-        "callbacks": _callbacks,
-        "position": _position,
-        "skip": _skip,
-        "validation": _validation,
-        "seeds": lambda: _variables("seed_generator"),
-        "optimizer": lambda: _variables("optimizer/"),
-        "metrics": lambda: _variables("metrics/"),
-        "moving": lambda: _variables("moving_"),
-    }[kind]()
 
 
 def _rng():
@@ -48,14 +34,47 @@ def _validation():
     position.ValidationPosition.restore = lambda self, begun: None
 
 
-def _variables(part):
+def _source():
+    position.DataPosition._restore_source = lambda self, source: None
+
+
+def _history():
+    state.History.fill = lambda self, callback: None
+
+
+def _variables(part, but="\0"):
     whole = variables.Variables.assign
 
     def assign(self, checkpoint, partners):
         every = self._variables
-        kept = [i for i, name in enumerate(partners) if part not in name]
+        kept = [
+            i
+            for i, name in enumerate(partners)
+            if part not in name or but in name
+        ]
         self._variables = [every[i] for i in kept]
         whole(self, checkpoint, [partners[i] for i in kept])
         self._variables = every
 
     variables.Variables.assign = assign
+
+
+KINDS = {
+    "rng": _rng,
+    "callbacks": _callbacks,
+    "position": _position,
+    "skip": _skip,
+    "validation": _validation,
+    "source": _source,
+    "weights": lambda: _variables("variables/", but="seed_generator"),
+    "seeds": lambda: _variables("seed_generator"),
+    "optimizer": lambda: _variables("optimizer/"),
+    "metrics": lambda: _variables("metrics/"),
+    "moving": lambda: _variables("moving_"),
+    "history": _history,
+}
+
+
+def ablate(kind):
+    """Leaves out one kind of state, in this process from now on."""
+    KINDS[kind]()

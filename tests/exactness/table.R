@@ -1,115 +1,142 @@
-# Owns the exactness table: runs every row, three processes each, and writes the
-# result as Markdown. Started by tools/exactness.
+# Owns the exactness table of one backend: runs every row and compares it with a
+# run that was not interrupted. Started by tools/exactness.
 #
 #   Rscript table.R BACKEND DIR PART PATTERN SEED
 #
-# PART: every so-manieth row, 1 for all. Prints "ok" and "not ok" lines.
+# PART: every so-manieth row, 1 for all. ABLATE in the environment: names of
+# states to leave out, see ablate.py; then the table shows which rows notice.
+# Prints "ok" and "not ok" lines, writes DIR/BACKEND.csv.
 
 args <- commandArgs(trailingOnly = TRUE)
 backend <- args[[1]]
-base <- args[[2]]
+base <- normalizePath(args[[2]])
 part <- as.integer(args[[3]])
 pattern <- args[[4]]
 seed <- as.integer(args[[5]])
+ablations <- strsplit(Sys.getenv("ABLATE"), "[ ,]+")[[1]]
 here <- Sys.getenv("EXACTNESS_HOME")
 Sys.setenv(KERAS_BACKEND = backend, TF_CPP_MIN_LOG_LEVEL = "3")
 
-child <- function(...) {
-  log <- tempfile("child-", base)
-  # Its status is that of a killed process where it is the victim.
-  suppressWarnings(system2(
-    file.path(R.home("bin"), "Rscript"),
-    shQuote(c("--vanilla", file.path(here, "child.R"), ...)),
-    stdout = log, stderr = log, timeout = 300
-  ))
+library(kerasbackup)
+source(file.path(here, "cases.R"))
+source(file.path(here, "plan.R"))
+source(file.path(here, "run.R"))
+# Loaded here, so that the processes that are forked have them at once.
+has <- vapply(c("tensorflow", "torch"), function(module) {
+  there <- reticulate::py_module_available(module)
+  if (there) reticulate::import(module, delay_load = FALSE)
+  there
+}, logical(1))
+cases <- reticulate::import_from_path("cases", here, delay_load = FALSE)
+if (length(ablations) > 0) {
+  reticulate::import_from_path(
+    "kerasbackup", system.file("python", package = "kerasbackup")
+  )
+  ablate <- reticulate::import_from_path("ablate", here, delay_load = FALSE)
+  if ("all" %in% ablations) ablations <- names(ablate$KINDS)
 }
 
-read <- function(row, mode) {
-  file <- file.path(base, gsub("/", "_", row), paste0(mode, ".txt"))
-  if (file.exists(file)) readLines(file) else "error: the process died"
-}
+# Rows ----------------------------------------------------------------------
 
-listed <- read.csv(
+rows <- read.csv(
   file.path(here, "rows.csv"),
   comment.char = "#", colClasses = "character", na.strings = character()
 )
-listed <- listed[grepl(pattern, listed$row), ]
-why <- listed[[backend]]
-rows <- listed$row
-pick <- seq_along(rows) %% part == 0
-rows <- rows[pick]
-why <- why[pick]
+rows$why <- rows[[backend]]
+rows$name <- trimws(paste(rows$row, rows$kill))
+rows$directory <- gsub("[^a-z0-9-]", "_", rows$name)
+rows <- rows[grepl(pattern, rows$name), ]
+rows <- rows[seq_len(nrow(rows)) %% part == 0, ]
+needs_torch <- grepl("^loader", rows$row)
+needs_tensorflow <- grepl("^tfdata|dataset/|/tensorboard", rows$row) &
+  !grepl("^pydataset", rows$row)
+rows$why[needs_torch & !has[["torch"]]] <- "torch is not installed"
+rows$why[needs_tensorflow & !has[["tensorflow"]]] <-
+  "tensorflow is not installed"
 
-has <- function(module) {
-  code <- "import importlib.util as u, sys; sys.exit(not u.find_spec(sys.argv[1]))"
-  system2(
-    Sys.getenv("RETICULATE_PYTHON"), c("-c", shQuote(code), module)
-  ) == 0
-}
-for (module in c("torch", "tensorflow")) {
-  needs <- grepl(c(torch = "^loader", tensorflow = "^tfdata|dataset")[[module]], rows)
-  needs <- needs & !grepl("^pydataset", rows)
-  if (any(needs) && !has(module)) {
-    why[needs] <- paste(module, "is not installed")
-  }
-}
-
-message(sprintf("%s: %d rows, seed %d", backend, length(rows), seed))
 set.seed(seed)
-# Somewhere in epochs 1 to 3 (the first is 0), never before the first save.
-epochs <- sample(1:3, length(rows), replace = TRUE)
-# Where a callback stops training early, it must not have done so yet.
-stops <- grepl("/(early-stopping|several)$", rows)
-epochs[stops] <- pmin(epochs[stops], 1)
-batches <- sample(0:5, length(rows), replace = TRUE)
-freqs <- sample(c("epoch", "1", "2"), length(rows), replace = TRUE)
+message(sprintf("%s: %d rows, seed %d", backend, nrow(rows), seed))
+plans <- Map(plan_row, rows$kill, rows$row, MoreArgs = list(cases$EPOCHS))
 
-possible <- !nzchar(why)
-halves <- split(rows[possible], seq_len(sum(possible)) %% 2)
-invisible(parallel::mclapply(
-  halves,
-  function(half) child("reference", paste(half, collapse = ","), base),
-  mc.cores = 2
-))
+# Running -------------------------------------------------------------------
 
-one <- function(i) {
-  row <- rows[[i]]
-  if (!possible[[i]]) {
-    return(why[[i]])
+run_row <- function(i) {
+  dir <- file.path(base, rows$directory[[i]])
+  dir.create(dir)
+  plan <- plans[[i]]
+  job <- function(name, ...) {
+    run_job(utils::modifyList(
+      list(
+        row = rows$row[[i]], dir = dir, name = name, backup = TRUE,
+        freq = plan$freq, delete = TRUE, epochs = cases$EPOCHS, ablate = "",
+        out = "out", saved = "backup"
+      ),
+      list(...)
+    ))
+    read_run(dir, name)
   }
-  reference <- read(row, "reference")
+  reference <- job("reference", backup = FALSE, out = "out-reference")
   if (startsWith(reference[[1]], "error:")) {
-    return(paste("FAILED: reference,", reference[[1]]))
+    return(list(result = paste("FAILED: reference,", reference[[1]])))
   }
-  child("victim", row, base, epochs[[i]], batches[[i]], freqs[[i]])
-  if (file.exists(file.path(base, gsub("/", "_", row), "victim.txt"))) {
-    return(paste("FAILED: not killed,", read(row, "victim")[[1]]))
+  for (k in seq_along(plan$runs)) {
+    run <- plan$runs[[k]]
+    name <- paste0("victim-", k)
+    end <- job(name,
+      kill = run$kill, epochs = run$epochs, delete = !is.null(run$kill)
+    )
+    # It must be killed, or end well where it is not to be.
+    if (is.null(run$kill) == grepl("^error: ", end[[1]])) {
+      return(list(result = paste("FAILED:", name, "gave", end[[1]])))
+    }
   }
-  child("resumed", row, base, freqs[[i]])
-  resumed <- read(row, "resumed")
-  if (identical(resumed, reference)) {
-    return("equal")
+  noticed <- vapply(ablations, function(kind) {
+    for (what in c("out", "backup")) {
+      to <- file.path(dir, paste0(what, "-", kind))
+      dir.create(to)
+      from <- list.files(file.path(dir, what), full.names = TRUE)
+      file.copy(from, to, recursive = TRUE)
+    }
+    !identical(reference, job(
+      paste0("without-", kind),
+      out = paste0("out-", kind), saved = paste0("backup-", kind), ablate = kind
+    ))
+  }, logical(1))
+  resumed <- job("resumed")
+  result <- "equal"
+  if (!identical(resumed, reference)) {
+    differs <- setdiff(resumed, reference)
+    result <- sprintf("FAILED: %d lines differ, %s", length(differs), differs[1])
   }
-  differs <- setdiff(resumed, reference)
-  paste("FAILED:", length(differs), "lines differ,", differs[[1]])
+  list(result = result, noticed = noticed)
 }
-results <- unlist(parallel::mclapply(
-  seq_along(rows), one,
-  mc.cores = 2, mc.preschedule = FALSE
-))
 
-kill <- sprintf("epoch %d, batch %d, saved every %s", epochs + 1, batches, freqs)
-kill[!possible] <- ""
-failed <- startsWith(results, "FAILED")
+possible <- !nzchar(rows$why)
+results <- lapply(rows$why, function(why) list(result = why, noticed = NULL))
+results[possible] <- parallel::mclapply(
+  which(possible), run_row,
+  mc.cores = as.integer(Sys.getenv("CORES", "2")), mc.preschedule = FALSE
+)
+
+# Reporting -----------------------------------------------------------------
+
+rows$result <- vapply(results, function(one) {
+  if (is.list(one)) one$result else paste("FAILED:", one[[1]])
+}, character(1))
+rows$killed <- vapply(plans, `[[`, character(1), "label")
+rows$noticed <- vapply(results, function(one) {
+  if (!is.list(one)) return("")
+  paste(names(one$noticed)[one$noticed], collapse = " ")
+}, character(1))
+failed <- startsWith(rows$result, "FAILED")
 cat(sprintf(
-  "%s %d - exact %s %s [%s] %s%s\n", ifelse(failed, "not ok", "ok"),
-  seq_along(rows), backend, rows, kill, ifelse(possible, "", "# SKIP "), results
+  "%s %d - exact %s %s [%s] %s%s%s\n", ifelse(failed, "not ok", "ok"),
+  seq_len(nrow(rows)), backend, rows$name, rows$killed,
+  ifelse(possible, "", "# SKIP "), rows$result,
+  if (length(ablations) > 0) paste("; notices:", rows$noticed) else ""
 ), sep = "")
-cat(
-  c(
-    sprintf("| data / model / callbacks | %s | killed at |", backend),
-    "|---|---|---|",
-    sprintf("| %s | %s | %s |", rows, results, kill)
-  ),
-  file = file.path(base, paste0(backend, ".md")), sep = "\n"
+columns <- c("name", "result", "killed", "noticed")
+write.csv(
+  rows[columns], file.path(base, paste0(backend, ".csv")),
+  row.names = FALSE
 )

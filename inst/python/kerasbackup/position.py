@@ -143,8 +143,14 @@ class DataPosition:
         if self._is_persistent():
             if position["has_iterator"]:
                 self._continue_iterator(position)
-        elif type(self._adapter).__name__ == "TFDatasetAdapter":
-            self._make_iterators_again(position)
+        elif self._is_pipeline():
+            # With TensorFlow there is one more at the end of every epoch.
+            as_many = (
+                keras.backend.backend() == "tensorflow"
+                and self._steps_method == STEPS_METHODS[0]
+            )
+            self._make_iterators(position["made" if as_many else "epochs"])
+            self._made = position["made"]
         self._epochs = position["epochs"]
         self._restore_source(values.decode(position["source"], arrays))
         lives_on = self._is_persistent() and position["has_iterator"]
@@ -221,6 +227,8 @@ class DataPosition:
 
     def _continue_iterator(self, position) -> None:
         iterator = self._iterator
+        if self._is_pipeline():
+            self._make_iterators(position["made"] - 1)
         self._restore_rng(position["at_creation"])
         iterator._current_iterator = iter(iterator._get_iterator())
         if position["steps_seen"]:
@@ -232,25 +240,22 @@ class DataPosition:
         self._at_first_draw = position["at_first_draw"]
         self._made = position["made"]
 
-    def _make_iterators_again(self, position) -> None:
-        # A pipeline that reshuffles draws a seed at each iter().
-        tensorflow = keras.backend.backend() == "tensorflow"
+    def _is_pipeline(self) -> bool:
+        return type(self._adapter).__name__ == "TFDatasetAdapter"
+
+    def _make_iterators(self, number: int) -> None:
+        """Makes as many as the lost run had made and used up: a pipeline that
+        reshuffles draws a seed at each `iter()`."""
         dataset = (
             self._iterator._distributed_dataset
-            if tensorflow
+            if keras.backend.backend() == "tensorflow"
             else self._adapter._dataset
         )
-        made = (
-            position["made"]
-            if tensorflow and self._steps_method == STEPS_METHODS[0]
-            else position["epochs"]
-        )
-        for i in range(made):
+        for i in range(number):
             batches = iter(dataset)
             if i == 0 and self._keeps_first_order():
                 for _ in batches:
                     pass
-        self._made = position["made"]
 
     def _keeps_first_order(self) -> bool:
         """Whether a tf.data pipeline caches what it has shuffled: then the

@@ -1,0 +1,185 @@
+"""Owns the rows' other callbacks, and the one that kills."""
+
+import os
+import random
+import signal
+
+import keras
+import numpy as np
+
+
+class Drawing(keras.callbacks.Callback):
+    """Draws a learning rate, as many schedules that people write do."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.rates.append(random.random())
+        self.model.optimizer.learning_rate = 0.01 * (0.5 + self.rates[-1])
+
+
+class Protocol(keras.callbacks.Callback):
+    """Tells its state by methods."""
+
+    def __init__(self):
+        super().__init__()
+        self._hidden = object()
+        self.total = 0.0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.total += logs["loss"]
+        if self.total > 3:
+            self.model.optimizer.learning_rate = 0.001
+
+    def get_state(self):
+        return {"total": self.total, "array": np.arange(3)}
+
+    def set_state(self, state):
+        assert state["array"].tolist() == [0, 1, 2]
+        self.total = state["total"]
+
+
+def early():
+    return keras.callbacks.EarlyStopping(
+        "mae", patience=1, min_delta=0.3, restore_best_weights=True
+    )
+
+
+def plateau():
+    return keras.callbacks.ReduceLROnPlateau(
+        "mae", factor=0.5, patience=1, cooldown=1, min_delta=0.2
+    )
+
+
+class LikeOurs(keras.callbacks.Callback):
+    """What people wrote before: keeps weights, puts the best ones back."""
+
+    def __init__(self):
+        super().__init__()
+        self.best = float("inf")
+        self.weights = None
+        self.since = {"epochs": 0, "batches": 0}
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.since["batches"] += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.since["epochs"] += 1
+        if logs["loss"] < self.best:
+            self.best = logs["loss"]
+            self.weights = self.model.get_weights()
+            self.since = {"epochs": 0, "batches": 0}
+        elif self.since["epochs"] >= 2:
+            self.model.set_weights(self.weights)
+
+
+class WrittenInR(keras.callbacks.Callback):
+    """Its hook is a function of R's, its fields are its own."""
+
+    def __init__(self, hook):
+        super().__init__()
+        self._hook = hook
+        self.seen = 0.0
+        self.rates = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._hook(self, epoch)
+
+
+def by_lambda():
+    """A function that keeps its state where the callback has it."""
+    callback = keras.callbacks.LambdaCallback()
+    callback.seen = 0
+
+    def on_epoch_end(epoch, logs):
+        callback.seen += 1
+        callback.model.optimizer.learning_rate = 0.01 / (1 + callback.seen)
+
+    callback.on_epoch_end = on_epoch_end
+    return callback
+
+
+class Kill(keras.callbacks.Callback):
+    """Ends the process by SIGKILL.
+
+    Args:
+        event: `"batch"`: before that batch. `"validation"`: before the second
+            batch of that epoch's validation. `"end"`: after the last epoch.
+        epoch: Integer, the first is 0.
+        batch: Integer, the first is 0.
+    """
+
+    def __init__(self, event, epoch, batch):
+        super().__init__()
+        self._event = event
+        self._at = (epoch, batch)
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self._event == "batch" and (self._epoch, batch) >= self._at:
+            self._kill()
+
+    def on_test_batch_begin(self, batch, logs=None):
+        if self._event == "validation" and (self._epoch, batch) >= self._at:
+            self._kill()
+
+    def on_train_end(self, logs=None):
+        if self._event == "end":
+            self._kill()
+
+    def _kill(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+CALLBACKS = {
+    "none": lambda out: [],
+    "early-stopping": lambda out: [early()],
+    "plateau": lambda out: [plateau()],
+    "scheduler": lambda out: [
+        keras.callbacks.LearningRateScheduler(lambda e, lr: lr * 0.8)
+    ],
+    "checkpoint": lambda out: [
+        keras.callbacks.ModelCheckpoint(
+            os.path.join(out, "best.weights.h5"),
+            monitor="mae",
+            save_best_only=True,
+            save_weights_only=True,
+        )
+    ],
+    "csv": lambda out: [
+        keras.callbacks.CSVLogger(os.path.join(out, "log.csv"))
+    ],
+    "swap-ema": lambda out: [
+        keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    ],
+    "terminate": lambda out: [keras.callbacks.TerminateOnNaN()],
+    "tensorboard": lambda out: [
+        keras.callbacks.TensorBoard(
+            os.path.join(out, "board"), update_freq=2, write_graph=False
+        )
+    ],
+    "lambda": lambda out: [by_lambda()],
+    "like-ours": lambda out: [LikeOurs()],
+    "start-from-epoch": lambda out: [
+        keras.callbacks.EarlyStopping(
+            "mae", patience=1, min_delta=0.3, start_from_epoch=2
+        )
+    ],
+    "checkpoint-freq": lambda out: [
+        keras.callbacks.ModelCheckpoint(
+            os.path.join(out, "last.weights.h5"),
+            save_freq=7,
+            save_weights_only=True,
+        )
+    ],
+    # Written in R: it comes from cases.R.
+    "r-callback": lambda out: [],
+    "drawing": lambda out: [Drawing()],
+    "protocol": lambda out: [Protocol()],
+    "several": lambda out: [early(), plateau(), Drawing()],
+}

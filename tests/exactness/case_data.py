@@ -1,0 +1,215 @@
+"""Owns the rows' data: what `fit()` is given to train on."""
+
+import random
+
+import keras
+import numpy as np
+
+N = 72
+BATCH = 8  # 9 batches an epoch
+
+
+def arrays(n=N):
+    """The same numbers whatever has been drawn before."""
+    rs = np.random.RandomState(0)
+    x = rs.randn(n, 6).astype("float32")
+    y = (x @ rs.randn(6, 1) + 0.1 * rs.randn(n, 1)).astype("float32")
+    return x, y
+
+
+def data_arrays(**kwargs):
+    x, y = arrays()
+    return {"x": x, "y": y, "batch_size": BATCH, **kwargs}
+
+
+class Plain(keras.utils.PyDataset):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.data = arrays()
+
+    def __len__(self):
+        return N // BATCH
+
+    def __getitem__(self, i):
+        x, y = self.data
+        return x[i * BATCH : (i + 1) * BATCH], y[i * BATCH : (i + 1) * BATCH]
+
+
+class Augmented(Plain):
+    """Draws from numpy's global generator in every batch."""
+
+    def __getitem__(self, i):
+        x, y = super().__getitem__(i)
+        return x + np.random.randn(*x.shape).astype("float32") * 0.1, y
+
+
+class Stateful(Plain):
+    """Has a state of its own, and tells it."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.rs = np.random.RandomState(7)
+        self.order = np.arange(N)
+
+    def on_epoch_end(self):
+        self.order = self.rs.permutation(N)
+
+    def __getitem__(self, i):
+        x, y = self.data
+        pick = self.order[i * BATCH : (i + 1) * BATCH]
+        return x[pick], y[pick]
+
+    def get_state(self):
+        kind, keys, position, has_gauss, cached = self.rs.get_state()
+        return {
+            "keys": keys,
+            "rest": (kind, position, has_gauss, cached),
+            "order": self.order,
+        }
+
+    def set_state(self, state):
+        kind, position, has_gauss, cached = state["rest"]
+        self.rs.set_state((kind, state["keys"], position, has_gauss, cached))
+        self.order = state["order"]
+
+
+def generator():
+    """Draws from numpy's and Python's global generators."""
+    x, y = arrays()
+    while True:
+        pick = np.random.randint(0, N, BATCH)
+        yield x[pick] * (1 + 0.1 * random.random()), y[pick]
+
+
+def counting_generator():
+    """Keeps its place in a local variable."""
+    x, y = arrays()
+    i = 0
+    while True:
+        pick = (np.arange(BATCH) + i * 5) % N
+        i += 1
+        yield x[pick], y[pick]
+
+
+def tf_dataset(
+    shuffle=True, seed=None, repeat=False, unknown=False, cache=None
+):
+    import tensorflow as tf
+
+    ds = tf.data.Dataset.from_tensor_slices(arrays())
+    if shuffle:
+        ds = ds.shuffle(N, seed=seed, reshuffle_each_iteration=True)
+    if cache:
+        ds = ds.cache()
+    if repeat:
+        ds = ds.repeat()
+    ds = ds.batch(BATCH)
+    if unknown:
+        ds = ds.filter(lambda x, y: True)
+    return ds
+
+
+def loader(workers=0, own_generator=False):
+    import torch
+
+    x, y = arrays()
+    dataset = torch.utils.data.TensorDataset(
+        torch.from_numpy(x), torch.from_numpy(y)
+    )
+    source = None
+    if own_generator:
+        source = torch.Generator()
+        source.manual_seed(3)
+    return torch.utils.data.DataLoader(
+        dataset,
+        batch_size=BATCH,
+        shuffle=True,
+        num_workers=workers,
+        generator=source,
+    )
+
+
+def stateful_loader():
+    """A DataLoader that tells its state, as torchdata's does."""
+    import torch
+
+    class StatefulDataLoader(torch.utils.data.DataLoader):
+        """Shuffles by a generator that nobody else can see."""
+
+        def __init__(self, dataset):
+            super().__init__(dataset, batch_size=BATCH)
+            self._hidden = [np.random.RandomState(9)]
+
+        def __iter__(self):
+            order = self._hidden[0].permutation(N)
+            for i in range(0, N, BATCH):
+                picked = [self.dataset[j] for j in order[i : i + BATCH]]
+                yield [torch.stack(column) for column in zip(*picked)]
+
+        def state_dict(self):
+            kind, keys, position, *rest = self._hidden[0].get_state()
+            return {"keys": keys, "rest": [kind, position, *rest]}
+
+        def load_state_dict(self, state):
+            kind, position, *rest = state["rest"]
+            self._hidden[0].set_state((kind, state["keys"], position, *rest))
+
+    x, y = arrays()
+    return StatefulDataLoader(
+        torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
+    )
+
+
+DATA = {
+    "arrays": lambda: data_arrays(),
+    "arrays-unshuffled": lambda: data_arrays(shuffle=False),
+    "arrays-batch-shuffled": lambda: data_arrays(shuffle="batch"),
+    "arrays-steps-fewer": lambda: data_arrays(steps_per_epoch=5),
+    "arrays-steps-more": lambda: data_arrays(steps_per_epoch=13),
+    "arrays-class-weight": lambda: {
+        **data_arrays(),
+        "y": (arrays()[1] > 0).astype("float32"),
+        "class_weight": {0: 1.0, 1: 3.0},
+    },
+    "arrays-sample-weight": lambda: data_arrays(
+        sample_weight=np.linspace(0.1, 1, N).astype("float32")
+    ),
+    "arrays-validation-split": lambda: data_arrays(validation_split=0.25),
+    "arrays-validation-data": lambda: data_arrays(validation_data=arrays(20)),
+    "arrays-validation-dataset": lambda: data_arrays(
+        validation_data=tf_dataset(shuffle=False)
+    ),
+    "arrays-validation-generator": lambda: data_arrays(
+        validation_data=counting_generator(), validation_steps=3
+    ),
+    "pydataset": lambda: {"x": Plain()},
+    "pydataset-steps-fewer": lambda: {"x": Augmented(), "steps_per_epoch": 5},
+    "pydataset-augmented": lambda: {"x": Augmented()},
+    "pydataset-workers": lambda: {"x": Plain(workers=2)},
+    "pydataset-processes": lambda: {
+        "x": Plain(workers=2, use_multiprocessing=True)
+    },
+    "pydataset-state": lambda: {"x": Stateful()},
+    "generator": lambda: {"x": generator(), "steps_per_epoch": 7},
+    "generator-counting": lambda: {
+        "x": counting_generator(),
+        "steps_per_epoch": 7,
+    },
+    "tfdata": lambda: {"x": tf_dataset()},
+    "tfdata-seeded": lambda: {"x": tf_dataset(seed=5)},
+    "tfdata-unshuffled": lambda: {"x": tf_dataset(shuffle=False)},
+    "tfdata-unknown": lambda: {"x": tf_dataset(unknown=True)},
+    "tfdata-infinite": lambda: {
+        "x": tf_dataset(repeat=True),
+        "steps_per_epoch": 7,
+    },
+    "tfdata-steps-fewer": lambda: {"x": tf_dataset(), "steps_per_epoch": 5},
+    "tfdata-cached": lambda: {"x": tf_dataset(cache=True)},
+    "loader": lambda: {"x": loader()},
+    "loader-workers": lambda: {"x": loader(workers=2)},
+    "loader-generator": lambda: {"x": loader(own_generator=True)},
+    "loader-stateful": lambda: {"x": stateful_loader()},
+    # What is written in R: the arguments come from cases.R.
+    "r-arrays": dict,
+    "r-generator": dict,
+}

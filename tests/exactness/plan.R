@@ -1,0 +1,53 @@
+# Owns how a row is interrupted.
+
+# @param kind string, the row's `kill` in rows.csv:
+#   "": once, before a random batch of a random epoch but the first.
+#   "first": in the first epoch, before anything was saved.
+#   "twice": in one epoch, the second time further on.
+#   "thrice": in three epochs.
+#   "validation": while an epoch is validated.
+#   "end": after the last epoch, before fit() returned.
+#   "larger": not at all; the second run has more epochs.
+# @param row string; where a callback ends training early, the kill is earlier.
+# @param epochs integer, of the whole run.
+# @return list:
+#   runs: list of runs that are not the last, each a list(kill, epochs).
+#   freq: save_freq of all of them.
+#   label: string, for the table.
+plan_row <- function(kind, row, epochs) {
+  early <- grepl("/(early-stopping|start-from-epoch|several)$", row)
+  epoch <- if (early) 1L else sample(1:3, 1)
+  freq <- sample(list("epoch", 1L, 2L), 1)[[1]]
+  batch <- function(from = 0L, to = 4L) sample(from:to, 1)
+  at <- function(epoch, batch, event = "batch") {
+    list(kill = list(event, as.integer(epoch), as.integer(batch)), epochs = epochs)
+  }
+  kills <- switch(kind,
+    first = list(at(0, batch(1))),
+    twice = list(at(epoch, batch(1, 2)), at(epoch, batch(3, 4))),
+    thrice = list(at(0, batch(2)), at(2, batch()), at(3, batch())),
+    validation = list(at(epoch, 1, "validation")),
+    end = list(at(0, 0, "end")),
+    larger = list(list(kill = NULL, epochs = epochs - 2L)),
+    list(at(epoch, batch()))
+  )
+  freq <- switch(kind, first = "epoch", twice = 1L, thrice = 2L, freq)
+  list(runs = kills, freq = freq, label = plan_label(kills, freq))
+}
+
+plan_label <- function(kills, freq) {
+  where <- vapply(kills, function(one) {
+    if (is.null(one$kill)) {
+      return(sprintf("none, %d epochs first", one$epochs))
+    }
+    switch(one$kill[[1]],
+      batch = sprintf("epoch %d, batch %d", one$kill[[2]] + 1, one$kill[[3]]),
+      validation = sprintf("epoch %d, in validation", one$kill[[2]] + 1),
+      end = "after the last epoch"
+    )
+  }, character(1))
+  sprintf(
+    "%s; saved every %s", paste(where, collapse = "; "),
+    if (freq == "epoch") "epoch" else paste(freq, "batches")
+  )
+}
