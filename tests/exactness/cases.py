@@ -103,9 +103,11 @@ def _weights(path):
     found = []
     with h5py.File(path) as file:
         file.visititems(
-            lambda name, item: found.append((name, item[()].tobytes()))
-            if isinstance(item, h5py.Dataset)
-            else None
+            lambda name, item: (
+                found.append((name, item[()].tobytes()))
+                if isinstance(item, h5py.Dataset)
+                else None
+            )
         )
     return repr(sorted(found)).encode()
 
@@ -119,7 +121,9 @@ def _events(paths):
         try:
             for event in summary_iterator(path):
                 for value in event.summary.value:
-                    found.add((value.tag, event.step, value.tensor.tensor_content))
+                    found.add(
+                        (value.tag, event.step, value.tensor.tensor_content)
+                    )
         except Exception as e:  # The last record of a killed process.
             if type(e).__name__ != "DataLossError":
                 raise

@@ -5,7 +5,7 @@
 #
 # PART: every so-manieth row, 1 for all. ABLATE in the environment: names of
 # states to leave out, see ablate.py; then the table shows which rows notice.
-# Prints "ok" and "not ok" lines, writes DIR/BACKEND.csv.
+# Prints "ok" and "not ok" lines, writes DIR/table.csv.
 
 args <- commandArgs(trailingOnly = TRUE)
 backend <- args[[1]]
@@ -22,16 +22,16 @@ source(file.path(here, "cases.R"))
 source(file.path(here, "plan.R"))
 source(file.path(here, "run.R"))
 # Loaded here, so that the processes that are forked have them at once.
-has <- vapply(c("tensorflow", "torch"), function(module) {
+has <- vapply(c("tensorflow", "torch", "tensorboard"), function(module) {
   there <- reticulate::py_module_available(module)
   if (there) reticulate::import(module, delay_load = FALSE)
   there
 }, logical(1))
 cases <- reticulate::import_from_path("cases", here, delay_load = FALSE)
 if (length(ablations) > 0) {
-  reticulate::import_from_path(
+  invisible(reticulate::import_from_path(
     "kerasbackup", system.file("python", package = "kerasbackup")
-  )
+  ))
   ablate <- reticulate::import_from_path("ablate", here, delay_load = FALSE)
   if ("all" %in% ablations) ablations <- names(ablate$KINDS)
 }
@@ -47,12 +47,16 @@ rows$name <- trimws(paste(rows$row, rows$kill))
 rows$directory <- gsub("[^a-z0-9-]", "_", rows$name)
 rows <- rows[grepl(pattern, rows$name), ]
 rows <- rows[seq_len(nrow(rows)) %% part == 0, ]
+needs_board <- grepl("/tensorboard", rows$row)
 needs_torch <- grepl("^loader", rows$row)
 needs_tensorflow <- grepl("^tfdata|dataset/|/tensorboard", rows$row) &
   !grepl("^pydataset", rows$row)
 rows$why[needs_torch & !has[["torch"]]] <- "torch is not installed"
 rows$why[needs_tensorflow & !has[["tensorflow"]]] <-
   "tensorflow is not installed"
+
+rows$why[needs_board & !has[["tensorboard"]]] <-
+  "tensorboard is not installed"
 
 set.seed(seed)
 message(sprintf("%s: %d rows, seed %d", backend, nrow(rows), seed))
@@ -137,6 +141,6 @@ cat(sprintf(
 ), sep = "")
 columns <- c("name", "result", "killed", "noticed")
 write.csv(
-  rows[columns], file.path(base, paste0(backend, ".csv")),
+  rows[columns], file.path(base, "table.csv"),
   row.names = FALSE
 )

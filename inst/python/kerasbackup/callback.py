@@ -173,13 +173,13 @@ class _EpochHelper(keras.callbacks.Callback):
     def _is_epoch_due(self) -> bool:
         return True
 
-    def _is_batch_due(self, batch: int) -> bool:
-        return False
+    # What is called before each batch; None: nothing is.
+    _before_batch = None
 
     def _begin(self) -> None:
         generators = Generators(self._store)
         self._position = DataPosition(
-            self._epoch_iterator, generators, self._is_batch_due
+            self._epoch_iterator, generators, self._before_batch
         )
         callbacks = callback_states.CallbackStates(
             _others(self._callback_list())
@@ -222,8 +222,10 @@ class _EpochHelper(keras.callbacks.Callback):
 class _BatchHelper(_EpochHelper):
     """Saves every `save_freq` batches, wherever epochs end.
 
-    The hook is "before batch b": an `on_train_batch_end` would turn off Keras'
-    asynchronous dispatch on JAX and torch, and may run on another thread.
+    It acts before batch b, and before any callback hears of that batch: what
+    they do then, they will do again. So it is no hook of Keras', but the
+    position in the data calls it. (An `on_train_batch_end` would also turn off
+    Keras' asynchronous dispatch on JAX and torch.)
     """
 
     def __init__(self, owner, store, state, fit):
@@ -239,17 +241,12 @@ class _BatchHelper(_EpochHelper):
         self._epoch = epoch
         self._counted = self._position.passed if first else 0
 
-    def on_train_batch_begin(self, batch, logs=None):
-        due = self._is_batch_due(batch)
+    def _before_batch(self, batch: int) -> None:
         self._since_save += batch - self._counted
         self._counted = batch
-        if due:
+        if self._since_save >= self._owner.save_freq:
             self._since_save = 0
             self._save(self._epoch, batch)
-
-    def _is_batch_due(self, batch: int) -> bool:
-        since_save = self._since_save + batch - self._counted
-        return since_save >= self._owner.save_freq
 
     def _is_epoch_due(self) -> bool:
         # The step that was about to run at the last hook is done.

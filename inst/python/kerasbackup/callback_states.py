@@ -5,7 +5,7 @@ those attributes are saved that differ from what they were when training began:
 they are its state. What did not change is its configuration, which the script
 sets, today perhaps to something else.
 
-May not touch hooks or files, but for the log that CSVLogger continues.
+May not touch hooks or files, but for the logs of CSVLogger and TensorBoard.
 """
 
 import io
@@ -73,6 +73,7 @@ class CallbackStates:
                         f"callbacks/{name}/{attribute}",
                     )
             states[name] = {"attributes": changed}
+            _flush_events(callback)
             if _is_csv_logger(callback):
                 states[name]["bytes"] = _flushed_size(callback)
         return states
@@ -181,6 +182,14 @@ def _is_configuration(value) -> bool:
 
 def _is_csv_logger(callback) -> bool:
     return isinstance(callback, keras.callbacks.CSVLogger)
+
+
+def _flush_events(callback) -> None:
+    """What a TensorBoard has logged so far must outlive this process: the next
+    one does not log it again."""
+    if isinstance(callback, keras.callbacks.TensorBoard):
+        for writer in getattr(callback, "_writers", {}).values():
+            writer.flush()
 
 
 def _flushed_size(callback) -> int | None:

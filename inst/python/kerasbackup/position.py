@@ -29,8 +29,8 @@ class DataPosition:
     Args:
         epoch_iterator: Keras' `EpochIterator`.
         generators: `rng.Generators`, all global generators.
-        is_due: Callable, whether a save will be due before batch `b`; the
-            generators are captured before its data are drawn.
+        before_batch: Callable that is given the number of a batch before its
+            data are drawn and before any callback hears of it; or `None`.
 
     Attributes:
         passed: Integer, batches that the first epoch passes over.
@@ -40,12 +40,12 @@ class DataPosition:
         self,
         epoch_iterator,
         generators: rng.Generators,
-        is_due: Callable[[int], bool],
+        before_batch: Callable[[int], None] | None = None,
     ):
         self._iterator = epoch_iterator
         self._adapter = epoch_iterator.data_adapter
         self._generators = generators
-        self._is_due = is_due
+        self._before_batch = before_batch
         self._steps_method = _steps_method(epoch_iterator)
         needed = ("_get_iterator", "steps_per_epoch", "steps_per_execution")
         if self._steps_method is None or not all(
@@ -60,12 +60,14 @@ class DataPosition:
         self._epochs = 0
         self._at_creation = None
         self._at_first_draw = None
-        self._before_batch = None
         self._epoch_start = None
         self._resume_at = None
         self.passed = 0
         # Python code that TensorFlow runs in a thread of its own may have run
-        # ahead: what it drew from is left as the replay leaves it.
+        # ahead when a state was captured: what it draws from, which a replay
+        # shows, is left as the replay leaves it.
+        self._drawn = None
+        self._before_replay = None
         self._runs_ahead = keras.backend.backend() == "tensorflow" and type(
             self._adapter
         ).__name__ not in ("ArrayDataAdapter", "TFDatasetAdapter")
@@ -76,7 +78,11 @@ class DataPosition:
     def on_epoch_begin(self) -> None:
         """To be called last of all when an epoch begins."""
         if self._resume_at is not None:
-            self._restore_rng(self._resume_at["epoch_rng"], self._only())
+            self._restore_rng(
+                self._resume_at["epoch_rng"],
+                self._only() if self._has_iterator() else None,
+            )
+            self._before_replay = self._generators.capture()
         self._epoch_start = {
             "epoch_rng": self._capture_rng(),
             "steps_seen": self._steps_seen(),
@@ -92,7 +98,6 @@ class DataPosition:
         """The position before `batch` of this epoch; 0: after its end."""
         if batch:
             position = dict(self._epoch_start)
-            position["rng"] = self._before_batch
             position["epochs"] = self._epochs - 1
         else:
             position = {
@@ -101,9 +106,9 @@ class DataPosition:
                 "has_iterator": self._has_iterator(),
                 "made": self._made,
                 "source": self._source_state(),
-                "rng": self._capture_rng(),
                 "epochs": self._epochs,
             }
+        position["rng"] = self._capture_rng()
         position["source"] = encoder.encode(position["source"], "data")
         position["num_batches"] = self._iterator._num_batches
         position["at_creation"] = self._at_creation
@@ -193,11 +198,11 @@ class DataPosition:
                     if step[0] < self._resume_at["batch"]:
                         self._pass_over(step)
                         continue
+                    self._note_drawn(self._before_replay)
                     self._restore_rng(self._resume_at["rng"], self._only())
-                    self._before_batch = self._resume_at["rng"]
                     self._resume_at = None
-                elif self._is_due(step[0]):
-                    self._before_batch = self._capture_rng()
+                if self._before_batch is not None:
+                    self._before_batch(step[0])
                 yield step
 
         self._iterator._get_iterator = counted
@@ -233,8 +238,10 @@ class DataPosition:
         iterator._current_iterator = iter(iterator._get_iterator())
         if position["steps_seen"]:
             self._restore_rng(position["at_first_draw"])
+            before = self._generators.capture()
             for _ in range(position["steps_seen"]):
                 next(iterator._current_iterator)
+            self._note_drawn(before)
         iterator._steps_seen = position["steps_seen"]
         self._at_creation = position["at_creation"]
         self._at_first_draw = position["at_first_draw"]
@@ -288,8 +295,20 @@ class DataPosition:
             if value != now.get(name)
         ]
 
-    def _only(self):
-        return ("torch",) if self._runs_ahead else None
+    def _note_drawn(self, before: dict[str, Any]) -> None:
+        """To be called after a replay: which generators did it draw from?"""
+        now = self._generators.capture()
+        moved = {name for name in now if now[name] != before.get(name)}
+        self._drawn = (self._drawn or set()) | moved
+
+    def _only(self) -> tuple[str, ...] | None:
+        """The generators to put back after a replay; `None`: all."""
+        if not self._runs_ahead:
+            return None
+        if self._drawn is None:
+            return ("torch",)
+        left = self._drawn - {"torch"}
+        return tuple(n for n in self._generators.NAMES if n not in left)
 
     # What the source itself keeps -------------------------------------------
 

@@ -22,6 +22,8 @@ class Generators:
         store: A `store.Store`, which knows R's.
     """
 
+    NAMES = ("python", "numpy", "keras", "r", "torch", "tensorflow")
+
     def __init__(self, store):
         self._store = store
 
