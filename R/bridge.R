@@ -46,7 +46,9 @@ bridge_module <- function() {
 # The functions that Python gets, and the state that they share: one session a
 # fit(), a callback may see several.
 bridge_functions <- function(config) {
-  session <- rlang::env(lock = NULL, store = NULL, loaded = NULL)
+  session <- rlang::env(
+    lock = NULL, store = NULL, loaded = NULL, bar = NULL
+  )
   functions <- list(
     open = function(is_running) {
       # fit() that ends in an error has no hook; the frame that called it has.
@@ -74,6 +76,7 @@ bridge_functions <- function(config) {
     notify = function(kind, lines) {
       bridge_notify(kind, as.character(unlist(lines)))
     },
+    progress = function(done, total) bridge_progress(session, done, total),
     finish = function() bridge_finish(session, config),
     close = function() bridge_close(session)
   )
@@ -187,6 +190,29 @@ bridge_notify <- function(kind, lines) {
   )
 }
 
+# Data that were trained on are drawn again. cli shows a bar only where that
+# takes some seconds.
+#
+# @param done,total batches, NULL for `total` where it is not known; both NULL:
+#   the replay has ended.
+bridge_progress <- function(session, done, total) {
+  if (is.null(done)) {
+    if (!is.null(session$bar)) {
+      cli::cli_progress_done(id = session$bar, .envir = session)
+      session$bar <- NULL
+    }
+    return(invisible())
+  }
+  if (is.null(session$bar)) {
+    session$bar <- cli::cli_progress_bar(
+      "Drawing past data again", total = total %||% NA,
+      .auto_close = FALSE, .envir = session
+    )
+  }
+  cli::cli_progress_update(set = done, id = session$bar, .envir = session)
+  invisible()
+}
+
 # fit() is complete: the only place where a checkpoint is deleted (I10).
 bridge_finish <- function(session, config) {
   store_wait(session$store)
@@ -207,6 +233,7 @@ bridge_finish <- function(session, config) {
 # Idempotent. Leaves every checkpoint in place.
 bridge_close <- function(session) {
   bridge_release(session)
+  bridge_progress(session, NULL, NULL)
   if (!is.null(session$store)) {
     store_close(session$store)
     session$store <- NULL

@@ -5,8 +5,10 @@ A row of the table that stays equal under a break does not need that state.
 
 from kerasbackup import callback_states
 from kerasbackup import position
+from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import state
+from kerasbackup import validation
 from kerasbackup import variables
 
 
@@ -27,11 +29,11 @@ def _position():
 
 
 def _skip():
-    position._draw_step = lambda iterator, step: None
+    replay.draw_step = lambda iterator, step: None
 
 
 def _validation():
-    position.ValidationPosition.restore = lambda self, begun: None
+    validation.ValidationPosition.restore = lambda self, begun: None
 
 
 def _source():

@@ -16,12 +16,13 @@ import keras
 from kerasbackup import callback_states
 from kerasbackup import errors
 from kerasbackup.position import DataPosition
-from kerasbackup.position import ValidationPosition
+from kerasbackup.replay import Progress
 from kerasbackup.rng import Generators
 from kerasbackup.running_fit import RunningFit
 from kerasbackup.running_fit import is_running
 from kerasbackup.state import TrainingState
 from kerasbackup.store import Store
+from kerasbackup.validation import ValidationPosition
 
 
 class BackupAndRestore(keras.callbacks.Callback):
@@ -178,13 +179,14 @@ class _EpochHelper(keras.callbacks.Callback):
 
     def _begin(self) -> None:
         generators = Generators(self._store)
+        progress = Progress(self._store.progress)
         self._position = DataPosition(
-            self._epoch_iterator, generators, self._before_batch
+            self._epoch_iterator, generators, progress, self._before_batch
         )
         callbacks = callback_states.CallbackStates(
             _others(self._callback_list())
         )
-        self._validation = ValidationPosition(self._model, generators)
+        self._validation = ValidationPosition(self._model, generators, progress)
         self._state.begin(callbacks, self._position, self._validation)
         restored = self._state.restored
         if restored is None:

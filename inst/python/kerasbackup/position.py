@@ -16,11 +16,9 @@ from typing import Any
 import keras
 
 from kerasbackup import errors
+from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
-
-# Where Keras has the steps of an epoch: since 3.7, and before.
-STEPS_METHODS = ("_enumerate_iterator", "enumerate_epoch")
 
 
 class DataPosition:
@@ -29,6 +27,7 @@ class DataPosition:
     Args:
         epoch_iterator: Keras' `EpochIterator`.
         generators: `rng.Generators`, all global generators.
+        progress: `replay.Progress`, told how far a replay is.
         before_batch: Callable that is given the number of a batch before its
             data are drawn and before any callback hears of it; or `None`.
 
@@ -40,20 +39,22 @@ class DataPosition:
         self,
         epoch_iterator,
         generators: rng.Generators,
+        progress: replay.Progress,
         before_batch: Callable[[int], None] | None = None,
     ):
         self._iterator = epoch_iterator
         self._adapter = epoch_iterator.data_adapter
         self._generators = generators
+        self._progress = progress
         self._before_batch = before_batch
-        self._steps_method = _steps_method(epoch_iterator)
+        self._steps_method = replay.steps_method(epoch_iterator)
         needed = ("_get_iterator", "steps_per_epoch", "steps_per_execution")
         if self._steps_method is None or not all(
             hasattr(epoch_iterator, name) for name in needed
         ):
             raise errors.UnsupportedError(
                 f"Keras {keras.__version__} is not known: its EpochIterator "
-                f"lacks one of {', '.join((*needed, STEPS_METHODS[0]))}."
+                f"lacks one of {', '.join((*needed, replay.STEPS_METHODS[0]))}."
             )
         # Iterators made so far; epochs begun so far.
         self._made = 0
@@ -134,13 +135,17 @@ class DataPosition:
         """
         position = unshare(position)
         notes = self._changes(position["source_kind"])
+        other_data = self._is_other_data(position["source_kind"])
         steps = self._iterator.num_batches
-        if batch and (notes or (steps and batch >= steps)):
+        at_once = self._iterator.steps_per_execution
+        if batch and (
+            other_data or batch % at_once or (steps and batch >= steps)
+        ):
             notes.append("the unfinished epoch begins anew")
             batch = 0
         self.passed = batch
-        if notes:
-            # Other data: their places mean nothing here.
+        if other_data:
+            # Their places mean nothing here.
             self._restore_rng(position["rng"])
             return notes
         if self._iterator._num_batches is None:
@@ -152,7 +157,7 @@ class DataPosition:
             # With TensorFlow there is one more at the end of every epoch.
             as_many = (
                 keras.backend.backend() == "tensorflow"
-                and self._steps_method == STEPS_METHODS[0]
+                and self._steps_method == replay.STEPS_METHODS[0]
             )
             self._make_iterators(position["made" if as_many else "epochs"])
             self._made = position["made"]
@@ -197,7 +202,9 @@ class DataPosition:
                 if self._resume_at is not None:
                     if step[0] < self._resume_at["batch"]:
                         self._pass_over(step)
+                        self._progress.at(step[0], self._resume_at["batch"])
                         continue
+                    self._progress.end()
                     self._note_drawn(self._before_replay)
                     self._restore_rng(self._resume_at["rng"], self._only())
                     self._resume_at = None
@@ -210,7 +217,7 @@ class DataPosition:
 
     def _pass_over(self, step) -> None:
         try:
-            _draw_step(self._iterator, step)
+            replay.draw_step(self._iterator, step)
         except StopIteration:
             raise errors.MismatchError(
                 f"The data ended at batch {step[0]}, but the checkpoint was "
@@ -239,13 +246,25 @@ class DataPosition:
         if position["steps_seen"]:
             self._restore_rng(position["at_first_draw"])
             before = self._generators.capture()
-            for _ in range(position["steps_seen"]):
-                next(iterator._current_iterator)
+            for i in range(position["steps_seen"]):
+                self._draw_again(i, position["steps_seen"])
+            self._progress.end()
             self._note_drawn(before)
         iterator._steps_seen = position["steps_seen"]
         self._at_creation = position["at_creation"]
         self._at_first_draw = position["at_first_draw"]
         self._made = position["made"]
+
+    def _draw_again(self, i: int, number: int) -> None:
+        try:
+            next(self._iterator._current_iterator)
+        except StopIteration:
+            raise errors.MismatchError(
+                f"The data ended after {i} batches, but the checkpoint was "
+                f"made after {number}. Use the same data, or an empty "
+                "`backup_dir` to start anew."
+            ) from None
+        self._progress.at(i, number)
 
     def _is_pipeline(self) -> bool:
         return type(self._adapter).__name__ == "TFDatasetAdapter"
@@ -261,8 +280,9 @@ class DataPosition:
         for i in range(number):
             batches = iter(dataset)
             if i == 0 and self._keeps_first_order():
-                for _ in batches:
-                    pass
+                for drawn, _ in enumerate(batches):
+                    self._progress.at(drawn, self._iterator._num_batches)
+                self._progress.end()
 
     def _keeps_first_order(self) -> bool:
         """Whether a tf.data pipeline caches what it has shuffled: then the
@@ -294,6 +314,17 @@ class DataPosition:
             for name, value in before.items()
             if value != now.get(name)
         ]
+
+    def _is_other_data(self, before: dict[str, Any]) -> bool:
+        now = self._describe()
+        same = ("backend", "data", "batch_size", "batches")
+        lives_on = (
+            before["steps_per_epoch"] is None,
+            now["steps_per_epoch"] is None,
+        )
+        return lives_on[0] != lives_on[1] or any(
+            before.get(name) != now[name] for name in same
+        )
 
     def _note_drawn(self, before: dict[str, Any]) -> None:
         """To be called after a replay: which generators did it draw from?"""
@@ -371,70 +402,6 @@ class DataPosition:
             if source is not None:
                 return source
         return None
-
-
-class ValidationPosition:
-    """The position in validation data that do not begin anew in every epoch: a
-    generator, or a tf.data pipeline that may reshuffle.
-
-    Args:
-        model: The `keras.Model` being trained; it keeps the `EpochIterator`.
-        generators: `rng.Generators`.
-    """
-
-    def __init__(self, model, generators: rng.Generators):
-        self._model = model
-        self._generators = generators
-        self._begun = 0
-        self._to_replay = 0
-
-    def capture(self) -> int:
-        """How many validations there were."""
-        return self._begun
-
-    def restore(self, begun: int) -> None:
-        """To be drawn again when the first validation begins."""
-        self._begun = self._to_replay = begun
-
-    def on_test_begin(self) -> None:
-        """To be called when validation begins."""
-        replays, self._to_replay = self._to_replay, 0
-        iterator = getattr(self._model, "_eval_epoch_iterator", None)
-        # A callback may evaluate on its own, without that iterator.
-        if iterator is None:
-            self._to_replay = replays
-            return
-        self._begun += 1
-        if type(iterator.data_adapter).__name__ not in (
-            "GeneratorDataAdapter",
-            "TFDatasetAdapter",
-        ):
-            return
-        states = self._generators.capture()
-        for _ in range(replays):
-            _draw_epoch(iterator)
-            iterator.reset()
-        self._generators.restore(states)
-
-
-def _draw_epoch(iterator) -> None:
-    """Draws one epoch's data from an `EpochIterator`."""
-    steps = getattr(iterator, _steps_method(iterator))
-    with iterator.catch_stop_iteration():
-        for step in steps():
-            _draw_step(iterator, step)
-
-
-def _draw_step(iterator, step) -> None:
-    # Before 3.7 only TensorFlow's step hands over an iterator; the others hand
-    # over the batches that they drew already.
-    if not isinstance(step[-1], list):
-        for _ in range(iterator.steps_per_execution):
-            next(step[-1])
-
-
-def _steps_method(iterator) -> str | None:
-    return next((m for m in STEPS_METHODS if hasattr(iterator, m)), None)
 
 
 # The states of the generators, several of which are often the same.

@@ -19,8 +19,8 @@ from kerasbackup import errors
 from kerasbackup import values
 from kerasbackup.callback_states import CallbackStates
 from kerasbackup.position import DataPosition
-from kerasbackup.position import ValidationPosition
 from kerasbackup.position import unshare
+from kerasbackup.validation import ValidationPosition
 from kerasbackup.variables import DTYPES
 from kerasbackup.variables import Variables
 from kerasbackup.variables import numpy_array

@@ -83,6 +83,10 @@ class Store:
         """
         self._call("notify", kind, list(lines))
 
+    def progress(self, done: int | None, total: int | None) -> None:
+        """Shows how far a replay of data is; `None, None`: it has ended."""
+        self._call("progress", done, total)
+
     def release(self) -> None:
         """Frees the bytes of the loaded checkpoint."""
         self._call("release")

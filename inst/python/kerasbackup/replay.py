@@ -1,0 +1,64 @@
+"""Owns drawing data again that were trained on before, and how far that is.
+
+May not touch positions, variables or files.
+"""
+
+import time
+from collections.abc import Callable
+
+# Where Keras has the steps of an epoch: since 3.7, and before.
+STEPS_METHODS = ("_enumerate_iterator", "enumerate_epoch")
+
+
+class Progress:
+    """Tells how far a replay is, where it takes long enough to be of interest.
+
+    Args:
+        report: Callable that is given the number of batches drawn and how many
+            there are, `None` where that is not known; with `None, None` the
+            replay has ended.
+    """
+
+    INTERVAL = 0.1  # seconds
+
+    def __init__(self, report: Callable[[int | None, int | None], None]):
+        self._report = report
+        self._next = None
+        self._reported = False
+
+    def at(self, done: int, total: int | None) -> None:
+        """To be called after every batch that is drawn again."""
+        now = time.monotonic()
+        if self._next is None:
+            self._next = now + self.INTERVAL
+        elif now >= self._next:
+            self._next = now + self.INTERVAL
+            self._reported = True
+            self._report(done, total)
+
+    def end(self) -> None:
+        """To be called when a replay has ended."""
+        if self._reported:
+            self._report(None, None)
+        self._next = None
+        self._reported = False
+
+
+def draw_epoch(iterator) -> None:
+    """Draws one epoch's data from an `EpochIterator`."""
+    steps = getattr(iterator, steps_method(iterator))
+    with iterator.catch_stop_iteration():
+        for step in steps():
+            draw_step(iterator, step)
+
+
+def draw_step(iterator, step) -> None:
+    # Before 3.7 only TensorFlow's step hands over an iterator; the others hand
+    # over the batches that they drew already.
+    if not isinstance(step[-1], list):
+        for _ in range(iterator.steps_per_execution):
+            next(step[-1])
+
+
+def steps_method(iterator) -> str | None:
+    return next((m for m in STEPS_METHODS if hasattr(iterator, m)), None)

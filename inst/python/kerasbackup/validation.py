@@ -1,0 +1,57 @@
+"""Owns where in the validation data a training is.
+
+May not touch variables, other callbacks or files.
+"""
+
+from kerasbackup import replay
+from kerasbackup import rng
+
+
+class ValidationPosition:
+    """The position in validation data that do not begin anew in every epoch: a
+    generator, or a tf.data pipeline that may reshuffle.
+
+    Args:
+        model: The `keras.Model` being trained; it keeps the `EpochIterator`.
+        generators: `rng.Generators`.
+        progress: `replay.Progress`, told of every epoch drawn again.
+    """
+
+    def __init__(
+        self, model, generators: rng.Generators, progress: replay.Progress
+    ):
+        self._model = model
+        self._progress = progress
+        self._generators = generators
+        self._begun = 0
+        self._to_replay = 0
+
+    def capture(self) -> int:
+        """How many validations there were."""
+        return self._begun
+
+    def restore(self, begun: int) -> None:
+        """To be drawn again when the first validation begins."""
+        self._begun = self._to_replay = begun
+
+    def on_test_begin(self) -> None:
+        """To be called when validation begins."""
+        replays, self._to_replay = self._to_replay, 0
+        iterator = getattr(self._model, "_eval_epoch_iterator", None)
+        # A callback may evaluate on its own, without that iterator.
+        if iterator is None:
+            self._to_replay = replays
+            return
+        self._begun += 1
+        if type(iterator.data_adapter).__name__ not in (
+            "GeneratorDataAdapter",
+            "TFDatasetAdapter",
+        ):
+            return
+        states = self._generators.capture()
+        for i in range(replays):
+            replay.draw_epoch(iterator)
+            iterator.reset()
+            self._progress.at(i, replays)
+        self._progress.end()
+        self._generators.restore(states)
