@@ -37,7 +37,7 @@ attempt() {
     return 0
   }
   log="$build/log"
-  SRC="$build/src" CC="${CC:-cc}" CFLAGS="-O1 -Wno-error -w" timeout 60 \
+  SRC="$build/src" CC="${CC:-cc}" CFLAGS="-O1 -Wno-error -w" timeout 180 \
     sh run.sh "$build/out" > "$log" 2>&1
   code=$?
   if [ $code -eq 0 ]; then
