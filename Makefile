@@ -2,18 +2,19 @@
 # R CMD build leaves this file out of the package.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exactness check lint docs install clean
+.PHONY: help demo test test-old-keras exactness check lint docs install clean
 
 help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
 	@echo '              that was left alone (KERAS_BACKEND=tensorflow, jax, torch)'
 	@echo 'make test     every test (BACKENDS="tensorflow jax torch", FILTER=store)'
+	@echo 'make test-old-keras  real training with Keras 3.3 and 3.6'
 	@echo 'make check    every test, R CMD check, a third of the exactness table'
 	@echo 'make exactness  all of that table: kill, run again, compare all bits'
 	@echo 'make lint     the style of Python, shell and C'
 	@echo 'make docs     help pages, NAMESPACE and the precomputed vignette'
 	@echo 'make install  the package, into .lib'
-	@echo 'make clean    remove all of this again: .venv, .lib, .cache, demo-output'
+	@echo 'make clean    remove all of this again: .venv*, .lib, .cache, demo-output'
 	@echo
 	@echo 'Each installs what it needs first (Debian) or names it (elsewhere).'
 
@@ -22,6 +23,9 @@ demo:
 
 test:
 	@tools/test
+
+test-old-keras:
+	@tools/test-old-keras
 
 exactness:
 	@tools/setup test
@@ -43,4 +47,4 @@ install:
 	@tools/install
 
 clean:
-	rm -rf .venv .lib .cache demo-output build *.Rcheck *.tar.gz
+	rm -rf .venv .venv-* .lib .cache demo-output build *.Rcheck *.tar.gz

@@ -39,8 +39,24 @@ bridge_module <- function() {
       )
     )
   }
+  refuse_old_keras(reticulate::import("keras")$`__version__`)
   path <- system.file("python", package = "kerasbackup", mustWork = TRUE)
   reticulate::import_from_path("kerasbackup", path = path, convert = FALSE)
+}
+
+# The oldest Keras that the tests are run with (`make test-old-keras`).
+oldest_keras <- "3.3"
+
+# @param version string, as Keras tells it; it may end in ".dev" and a date.
+refuse_old_keras <- function(version) {
+  numbers <- regmatches(version, regexpr("^[0-9]+[.][0-9]+", version))
+  if (length(numbers) == 0 || numeric_version(numbers) < oldest_keras) {
+    stop_unsupported(
+      paste0("Keras ", version, " is not supported."),
+      paste0("The oldest version that is supported is Keras ", oldest_keras, "."),
+      "Update it, for example with `keras3::install_keras()`."
+    )
+  }
 }
 
 # The functions that Python gets, and the state that they share: one session a

@@ -100,3 +100,17 @@ test_that("the looking verbs refuse a bad directory", {
   }
   expect_false(dir.exists(missing_dir))
 })
+
+test_that("a Keras that is too old is refused by its version", {
+  for (version in c("3.2.1", "3.0.5", "2.15.0", "3.2.0.dev2024050100", "odd")) {
+    error <- expect_error(
+      refuse_old_keras(version),
+      class = "kerasbackup_error_unsupported"
+    )
+    expect_match(conditionMessage(error), version, fixed = TRUE)
+    expect_match(conditionMessage(error), "Keras 3.3", fixed = TRUE)
+  }
+  for (version in c("3.3.0", "3.3.3", "3.15.1", "3.10.0.dev2025", "4.0")) {
+    expect_no_error(refuse_old_keras(version))
+  }
+})

@@ -297,5 +297,5 @@ test_that("nothing left to do is said", {
     ))
   }
   expect_no_message(run())
-  expect_message(run(), "complete already", class = "kerasbackup_message_complete")
+  expect_complete(run)
 })

@@ -6,7 +6,9 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
-VENV="$ROOT/.venv"
+# OLD_KERAS=3.3: an old Keras, in a virtual environment of its own.
+OLD_KERAS=${OLD_KERAS:-}
+VENV="$ROOT/.venv${OLD_KERAS:+-$OLD_KERAS}"
 LIB="$ROOT/.lib"
 CACHE="$ROOT/.cache"
 NOTES="$CACHE/setup"

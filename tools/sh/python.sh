@@ -1,9 +1,20 @@
-# Owns: the virtual environment .venv: which interpreter it is made from, and
-# that it holds the pinned packages of the legs asked for.
+# Owns: the virtual environment .venv (.venv-3.3 for Keras 3.3, and so on): which
+# interpreter it is made from, and that it holds the pinned packages of the legs
+# asked for.
 # Sourced by tools/setup after system.sh.
 # shellcheck shell=bash
 
 REQUIREMENTS=tools/requirements
+
+# requirement NAME: the file with these pins; an old Keras may have its own.
+requirement() {
+  local own="$REQUIREMENTS/keras-$OLD_KERAS/$1.txt"
+  if [ -n "$OLD_KERAS" ] && [ -f "$own" ]; then
+    echo "$own"
+  else
+    echo "$REQUIREMENTS/$1.txt"
+  fi
+}
 
 python_objection() { # INTERPRETER: prints its path, or why it will not do
   has "$1" && bounded 30 "$1" tools/py/interpreter.py 2>/dev/null
@@ -39,12 +50,12 @@ make_venv() {
       die "/usr/bin/python3 will not do: $BASE_PYTHON"
   fi
   if [ -e "$VENV" ]; then
-    say "Making .venv anew: it was made for another place or Python"
+    say "Making ${VENV##*/} anew: it was made for another place or Python"
     rm -rf "$VENV"
   else
-    say "Making the virtual environment .venv, from $BASE_PYTHON"
+    say "Making the virtual environment ${VENV##*/}, from $BASE_PYTHON"
   fi
-  bounded 120 "$BASE_PYTHON" -m venv "$VENV" || die "could not make .venv"
+  bounded 120 "$BASE_PYTHON" -m venv "$VENV" || die "could not make ${VENV##*/}"
 }
 
 missing_pins() { bounded 60 "$PYTHON" tools/py/missing.py "$@"; }
@@ -55,20 +66,20 @@ pip_install() {
   shift
   missing=$(missing_pins "$@")
   [ -n "$missing" ] || return 0
-  say "Installing with pip into .venv, for $why:"
+  say "Installing with pip into ${VENV##*/}, for $why:"
   printf '%s\n' "$missing" | sed 's/^/    /'
   for file in "$@"; do arguments+=(-r "$file"); done
   bounded 1500 "$PYTHON" -m pip install --quiet --no-warn-script-location \
-    -c $REQUIREMENTS/constraints.txt "${arguments[@]}" \
+    -c "$(requirement constraints)" "${arguments[@]}" \
     >"$NOTES/pip.log" 2>&1 || {
     grep -v '^WARNING' "$NOTES/pip.log" | tail -n 15 >&2
     die "pip could not install them; all it said is in .cache/setup/pip.log"
   }
 }
 
-# reticulate before 1.39 crashes on numpy 2.
+# reticulate before 1.39 crashes on numpy 2, and an old Keras knows none.
 numpy_file() {
-  if bounded 60 Rscript tools/r/reticulate-knows-numpy2.R; then
+  if [ -z "$OLD_KERAS" ] && bounded 60 Rscript tools/r/reticulate-knows-numpy2.R; then
     echo $REQUIREMENTS/numpy2.txt
   else
     echo $REQUIREMENTS/numpy1.txt
@@ -81,7 +92,7 @@ torch_build() {
   local report="$NOTES/torch.json" build
   rm -f "$report"
   bounded 300 "$PYTHON" -m pip install --quiet --dry-run --no-deps \
-    --ignore-installed --report "$report" -r $REQUIREMENTS/torch.txt \
+    --ignore-installed --report "$report" -r "$(requirement torch)" \
     >"$NOTES/torch.log" 2>&1 || {
     echo "pip could not say which build it would take (.cache/setup/torch.log)"
     return 0
@@ -98,9 +109,9 @@ torch_build() {
 # Status 1 says that torch is not to be had here.
 want_torch() {
   local note="$NOTES/torch.skipped" build
-  if [ -n "$(missing_pins $REQUIREMENTS/torch.txt)" ] &&
+  if [ -n "$(missing_pins "$(requirement torch)")" ] &&
     [ "${TORCH:-}" != any ]; then
-    if [ ! "$note" -nt $REQUIREMENTS/torch.txt ]; then
+    if [ ! "$note" -nt "$(requirement torch)" ]; then
       rm -f "$note"
       say "Asking pip which build of torch it would take"
       build=$(torch_build)
@@ -113,8 +124,8 @@ want_torch() {
       return 1
     fi
   fi
-  pip_install "the torch backend" $REQUIREMENTS/keras.txt "$NUMPY" \
-    $REQUIREMENTS/torch.txt
+  pip_install "the torch backend" "$(requirement keras)" "$NUMPY" \
+    "$(requirement torch)"
   rm -f "$note"
 }
 
@@ -127,8 +138,8 @@ want_python_packages() { # BACKEND...
       want_torch || [ "$GOAL" != demo ] ||
         die "the torch backend was asked for, and is not to be had."
     else
-      pip_install "the $backend backend" $REQUIREMENTS/keras.txt "$NUMPY" \
-        "$REQUIREMENTS/$backend.txt"
+      pip_install "the $backend backend" "$(requirement keras)" "$NUMPY" \
+        "$(requirement "$backend")"
     fi
   done
 }

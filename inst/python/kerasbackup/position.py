@@ -12,6 +12,7 @@ May not touch variables, other callbacks or files.
 
 from collections.abc import Callable
 from typing import Any
+from typing import NoReturn
 
 import keras
 
@@ -64,6 +65,19 @@ class DataPosition:
         self._epoch_start = None
         self._resume_at = None
         self.passed = 0
+        # Before 3.7 Keras does not count what it draws from an iterator that
+        # lives across epochs, and where it builds a model from the first batch
+        # it takes that batch from this very iterator, before any callback acts.
+        self._counts_itself = hasattr(epoch_iterator, "_current_iterator") and (
+            self._steps_method == replay.STEPS_METHODS[0]
+        )
+        self._pulled_before = (
+            epoch_iterator.steps_per_execution
+            if not self._counts_itself and self._has_iterator()
+            else 0
+        )
+        self._pulled = self._pulled_before
+        self._rng_before_draw = None
         # Python code that TensorFlow runs in a thread of its own may have run
         # ahead when a state was captured: what it draws from, which a replay
         # shows, is left as the replay leaves it.
@@ -91,7 +105,8 @@ class DataPosition:
             "made": self._made,
             "source": self._source_state(),
         }
-        if not self._is_persistent() or self._steps_seen() == 0:
+        first = self._pulled_before if self._at_creation is None else 0
+        if not self._is_persistent() or self._steps_seen() in (0, first):
             self._at_first_draw = self._epoch_start["epoch_rng"]
         self._epochs += 1
 
@@ -109,7 +124,7 @@ class DataPosition:
                 "source": self._source_state(),
                 "epochs": self._epochs,
             }
-        position["rng"] = self._capture_rng()
+        position["rng"] = self._rng_before_draw or self._capture_rng()
         position["source"] = encoder.encode(position["source"], "data")
         position["num_batches"] = self._iterator._num_batches
         position["at_creation"] = self._at_creation
@@ -153,6 +168,8 @@ class DataPosition:
         if self._is_persistent():
             if position["has_iterator"]:
                 self._continue_iterator(position)
+            elif not self._counts_itself:
+                self._iterator._current_iterator = None
         elif self._is_pipeline():
             # With TensorFlow there is one more at the end of every epoch.
             as_many = (
@@ -191,40 +208,81 @@ class DataPosition:
         get_iterator = self._iterator._get_iterator
         steps = getattr(self._iterator, self._steps_method)
 
-        def counted():
+        def note_creation():
             self._made += 1
             self._at_creation = self._capture_rng()
+            self._pulled = 0
+
+        def counted():
+            note_creation()
             return get_iterator()
 
         def passing():
-            for step in steps():
-                # (first batch, last batch, iterator), or without the last.
+            if self._keeps_dataset() and not (
+                self._is_persistent() and self._has_iterator()
+            ):
+                note_creation()
+            remaining = iter(steps())
+            upcoming = 0
+            # Until 3.6, but on TensorFlow, asking for a step draws its data.
+            draws = not self._counts_itself and not self._keeps_dataset()
+            while True:
                 if self._resume_at is not None:
-                    if step[0] < self._resume_at["batch"]:
-                        self._pass_over(step)
-                        self._progress.at(step[0], self._resume_at["batch"])
-                        continue
-                    self._progress.end()
-                    self._note_drawn(self._before_replay)
-                    self._restore_rng(self._resume_at["rng"], self._only())
-                    self._resume_at = None
-                if self._before_batch is not None:
+                    if upcoming >= self._resume_at["batch"]:
+                        self._progress.end()
+                        self._note_drawn(self._before_replay)
+                        self._restore_rng(self._resume_at["rng"], self._only())
+                        self._resume_at = None
+                told = (
+                    self._resume_at is None and draws and self._tell(upcoming)
+                )
+                # (first batch, last batch, iterator), or without the last.
+                step = next(remaining, None)
+                if step is None:
+                    self._rng_before_draw = None
+                    break
+                size = replay.size(self._iterator, step)
+                self._pulled += size
+                upcoming = step[0] + size
+                if self._resume_at is not None:
+                    self._pass_over(step)
+                    self._progress.at(upcoming, self._resume_at["batch"])
+                    continue
+                if not told and self._before_batch is not None:
                     self._before_batch(step[0])
+                self._rng_before_draw = None
                 yield step
+            # Until 3.6 the steps themselves end where the data do.
+            if self._resume_at is not None:
+                self._say_too_short()
 
         self._iterator._get_iterator = counted
         setattr(self._iterator, self._steps_method, passing)
+
+    def _tell(self, upcoming: int) -> bool:
+        """Tells of a batch before its data are drawn, if it is known that there
+        is one; else notes the generators, for when it is told."""
+        if self._before_batch is None:
+            return True
+        batches = self._iterator.num_batches
+        if batches is None:
+            self._rng_before_draw = self._capture_rng()
+        elif upcoming < batches:
+            self._before_batch(upcoming)
+        return batches is not None
 
     def _pass_over(self, step) -> None:
         try:
             replay.draw_step(self._iterator, step)
         except StopIteration:
-            raise errors.MismatchError(
-                f"The data ended at batch {step[0]}, but the checkpoint was "
-                f"made after {self._resume_at['batch']} batches of this epoch. "
-                'Use the same data, or `resume = "epoch"` to begin the epoch '
-                "anew."
-            ) from None
+            self._say_too_short()
+
+    def _say_too_short(self) -> NoReturn:
+        raise errors.MismatchError(
+            "The data ended too early: the checkpoint was made after "
+            f"{self._resume_at['batch']} batches of this epoch. Use the same "
+            'data, or `resume = "epoch"` to begin the epoch anew.'
+        ) from None
 
     # The iterator that lives across epochs ----------------------------------
 
@@ -232,25 +290,47 @@ class DataPosition:
         return self._iterator.steps_per_epoch is not None
 
     def _has_iterator(self) -> bool:
-        return self._iterator._current_iterator is not None
+        return getattr(self._iterator, "_current_iterator", None) is not None
+
+    def _keeps_dataset(self) -> bool:
+        """Whether every iterator is made of one dataset, past the method that
+        is wrapped: TensorFlow's before 3.7."""
+        return self._steps_method == replay.STEPS_METHODS[1] and hasattr(
+            self._iterator, "_distributed_dataset"
+        )
 
     def _steps_seen(self) -> int:
-        return self._iterator._steps_seen if self._has_iterator() else 0
+        if not self._has_iterator():
+            return 0
+        if self._counts_itself:
+            return self._iterator._steps_seen
+        return self._pulled
 
     def _continue_iterator(self, position) -> None:
         iterator = self._iterator
-        if self._is_pipeline():
-            self._make_iterators(position["made"] - 1)
-        self._restore_rng(position["at_creation"])
-        iterator._current_iterator = iter(iterator._get_iterator())
-        if position["steps_seen"]:
+        pulled = self._pulled_before
+        # None: it was made before any callback acted, and so it was today.
+        if position["at_creation"] is not None:
+            pulled = 0
+            if self._is_pipeline():
+                self._make_iterators(position["made"] - 1)
+            self._restore_rng(position["at_creation"])
+            iterator._current_iterator = iter(
+                iterator._distributed_dataset
+                if self._keeps_dataset()
+                else iterator._get_iterator()
+            )
+            iterator._insufficient_data = False
+        if position["steps_seen"] > pulled:
             self._restore_rng(position["at_first_draw"])
             before = self._generators.capture()
-            for i in range(position["steps_seen"]):
+            for i in range(pulled, position["steps_seen"]):
                 self._draw_again(i, position["steps_seen"])
             self._progress.end()
             self._note_drawn(before)
-        iterator._steps_seen = position["steps_seen"]
+        self._pulled = position["steps_seen"]
+        if self._counts_itself:
+            iterator._steps_seen = position["steps_seen"]
         self._at_creation = position["at_creation"]
         self._at_first_draw = position["at_first_draw"]
         self._made = position["made"]
@@ -298,7 +378,10 @@ class DataPosition:
 
     def _describe(self) -> dict[str, Any]:
         """What of the data must be the same for a resume to be exact."""
-        return {
+        before = {}
+        if self._is_persistent() and not self._counts_itself:
+            before["batches drawn to build the model"] = self._pulled_before
+        return before | {
             "backend": keras.backend.backend(),
             "data": type(self._adapter).__name__,
             "batch_size": self._adapter.batch_size,

@@ -3,6 +3,7 @@
 May not touch positions, variables or files.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -47,12 +48,15 @@ class Progress:
 def draw_epoch(iterator) -> None:
     """Draws one epoch's data from an `EpochIterator`."""
     steps = getattr(iterator, steps_method(iterator))
-    with iterator.catch_stop_iteration():
+    # Before 3.7 only TensorFlow's has this; elsewhere the steps just end.
+    ending = getattr(iterator, "catch_stop_iteration", contextlib.nullcontext)
+    with ending():
         for step in steps():
             draw_step(iterator, step)
 
 
 def draw_step(iterator, step) -> None:
+    """Draws the batches of one step."""
     # Before 3.7 only TensorFlow's step hands over an iterator; the others hand
     # over the batches that they drew already.
     if not isinstance(step[-1], list):
@@ -60,5 +64,12 @@ def draw_step(iterator, step) -> None:
             next(step[-1])
 
 
+def size(iterator, step) -> int:
+    """How many batches a step is."""
+    drawn = isinstance(step[-1], list)
+    return len(step[-1]) if drawn else iterator.steps_per_execution
+
+
 def steps_method(iterator) -> str | None:
+    """The name of the method that yields an epoch's steps, if there is one."""
     return next((m for m in STEPS_METHODS if hasattr(iterator, m)), None)

@@ -51,7 +51,9 @@ class ValidationPosition:
         states = self._generators.capture()
         for i in range(replays):
             replay.draw_epoch(iterator)
-            iterator.reset()
+            # Before 3.7 the next validation goes on with the same iterator.
+            if hasattr(iterator, "reset"):
+                iterator.reset()
             self._progress.at(i, replays)
         self._progress.end()
         self._generators.restore(states)
