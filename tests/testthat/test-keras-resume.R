@@ -104,7 +104,7 @@ test_that("an integer save_freq saves every so many batches", {
   # comes before the one that saves, so it sees a save one batch later, but for
   # the third: 12 batches are 4 epochs, it is made when the epoch ends.
   fit_model(build_model(), callbacks = list(
-    callback_backup_and_restore(dir, save_freq = 4), look
+    callback_backup_and_restore(dir, save_freq = 4, async = FALSE), look
   ))
   expect_equal(
     generations,
