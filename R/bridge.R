@@ -63,7 +63,8 @@ refuse_old_keras <- function(version) {
 # fit(), a callback may see several.
 bridge_functions <- function(config) {
   session <- rlang::env(
-    lock = NULL, store = NULL, loaded = NULL, bar = NULL
+    lock = NULL, store = NULL, loaded = NULL, bar = NULL, bytes = 0,
+    told_no_copy = FALSE
   )
   functions <- list(
     open = function(is_running) {
@@ -73,15 +74,17 @@ bridge_functions <- function(config) {
       old <- options(warning.length = 8170L)
       defer_to_python_caller({
         options(old)
-        bridge_close(session)
+        bridge_close(session, config)
       })
       bridge_open(session, config, is_running)
     },
     plan = function(spec) {
       plan <- manifest_plan_json(spec)
       store_plan(session$store, plan$tensors, plan$sizes)
+      session$bytes <- sum(plan$sizes)
       invisible()
     },
+    prepare = function(bytes) store_prepare(session$store, bytes),
     load = function() bridge_load(session, config),
     release = function() bridge_release(session),
     save = function(addresses, metadata) {
@@ -94,7 +97,7 @@ bridge_functions <- function(config) {
     },
     progress = function(done, total) bridge_progress(session, done, total),
     finish = function() bridge_finish(session, config),
-    close = function() bridge_close(session)
+    close = function() bridge_close(session, config)
   )
   lapply(functions, bridge_guard)
 }
@@ -115,7 +118,7 @@ bridge_guard <- function(fn) {
 }
 
 bridge_open <- function(session, config, is_running) {
-  bridge_close(session)
+  bridge_close(session, config)
   dir <- config$backup_dir
   made_dir <- create_dir(dir)
   session$lock <- lock_acquire(
@@ -123,7 +126,15 @@ bridge_open <- function(session, config, is_running) {
     made_dir = made_dir,
     is_stale = function() !isTRUE(is_running())
   )
-  session$store <- store_open(dir, keep = if (config$double_checkpoint) 2L else 1L)
+  session$store <- store_open(
+    dir,
+    keep = if (config$double_checkpoint) 2L else 1L,
+    async = config$async
+  )
+  session$told_no_copy <- FALSE
+  # Whoever takes the directory from a training that is over must not find its
+  # thread still writing there.
+  session$lock$before_release <- function() bridge_end_saves(session, config)
   invisible()
 }
 
@@ -159,23 +170,55 @@ bridge_release <- function(session) {
   invisible()
 }
 
-# @return TRUE where the checkpoint is committed, FALSE where the save failed
-#   and training goes on (I4).
+# What went wrong with the save before is told now; there is none to tell of
+# where saves are not in the background.
+#
+# @return TRUE where the checkpoint is committed, or will be by the background
+#   thread; FALSE where the save failed and training goes on (I4).
 bridge_save <- function(session, config, addresses, metadata) {
+  bridge_report(session$store, config)
+  copied <- store_submit(session$store, addresses, metadata)
+  if (copied) {
+    return(TRUE)
+  }
+  if (config$async && !session$told_no_copy) {
+    session$told_no_copy <- TRUE
+    bridge_notify("no_copy", paste("Needed:", format_bytes(session$bytes)))
+  }
+  bridge_report(session$store, config)
+}
+
+# Waits for the save under way, if any, and tells how it went.
+#
+# @param goes_on whether training does. Where it does not, because it was
+#   interrupted, there is nothing left to stop.
+# @return FALSE where it failed.
+bridge_report <- function(store, config, goes_on = TRUE) {
   saved <- tryCatch(
-    store_save(session$store, addresses, metadata),
+    store_wait(store),
     kerasbackup_error_io = function(e) {
-      if (config$on_save_error == "stop") {
+      if (goes_on && config$on_save_error == "stop") {
         rlang::cnd_signal(e)
       }
-      at_once(warn_save_failed(e, has_checkpoint(config$backup_dir)))
-      NULL
+      at_once(warn_save_failed(e, has_checkpoint(config$backup_dir), goes_on))
+      FALSE
     }
   )
-  if (config$verbose && !is.null(saved)) {
+  if (config$verbose && is.list(saved)) {
     cli::cli_inform(c(v = "Saved {.file {saved$path}}."))
   }
-  !is.null(saved)
+  !isFALSE(saved)
+}
+
+# No thread writes in the directory when this returns. Idempotent.
+bridge_end_saves <- function(session, config) {
+  store <- session$store
+  if (!is.null(store)) {
+    session$store <- NULL
+    on.exit(store_close(store))
+    bridge_report(store, config, goes_on = FALSE)
+  }
+  invisible()
 }
 
 bridge_notify <- function(kind, lines) {
@@ -190,6 +233,12 @@ bridge_notify <- function(kind, lines) {
       "!" = paste(
         "Some state of other callbacks cannot be saved and would begin anew",
         "after an interruption:"
+      )
+    ),
+    no_copy = c(
+      "!" = paste(
+        "There is too little free memory for a copy of the training's state:",
+        "training waits while a checkpoint is written."
       )
     ),
     complete = c(
@@ -231,7 +280,7 @@ bridge_progress <- function(session, done, total) {
 
 # fit() is complete: the only place where a checkpoint is deleted (I10).
 bridge_finish <- function(session, config) {
-  store_wait(session$store)
+  bridge_report(session$store, config)
   if (config$delete_checkpoint && dir.exists(config$backup_dir)) {
     tryCatch(
       {
@@ -243,17 +292,15 @@ bridge_finish <- function(session, config) {
       kerasbackup_error_io = function(e) at_once(warn_not_deleted(e))
     )
   }
-  bridge_close(session)
+  bridge_close(session, config)
 }
 
-# Idempotent. Leaves every checkpoint in place.
-bridge_close <- function(session) {
+# Idempotent. Leaves every checkpoint in place (I10), and commits the one under
+# way.
+bridge_close <- function(session, config) {
   bridge_release(session)
   bridge_progress(session, NULL, NULL)
-  if (!is.null(session$store)) {
-    store_close(session$store)
-    session$store <- NULL
-  }
+  bridge_end_saves(session, config)
   if (!is.null(session$lock)) {
     lock_release(session$lock)
     session$lock <- NULL

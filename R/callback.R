@@ -60,11 +60,20 @@
 #' @param history What `fit()` returns: `"resumed"` (the default), the epochs
 #'   that this call ran, as Keras' own callback does; `"full"`, those of the
 #'   whole run.
+#' @param async Flag, whether a thread in the background writes the checkpoints.
+#'   With `TRUE` (the default) training waits for one copy of its state in memory,
+#'   and for the previous checkpoint where that is still being written, and never
+#'   for the disk. The copy takes as much memory as the state has; where there is
+#'   too little, a message says so and training waits for the disk, as with
+#'   `FALSE`, which takes next to none. `fit()` returns when the last checkpoint is
+#'   committed, or reported as failed.
 #' @param on_save_error What to do when a checkpoint cannot be saved, for example
 #'   because the disk is full: `"warn"` (the default) warns and trains on, the
 #'   next save tries anew; `"stop"` ends `fit()` with the error. Either way the
-#'   last good checkpoint is untouched.
+#'   last good checkpoint is untouched. With `async = TRUE` it is done when the
+#'   next checkpoint is due, or when `fit()` ends.
 #' @param verbose Flag, whether to say when a checkpoint is saved or restored.
+#'   With `async = TRUE` the one is said when the next is due, or `fit()` ends.
 #' @return A `keras.callbacks.Callback`, for the `callbacks` argument of `fit()`.
 #'   It can be used for several trainings, one after the other.
 #' @section Errors:
@@ -98,6 +107,7 @@ callback_backup_and_restore <- function(
     double_checkpoint = FALSE,
     resume = c("batch", "epoch"),
     history = c("resumed", "full"),
+    async = TRUE,
     on_save_error = c("warn", "stop"),
     verbose = FALSE) {
   check_dots(...)
@@ -108,6 +118,7 @@ callback_backup_and_restore <- function(
     double_checkpoint = check_flag(double_checkpoint, "double_checkpoint"),
     resume = check_choice(resume, c("batch", "epoch"), "resume"),
     history = check_choice(history, c("resumed", "full"), "history"),
+    async = check_flag(async, "async"),
     on_save_error = check_choice(
       on_save_error, c("warn", "stop"), "on_save_error"
     ),

@@ -129,20 +129,28 @@ warn_fallback <- function(skipped, used) {
   )
 }
 
-# A save failed and training goes on (I4).
+# A save failed and training goes on (I4), or has ended meanwhile.
 #
 # @param has_checkpoint whether there is an earlier one to go back to.
-warn_save_failed <- function(error, has_checkpoint) {
+# @param goes_on whether there may be a next save.
+warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
   warn_kerasbackup(
     "save",
     c(
-      "A checkpoint could not be saved; training goes on without it.",
-      x = conditionMessage(error),
-      i = if (has_checkpoint) {
-        "The last good checkpoint is untouched. The next save tries anew."
+      if (goes_on) {
+        "A checkpoint could not be saved; training goes on without it."
       } else {
-        "There is no checkpoint to go back to now. The next save tries anew."
-      }
+        "The last checkpoint of the training that ended could not be saved."
+      },
+      x = conditionMessage(error),
+      i = paste0(
+        if (has_checkpoint) {
+          "The last good checkpoint is untouched."
+        } else {
+          "There is no checkpoint to go back to now."
+        },
+        if (goes_on) " The next save tries anew."
+      )
     ),
     failure = error$failure
   )

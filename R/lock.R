@@ -22,8 +22,9 @@ lock_table <- new.env(parent = emptyenv())
 #   that a run that was killed and goes on still knows.
 # @param is_stale function without arguments: whether the training that holds
 #   the lock is over although nobody released it.
-# @return a lock (environment: dir, key, handle, made_dir, is_stale), or stops
-#   with `kerasbackup_error_locked`.
+# @return a lock (environment: dir, key, handle, made_dir, is_stale,
+#   before_release: NULL, or the owner's function that is called before the
+#   directory is anybody else's), or stops with `kerasbackup_error_locked`.
 lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
   # A link to a directory is the same directory.
   key <- store_file_id(normalizePath(dir))
@@ -41,7 +42,8 @@ lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
     key = key,
     handle = handle,
     made_dir = made_dir || isTRUE(before$made_dir),
-    is_stale = is_stale
+    is_stale = is_stale,
+    before_release = NULL
   )
   owner_write(dir, lock$made_dir)
   assign(key, rlang::new_weakref(lock), envir = lock_table)
@@ -55,6 +57,10 @@ lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
 lock_release <- function(lock) {
   if (is.null(lock$key)) {
     return(invisible())
+  }
+  # Ends what its owner still does in the directory.
+  if (!is.null(lock$before_release)) {
+    lock$before_release()
   }
   # A finalizer may come after the directory was locked anew.
   current <- lock_holder(lock$key)

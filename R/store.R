@@ -55,15 +55,17 @@ store_damaged_tensors <- function(failure) {
 #' Sweeps temporary files there that a dead process left.
 #' @param dir <character(1)> an existing directory, absolute
 #' @param keep <integer(1)> generations that stay: 1 or 2
+#' @param async <logical(1)> whether a thread writes, from a copy
 #' @param fault <list> for tests: count the operations and fail one, see
 #'   `vfs_fault.h`. Any of `at` (number of the operation), `errno`
 #'   ("ENOSPC", ...), `persistent` (and all after it), `op` (count only this
 #'   kind: "sync", "sync_dir", ...), `short` (bytes moved at most at once),
-#'   `kill` (die in front of this operation)
+#'   `kill` (die in front of this operation), `copy_max` (bytes that the copy
+#'   may have)
 #' @return <kb_store> an external pointer
 #' @noRd
-store_open <- function(dir, keep = 1L, fault = NULL) {
-  store_result(.Call(ffi_store_open, dir, keep, fault))
+store_open <- function(dir, keep = 1L, async = FALSE, fault = NULL) {
+  store_result(.Call(ffi_store_open, dir, keep, async, fault))
 }
 
 #' Say what the next saves consist of
@@ -77,24 +79,45 @@ store_plan <- function(store, tensors, sizes) {
   invisible(store_result(result))
 }
 
-#' Save: commit the next generation, or fail and change nothing (I4)
+#' Make memory for a copy of about so many bytes, in the background
+#' @param store <kb_store>
+#' @param bytes <double(1)>
+#' @return `NULL`, invisibly
+#' @noRd
+store_prepare <- function(store, bytes) {
+  invisible(store_result(.Call(ffi_store_prepare, store, bytes)))
+}
+
+#' Hand over a save, once the one before is done
+#'
+#' What goes wrong with it is for `store_wait()`.
 #' @param store <kb_store> with a plan
 #' @param addresses <raw> 8 bytes a tensor, in the plan's order
 #' @param metadata <character(1)> a JSON object of strings, as
 #'   manifest_metadata() makes it
-#' @return <list> `generation` <double(1)>, `path` <character(1)>, `bytes`
-#'   <double(1)>, `notes` <list of kb_failure> what went wrong without harm
+#' @return <logical(1)> whether it goes on in the background
 #' @noRd
-store_save <- function(store, addresses, metadata) {
-  store_result(.Call(ffi_store_save, store, addresses, metadata))
+store_submit <- function(store, addresses, metadata) {
+  store_result(.Call(ffi_store_submit, store, addresses, metadata))
 }
 
 #' Wait until no save is under way; a failure not yet reported surfaces here
 #' @param store <kb_store>
-#' @return `NULL`, invisibly
+#' @return <list> the last commit, where it was not returned before:
+#'   `generation` <double(1)>, `path` <character(1)>, `bytes` <double(1)>,
+#'   `notes` <list of kb_failure> what went wrong without harm; else `NULL`
 #' @noRd
 store_wait <- function(store) {
-  invisible(store_result(.Call(ffi_store_wait, store)))
+  store_result(.Call(ffi_store_wait, store))
+}
+
+#' Save: commit the next generation, or fail and change nothing (I4)
+#' @inheritParams store_submit
+#' @return <list> as from `store_wait()`
+#' @noRd
+store_save <- function(store, addresses, metadata) {
+  store_submit(store, addresses, metadata)
+  store_wait(store)
 }
 
 #' Load the newest generation that verifies in full (I5)
@@ -134,6 +157,13 @@ store_buffer_release <- function(buffer) {
 #' @noRd
 store_close <- function(store) {
   invisible(.Call(ffi_store_close, store))
+}
+
+#' End the threads of all open stores, after the saves under way
+#' @return `NULL`, invisibly
+#' @noRd
+store_stop_all <- function() {
+  invisible(.Call(ffi_store_stop_all))
 }
 
 #' The committed files in a directory, by name, newest first

@@ -1,5 +1,11 @@
-# Owns what happens when the package is loaded.
+# Owns what happens when the package is loaded and unloaded.
 
 .onLoad <- function(libname, pkgname) {
   reticulate::register_class_filter(bridge_condition_classes)
+}
+
+# The library stays loaded, as objects may be left whose finalizers are in it;
+# its threads end.
+.onUnload <- function(libpath) {
+  store_stop_all()
 }

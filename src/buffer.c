@@ -34,6 +34,13 @@ ck_status ck_buffer_reserve(ck_buffer *buffer, uint64_t size, ck_error *err) {
   return CK_OK;
 }
 
+void ck_buffer_touch(ck_buffer *buffer) {
+  volatile uint8_t *at = buffer->data;
+  for (uint64_t i = 0; i < buffer->space; i += CK_BUFFER_ALIGN) {
+    at[i] = 0;
+  }
+}
+
 void ck_buffer_release(ck_buffer *buffer) {
   free(buffer->base);
   buffer->base = NULL;

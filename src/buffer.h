@@ -22,6 +22,10 @@ typedef struct ck_buffer {
  * size of 0. On failure the buffer is empty and valid. */
 ck_status ck_buffer_reserve(ck_buffer *buffer, uint64_t size, ck_error *err);
 
+/* Write to every page of it, so that whoever fills it does not have to wait for
+ * the system to find them: that takes longer than the filling. */
+void ck_buffer_touch(ck_buffer *buffer);
+
 /* Free; leaves an empty, valid buffer. Safe to call twice. */
 void ck_buffer_release(ck_buffer *buffer);
 

@@ -2,7 +2,7 @@
  *
  * Owns: external pointers, conversion, the "kb_failure" list. The only code of
  * the package that knows R and that an R error may jump out of. May not touch:
- * system calls, threads.
+ * system calls, threads (but that it ends them with their stores).
  *
  * No jump leaks: whatever the core allocates hangs on an external pointer that
  * was made, with its finalizer, before it was filled. Nothing here raises an R
@@ -25,22 +25,51 @@
 
 /* ---- Owners ------------------------------------------------------------- */
 
-typedef struct store_handle {
+typedef struct store_handle store_handle;
+struct store_handle {
   uint64_t pid; /* a forked child must not write: it shares the descriptors */
+  uint64_t told; /* the newest generation that ffi_store_wait() has returned */
   bool has_fault;
   ck_fault fault;
   ck_store *store;
   ck_writer *writer;
-} store_handle;
+  store_handle *next; /* in the list of all that are open */
+};
+
+/* All that are open, so that no thread outlives the code that it runs. */
+static store_handle *open_stores;
 
 typedef struct text_list {
   char **items;
   size_t n;
 } text_list;
 
+static void store_handle_add(store_handle *handle) {
+  handle->next = open_stores;
+  open_stores = handle;
+}
+
+/* End the thread, after the save under way. Idempotent. */
+static void store_handle_stop(store_handle *handle) {
+  ck_writer_close(handle->writer);
+  handle->writer = NULL;
+}
+
 static void store_handle_free(void *owned) {
   store_handle *handle = owned;
-  ck_writer_close(handle->writer);
+  store_handle **link = &open_stores;
+  /* In a forked process a thread that is not there may have been anywhere in
+   * this memory. It goes with the process. */
+  if (handle->pid != ck_process_self()) {
+    return;
+  }
+  while (*link != NULL && *link != handle) {
+    link = &(*link)->next;
+  }
+  if (*link == handle) {
+    *link = handle->next;
+  }
+  store_handle_stop(handle);
   ck_store_close(handle->store);
   ck_fault_clear(&handle->fault);
   free(handle);
@@ -235,7 +264,7 @@ static bool is_whole(SEXP x, uint64_t *out) {
 /* An open store of this process, or NULL and why not. */
 static store_handle *store_in(SEXP x, const char *op, ck_error *err) {
   store_handle *handle = owner_get(x, OWNS_STORE);
-  if (handle == NULL) {
+  if (handle == NULL || handle->writer == NULL) {
     ck_error_set(err, CK_ERR_ARG, op, NULL, 0, "the store is closed");
     return NULL;
   }
@@ -294,10 +323,17 @@ static bool fault_in(SEXP list, ck_fault *fault) {
   return true;
 }
 
+/* The memory that a copy of the state may have, for tests. */
+static bool copy_max_in(SEXP list, uint64_t *out) {
+  SEXP most = list_get(list, "copy_max");
+  return most == R_NilValue || is_whole(most, out);
+}
+
 /* ---- The store ---------------------------------------------------------- */
 
-SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP fault) {
+SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async, SEXP fault) {
   store_handle *handle;
+  ck_writer_options options = {.background = Rf_asLogical(async) == TRUE};
   ck_vfs *vfs = ck_vfs_system();
   uint64_t generations;
   const char *path;
@@ -314,11 +350,13 @@ SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP fault) {
     return memory_failure(sizeof *handle);
   }
   handle->pid = ck_process_self();
+  store_handle_add(handle);
   if (TYPEOF(fault) == VECSXP) {
     ck_fault_init(&handle->fault, vfs);
     handle->has_fault = true;
     vfs = &handle->fault.vfs;
-    if (!fault_in(fault, &handle->fault)) {
+    if (!fault_in(fault, &handle->fault) ||
+        !copy_max_in(fault, &options.copy_max)) {
       owner_release(out);
       UNPROTECT(1);
       return argument_failure("open", "the fault is not understood");
@@ -326,7 +364,8 @@ SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP fault) {
   }
   if (ck_store_open(&handle->store, vfs, path, (unsigned)generations, &err) !=
           CK_OK ||
-      ck_writer_open(&handle->writer, handle->store, &err) != CK_OK) {
+      ck_writer_open(&handle->writer, handle->store, &options, &err) !=
+          CK_OK) {
     owner_release(out);
     UNPROTECT(1);
     return failure_out(&err);
@@ -355,8 +394,8 @@ SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes) {
       return argument_failure("plan", "a size is not a whole number");
     }
   }
-  if (ck_store_plan(handle->store, text, strlen(text), whole, (size_t)n,
-                    &err) != CK_OK) {
+  if (ck_writer_plan(handle->writer, text, strlen(text), whole, (size_t)n,
+                     &err) != CK_OK) {
     return failure_out(&err);
   }
   return R_NilValue;
@@ -373,12 +412,28 @@ static SEXP commit_out(const ck_commit *commit) {
   return out;
 }
 
-SEXP ffi_store_save(SEXP store, SEXP addresses, SEXP metadata) {
+SEXP ffi_store_prepare(SEXP store, SEXP bytes) {
+  ck_error err;
+  store_handle *handle = store_in(store, "prepare", &err);
+  uint64_t n;
+  if (handle == NULL) {
+    return failure_out(&err);
+  }
+  if (!is_whole(bytes, &n)) {
+    return argument_failure("prepare", "a size is not a whole number");
+  }
+  if (ck_writer_prepare(handle->writer, n, &err) != CK_OK) {
+    return failure_out(&err);
+  }
+  return R_NilValue;
+}
+
+SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata) {
   ck_error err;
   store_handle *handle = store_in(store, "save", &err);
-  const ck_commit *commit = NULL;
   const char *text;
   uint64_t *copy;
+  bool copied;
   size_t n;
   if (handle == NULL) {
     return failure_out(&err);
@@ -394,12 +449,11 @@ SEXP ffi_store_save(SEXP store, SEXP addresses, SEXP metadata) {
   if (n > 0) {
     memcpy(copy, RAW(addresses), 8 * n);
   }
-  if (ck_writer_submit(handle->writer, copy, n, text, strlen(text), &err) !=
-          CK_OK ||
-      ck_writer_wait(handle->writer, &commit, &err) != CK_OK) {
+  if (ck_writer_submit(handle->writer, copy, n, text, strlen(text), &copied,
+                       &err) != CK_OK) {
     return failure_out(&err);
   }
-  return commit_out(commit);
+  return Rf_ScalarLogical(copied);
 }
 
 SEXP ffi_store_wait(SEXP store) {
@@ -410,7 +464,11 @@ SEXP ffi_store_wait(SEXP store) {
       ck_writer_wait(handle->writer, &commit, &err) != CK_OK) {
     return failure_out(&err);
   }
-  return R_NilValue;
+  if (commit == NULL || commit->generation == handle->told) {
+    return R_NilValue;
+  }
+  handle->told = commit->generation;
+  return commit_out(commit);
 }
 
 /* The restored checkpoint as a list; `owner` owns its data from here on. The
@@ -448,6 +506,8 @@ SEXP ffi_store_load(SEXP store) {
   loaded = R_ExternalPtrAddr(owner);
   if (loaded == NULL) {
     out = memory_failure(sizeof *loaded);
+  } else if (ck_writer_settle(handle->writer, &err) != CK_OK) {
+    out = failure_out(&err);
   } else if (ck_store_load(handle->store, loaded, &err) != CK_OK) {
     out = PROTECT(failure_out(&err));
     Rf_setAttrib(out, Rf_install("skipped"),
@@ -470,10 +530,22 @@ SEXP ffi_store_close(SEXP store) {
   return R_NilValue;
 }
 
+void ffi_stores_stop(void) {
+  for (store_handle *at = open_stores; at != NULL; at = at->next) {
+    store_handle_stop(at);
+  }
+}
+
+SEXP ffi_store_stop_all(void) {
+  ffi_stores_stop();
+  return R_NilValue;
+}
+
 SEXP ffi_store_ops(SEXP store) {
   ck_error err;
   store_handle *handle = store_in(store, "ops", &err);
-  if (handle == NULL) {
+  if (handle == NULL ||
+      ck_writer_settle(handle->writer, &err) != CK_OK) {
     return failure_out(&err);
   }
   return Rf_ScalarReal(handle->has_fault ? (double)handle->fault.n_ops

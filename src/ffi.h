@@ -9,12 +9,14 @@
 #define R_NO_REMAP
 #include <Rinternals.h>
 
-SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP fault);
+SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async, SEXP fault);
 SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes);
-SEXP ffi_store_save(SEXP store, SEXP addresses, SEXP metadata);
+SEXP ffi_store_prepare(SEXP store, SEXP bytes);
+SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata);
 SEXP ffi_store_wait(SEXP store);
 SEXP ffi_store_load(SEXP store);
 SEXP ffi_store_close(SEXP store);
+SEXP ffi_store_stop_all(void);
 SEXP ffi_store_ops(SEXP store);
 SEXP ffi_checkpoint_list(SEXP dir);
 SEXP ffi_checkpoint_header(SEXP path);
@@ -27,5 +29,9 @@ SEXP ffi_raw_address(SEXP x);
 SEXP ffi_trailer_size(SEXP data_bytes);
 SEXP ffi_path_is_file(SEXP path);
 SEXP ffi_file_id(SEXP path);
+
+/* Ends every background thread, after the saves under way; their stores count
+ * as closed. For when the package goes. */
+void ffi_stores_stop(void);
 
 #endif

@@ -120,6 +120,10 @@ ck_status ck_file_info_get(ck_file *file, ck_file_info *out, ck_error *err) {
   return outcome(err, sys, "stat", file->path);
 }
 
+void ck_file_start_sync(ck_file *file) {
+  file->vfs->start_sync(file->vfs, file->handle);
+}
+
 ck_status ck_file_sync(ck_file *file, ck_error *err) {
   int sys;
   RETRY(sys, file->vfs->sync(file->vfs, file->handle));

@@ -35,6 +35,9 @@ ck_status ck_file_write(ck_file *file, const void *data, size_t n,
 ck_status ck_file_read(ck_file *file, uint64_t offset, void *data, size_t n,
                        ck_error *err);
 
+/* A hint: let the disk begin with what was written so far. */
+void ck_file_start_sync(ck_file *file);
+
 ck_status ck_file_info_get(ck_file *file, ck_file_info *out, ck_error *err);
 
 /* After a failure the file must be thrown away: the kernel may have dropped

@@ -8,12 +8,14 @@
 #define ENTRY(name, n) {#name, (DL_FUNC)(void (*)(void))&name, n}
 
 static const R_CallMethodDef entries[] = {
-    ENTRY(ffi_store_open, 3),
+    ENTRY(ffi_store_open, 4),
     ENTRY(ffi_store_plan, 3),
-    ENTRY(ffi_store_save, 3),
+    ENTRY(ffi_store_prepare, 2),
+    ENTRY(ffi_store_submit, 3),
     ENTRY(ffi_store_wait, 1),
     ENTRY(ffi_store_load, 1),
     ENTRY(ffi_store_close, 1),
+    ENTRY(ffi_store_stop_all, 0),
     ENTRY(ffi_store_ops, 1),
     ENTRY(ffi_checkpoint_list, 1),
     ENTRY(ffi_checkpoint_header, 1),
@@ -33,4 +35,9 @@ attribute_visible void R_init_kerasbackup(DllInfo *dll) {
   R_registerRoutines(dll, NULL, entries, NULL, NULL);
   R_useDynamicSymbols(dll, FALSE);
   R_forceSymbols(dll, TRUE);
+}
+
+attribute_visible void R_unload_kerasbackup(DllInfo *dll) {
+  (void)dll;
+  ffi_stores_stop();
 }

@@ -160,6 +160,13 @@ ck_status ck_store_plan(ck_store *store, const char *tensors, size_t n_tensors,
 
 /* ---- Committing --------------------------------------------------------- */
 
+static ck_status header_build(ck_store *store, const char *metadata,
+                              size_t n_metadata, ck_error *err) {
+  return ck_header_build(&store->scratch.header, metadata, n_metadata,
+                         store->tensors, store->n_tensors, store->data_len,
+                         err);
+}
+
 ck_status ck_store_check(ck_store *store, const uint64_t *addresses, size_t n,
                          const char *metadata, size_t n_metadata,
                          ck_error *err) {
@@ -176,9 +183,17 @@ ck_status ck_store_check(ck_store *store, const uint64_t *addresses, size_t n,
                           (uint64_t)i + 1);
     }
   }
-  return ck_header_build(&store->scratch.header, metadata, n_metadata,
-                         store->tensors, store->n_tensors, store->data_len,
-                         err);
+  return header_build(store, metadata, n_metadata, err);
+}
+
+uint64_t ck_store_bytes(const ck_store *store) {
+  return store->data_len;
+}
+
+void ck_store_copy(const ck_store *store, const uint64_t *addresses,
+                   uint8_t *out) {
+  ck_source source = {addresses, store->sizes, store->n_sizes, NULL};
+  ck_source_copy(&source, out);
 }
 
 static bool is_damaged(const ck_store *store, uint64_t generation) {
@@ -232,10 +247,9 @@ static void rotate(ck_store *store, const ck_listing *listing,
   }
 }
 
-ck_status ck_store_commit(ck_store *store, const uint64_t *addresses, size_t n,
-                          const char *metadata, size_t n_metadata,
-                          ck_commit *out, ck_error *err) {
-  ck_source source = {addresses, store->sizes, n};
+/* The header has been built. */
+static ck_status commit(ck_store *store, const ck_source *source,
+                        ck_commit *out, ck_error *err) {
   ck_listing before = {0};
   ck_layout layout;
   ck_name final = {CK_NAME_COMMITTED, 0, 0, 0};
@@ -246,10 +260,8 @@ ck_status ck_store_commit(ck_store *store, const uint64_t *addresses, size_t n,
   bool temp_exists = false;
   ck_error ignored;
   ck_status status;
-  ck_commit_clear(out);
 
-  /* The header's text, the sizes and the names. */
-  CK_TRY(ck_store_check(store, addresses, n, metadata, n_metadata, err));
+  /* The sizes and the names. */
   CK_TRY(ck_layout_init(&layout, store->scratch.header.size - CK_LENGTH_SIZE,
                         store->data_len, err));
   CK_TRY(ck_directory_list(store->vfs, store->dir, &before, err));
@@ -266,7 +278,7 @@ ck_status ck_store_commit(ck_store *store, const uint64_t *addresses, size_t n,
   CK_TRY(ck_file_reserve(&file, store->dir, layout.file_len, err));
 
   /* Header, data and trailer in one pass, checksummed as written. */
-  CK_TRY(ck_stream_write(&file, &layout, &source, final.generation,
+  CK_TRY(ck_stream_write(&file, &layout, source, final.generation,
                          &store->scratch, err));
 
   /* On stable storage, while no one can see it. */
@@ -297,6 +309,30 @@ cleanup:
     (void)ck_path_unlink(store->vfs, temp_path, &ignored);
   }
   ck_listing_clear(&before);
+  return status;
+}
+
+ck_status ck_store_commit(ck_store *store, const uint64_t *addresses, size_t n,
+                          const char *metadata, size_t n_metadata,
+                          ck_commit *out, ck_error *err) {
+  ck_source source = {addresses, store->sizes, n, NULL};
+  ck_status status;
+  ck_commit_clear(out);
+  CK_TRY(ck_store_check(store, addresses, n, metadata, n_metadata, err));
+  CK_TRY(commit(store, &source, out, err));
+cleanup:
+  return status;
+}
+
+ck_status ck_store_commit_copy(ck_store *store, const uint8_t *copy,
+                               const char *metadata, size_t n_metadata,
+                               ck_commit *out, ck_error *err) {
+  ck_source source = {NULL, store->sizes, store->n_sizes, copy};
+  ck_status status;
+  ck_commit_clear(out);
+  CK_TRY(header_build(store, metadata, n_metadata, err));
+  CK_TRY(commit(store, &source, out, err));
+cleanup:
   return status;
 }
 

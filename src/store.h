@@ -55,6 +55,19 @@ ck_status ck_store_commit(ck_store *store, const uint64_t *addresses, size_t n,
                           const char *metadata, size_t n_metadata,
                           ck_commit *out, ck_error *err);
 
+/* The same from a copy, made by ck_store_copy() and unchanged since. */
+ck_status ck_store_commit_copy(ck_store *store, const uint8_t *copy,
+                               const char *metadata, size_t n_metadata,
+                               ck_commit *out, ck_error *err);
+
+/* Copy the tensors at `addresses`, which ck_store_check() has accepted, to
+ * `out`, which has ck_store_bytes(). */
+void ck_store_copy(const ck_store *store, const uint64_t *addresses,
+                   uint8_t *out);
+
+/* Bytes of all tensors of the plan; 0 without one. */
+uint64_t ck_store_bytes(const ck_store *store);
+
 /* A checkpoint that was restored. Zeroed is empty. */
 typedef struct ck_loaded {
   bool found;

@@ -6,10 +6,23 @@
 
 #include "crc32c.h"
 
+/* How many blocks are written before the disk is told to begin. */
+#define START_SYNC_BLOCKS 16
+
 void ck_scratch_release(ck_scratch *scratch) {
   ck_buffer_release(&scratch->header);
   ck_buffer_release(&scratch->block);
   ck_buffer_release(&scratch->table);
+}
+
+void ck_source_copy(const ck_source *source, uint8_t *out) {
+  for (size_t i = 0; i < source->n; i++) {
+    if (source->sizes[i] != 0) {
+      memcpy(out, (const void *)(uintptr_t)source->addresses[i],
+             (size_t)source->sizes[i]);
+      out += source->sizes[i];
+    }
+  }
 }
 
 /* Where the next byte of a source is. */
@@ -54,10 +67,17 @@ ck_status ck_stream_write(ck_file *file, const ck_layout *layout,
                        err));
   for (uint64_t i = 0; i < layout->n_blocks; i++) {
     size_t n = (size_t)ck_layout_block_size(layout, i);
-    uint8_t *block = scratch->block.data;
-    source_copy(source, &at, block, n);
+    const uint8_t *block = scratch->block.data;
+    if (source->copy != NULL) {
+      block = source->copy + i * CK_BLOCK_SIZE;
+    } else {
+      source_copy(source, &at, scratch->block.data, n);
+    }
     ck_le32_put(table + 4 * i, ck_crc32c_update(0, block, n));
     CK_TRY(ck_file_write(file, block, n, err));
+    if (i % START_SYNC_BLOCKS == START_SYNC_BLOCKS - 1) {
+      ck_file_start_sync(file);
+    }
   }
 
   footer.layout = *layout;

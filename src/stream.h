@@ -16,7 +16,12 @@ typedef struct ck_source {
   const uint64_t *addresses;
   const uint64_t *sizes;
   size_t n;
+  /* Where they are all in one place, and nobody changes them. NULL: not so. */
+  const uint8_t *copy;
 } ck_source;
+
+/* Copy all of them to `out`, one after the other. */
+void ck_source_copy(const ck_source *source, uint8_t *out);
 
 /* Memory that is reused from save to save. Zeroed is valid. */
 typedef struct ck_scratch {
@@ -27,9 +32,9 @@ typedef struct ck_scratch {
 
 void ck_scratch_release(ck_scratch *scratch);
 
-/* Write header, data and trailer to `file`, which is empty. The data are
- * copied block by block before they are summed, so that a tensor changed
- * meanwhile cannot make the file invalid. */
+/* Write header, data and trailer to `file`, which is empty. Data that are not
+ * in a copy are copied block by block before they are summed, so that a tensor
+ * changed meanwhile cannot make the file invalid. */
 ck_status ck_stream_write(ck_file *file, const ck_layout *layout,
                           const ck_source *source, uint64_t generation,
                           ck_scratch *scratch, ck_error *err);

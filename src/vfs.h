@@ -74,6 +74,11 @@ struct ck_vfs {
 
   /* Bytes an unprivileged writer may still use on the file system of `dir`. */
   int (*space)(ck_vfs *vfs, const char *dir, uint64_t *available);
+
+  /* Begin to bring to the disk what was written so far, so that the disk works
+   * while the rest is being written. Only a hint, and no part of `sync`: it
+   * promises nothing, and so it has nothing to report. */
+  void (*start_sync)(ck_vfs *vfs, ck_handle handle);
 };
 
 /* The real one. Static; never freed; safe on any thread. */
@@ -90,5 +95,9 @@ uint64_t ck_process_nonce(void);
 /* Ask for large pages below `n` bytes that were just allocated: filling fresh
  * memory costs more in page faults than in copying. Only a hint. */
 void ck_memory_advise(void *memory, size_t n);
+
+/* Bytes of memory that can be had without taking any from what runs, as far as
+ * the system tells; UINT64_MAX where it does not. */
+uint64_t ck_memory_available(void);
 
 #endif

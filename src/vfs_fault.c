@@ -271,11 +271,18 @@ static int fault_space(ck_vfs *vfs, const char *dir, uint64_t *available) {
   return note_path(fault, CK_OP_SPACE, dir, sys);
 }
 
+/* A hint cannot fail, so it is no operation. */
+static void fault_start_sync(ck_vfs *vfs, ck_handle handle) {
+  ck_fault *fault = fault_of(vfs);
+  fault->inner->start_sync(fault->inner, handle);
+}
+
 void ck_fault_init(ck_fault *fault, ck_vfs *inner) {
   static const ck_vfs operations = {
       fault_create, fault_open,  fault_reserve,  fault_write,  fault_read,
       fault_sync,   fault_close, fault_info,     fault_lookup, fault_rename,
       fault_unlink, fault_list,  fault_sync_dir, fault_space,
+      fault_start_sync,
   };
   memset(fault, 0, sizeof *fault);
   fault->vfs = operations;

@@ -19,9 +19,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -250,11 +252,22 @@ static int posix_space(ck_vfs *vfs, const char *dir, uint64_t *available) {
   return 0;
 }
 
+static void posix_start_sync(ck_vfs *vfs, ck_handle handle) {
+  (void)vfs;
+#if defined(__linux__)
+  /* All of the file: what is clean, or on its way, is passed over. */
+  (void)sync_file_range((int)handle, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+  (void)handle;
+#endif
+}
+
 ck_vfs *ck_vfs_system(void) {
   static ck_vfs system_vfs = {
       posix_create, posix_open,   posix_reserve, posix_write,  posix_read,
       posix_sync,   posix_close,  posix_info,    posix_lookup, posix_rename,
       posix_unlink, posix_list,   posix_sync_dir, posix_space,
+      posix_start_sync,
   };
   return &system_vfs;
 }
@@ -308,6 +321,56 @@ void ck_memory_advise(void *memory, size_t n) {
 #else
   (void)memory;
   (void)n;
+#endif
+}
+
+#if defined(__linux__)
+/* The number behind `key` in a small file of the kernel's, UINT64_MAX where
+ * there is none. An empty key: the number that the file is. */
+static uint64_t kernel_number(const char *path, const char *key) {
+  char text[8192];
+  uint64_t number = UINT64_MAX;
+  const char *at;
+  ssize_t n;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    return UINT64_MAX;
+  }
+  n = read(fd, text, sizeof text - 1);
+  (void)close(fd);
+  if (n <= 0) {
+    return UINT64_MAX;
+  }
+  text[n] = '\0';
+  at = strstr(text, key);
+  if (at == NULL || sscanf(at + strlen(key), "%" SCNu64, &number) != 1) {
+    return UINT64_MAX;
+  }
+  return number;
+}
+
+/* What the container we may be in has left; files it has cached can go. */
+static uint64_t container_available(void) {
+  uint64_t most = kernel_number("/sys/fs/cgroup/memory.max", "");
+  uint64_t used = kernel_number("/sys/fs/cgroup/memory.current", "");
+  uint64_t cached = kernel_number("/sys/fs/cgroup/memory.stat",
+                                  "inactive_file ");
+  if (most == UINT64_MAX || used == UINT64_MAX) {
+    return UINT64_MAX;
+  }
+  used -= cached != UINT64_MAX && cached < used ? cached : 0;
+  return used < most ? most - used : 0;
+}
+#endif
+
+uint64_t ck_memory_available(void) {
+#if defined(__linux__)
+  uint64_t kib = kernel_number("/proc/meminfo", "MemAvailable:");
+  uint64_t here = kib > UINT64_MAX / 1024 ? UINT64_MAX : 1024 * kib;
+  uint64_t inside = container_available();
+  return here < inside ? here : inside;
+#else
+  return UINT64_MAX;
 #endif
 }
 

@@ -360,12 +360,18 @@ static int windows_space(ck_vfs *vfs, const char *dir, uint64_t *available) {
   return sys;
 }
 
+static void windows_start_sync(ck_vfs *vfs, ck_handle handle) {
+  /* FlushFileBuffers() is the only such call, and it waits. */
+  (void)vfs;
+  (void)handle;
+}
+
 ck_vfs *ck_vfs_system(void) {
   static ck_vfs system_vfs = {
       windows_create, windows_open,   windows_reserve,  windows_write,
       windows_read,   windows_sync,   windows_close,    windows_info,
       windows_lookup, windows_rename, windows_unlink,   windows_list,
-      windows_sync_dir, windows_space,
+      windows_sync_dir, windows_space, windows_start_sync,
   };
   return &system_vfs;
 }
@@ -409,6 +415,12 @@ uint64_t ck_process_nonce(void) {
 void ck_memory_advise(void *memory, size_t n) {
   (void)memory;
   (void)n;
+}
+
+uint64_t ck_memory_available(void) {
+  MEMORYSTATUSEX status;
+  status.dwLength = sizeof status;
+  return GlobalMemoryStatusEx(&status) ? status.ullAvailPhys : UINT64_MAX;
 }
 
 #endif

@@ -1,12 +1,15 @@
 /* writer.h: saves handed over and waited for.
  *
- * Owns: the save that is under way, its outcome, the error that stays until it
- * is reported (the sticky error). May not touch: R, policy, files but through
- * the store. Keeps I9 and the reporting half of I4.
+ * Owns: the background thread, the copy of the state that it writes from, the
+ * save under way, the error that stays until it is reported (the sticky error).
+ * May not touch: R, policy, files but through the store. Keeps I9 and the
+ * reporting half of I4.
  *
- * A writer uses its store alone: nobody else may touch the store between
- * ck_writer_submit() and ck_writer_wait(). All functions are called by the one
- * thread that made the writer. The save is done inside ck_writer_submit().
+ * A writer uses its store alone: nobody else may touch the store unless
+ * ck_writer_settle() or ck_writer_wait() was the last that was called. All
+ * functions are called by the one thread that made the writer. A process that
+ * was forked has the memory and not the thread: there they are all refused, and
+ * ck_writer_close() does nothing.
  */
 #ifndef CK_WRITER_H
 #define CK_WRITER_H
@@ -15,26 +18,47 @@
 
 typedef struct ck_writer ck_writer;
 
+typedef struct ck_writer_options {
+  bool background;   /* else saves are made inside ck_writer_submit() */
+  uint64_t copy_max; /* the most bytes the copy may have; 0: no such limit */
+} ck_writer_options;
+
 /* `store` is borrowed and must outlive the writer. On failure `*out` is NULL.
  */
-ck_status ck_writer_open(ck_writer **out, ck_store *store, ck_error *err);
+ck_status ck_writer_open(ck_writer **out, ck_store *store,
+                         const ck_writer_options *options, ck_error *err);
 
-/* Waits for a save still under way. Its error, if not yet reported, is lost:
- * call ck_writer_wait() first. NULL is allowed. */
+/* Waits for a save still under way, and for the thread to end. An error not
+ * yet reported is lost: call ck_writer_wait() first. NULL is allowed. */
 void ck_writer_close(ck_writer *writer);
 
-/* Save the tensors at `addresses`. When it returns, they may change or go. An
- * error returned here is about the arguments, or about memory, and nothing was
- * started; what goes wrong afterwards is for ck_writer_wait(). An error not
- * yet reported stays, and does not keep this save from being made. */
+/* Make memory for saves of about so many bytes, in the background. A hint:
+ * what cannot be had is found out by the save. */
+ck_status ck_writer_prepare(ck_writer *writer, uint64_t bytes, ck_error *err);
+
+/* As ck_store_plan(), and makes the memory that the plan needs, in the
+ * background. */
+ck_status ck_writer_plan(ck_writer *writer, const char *tensors,
+                         size_t n_tensors, const uint64_t *sizes,
+                         size_t n_sizes, ck_error *err);
+
+/* Save the tensors at `addresses`, once the save before is done. When it
+ * returns, they may change or go. An error returned here is about the
+ * arguments, and nothing was started; what goes wrong afterwards is for
+ * ck_writer_wait(). An error not yet reported stays, and does not keep this
+ * save from being made.
+ * `*copied` says whether the save goes on in the background. Where there is no
+ * memory for a copy, or no thread, it is made at once from the tensors. */
 ck_status ck_writer_submit(ck_writer *writer, const uint64_t *addresses,
                            size_t n, const char *metadata, size_t n_metadata,
-                           ck_error *err);
+                           bool *copied, ck_error *err);
 
-/* Wait until nothing is under way. Returns the first error since the last
- * call, which is then forgotten. `*last` is what the last save committed, NULL
- * if it committed nothing; it belongs to the writer and is valid until the next
- * submit. */
+/* Wait until nothing is under way; reports nothing. */
+ck_status ck_writer_settle(ck_writer *writer, ck_error *err);
+
+/* The same. Returns the first error since the last call, which is then
+ * forgotten. `*last` is what the last save committed, NULL if it committed
+ * nothing; it belongs to the writer and is valid until the next submit. */
 ck_status ck_writer_wait(ck_writer *writer, const ck_commit **last,
                          ck_error *err);
 

@@ -13,9 +13,9 @@ src=${SRC:-../../src}
 mkdir -p "$build" || exit 2
 [ $# -gt 0 ] || set -- test_*.c
 
-flags="-std=c11 -Wall -Wextra -Wpedantic -Werror ${CFLAGS:--O2 -g}"
+flags="-std=c11 -pthread -Wall -Wextra -Wpedantic -Werror ${CFLAGS:--O2 -g}"
 rm -f "$build"/*.o
-for file in "$src"/*.c tap.c fixture.c vfs_memory.c vfs_record.c; do
+for file in "$src"/*.c tap.c fixture.c gate.c vfs_memory.c vfs_record.c; do
   case $file in
     */init.c | */ffi.c) continue ;;
   esac

@@ -11,7 +11,6 @@
 
 #include "fixture.h"
 #include "tap.h"
-#include "writer.h"
 
 static ck_store *open_store(ck_vfs *vfs, const char *dir, unsigned keep) {
   ck_store *store;
@@ -648,42 +647,6 @@ static void arguments(void) {
   tensors_free(&t);
 }
 
-static void writer_keeps_the_error(void) {
-  const char *dir = fixture_dir();
-  tensors t = tensors_one(500, 1);
-  ck_fault fault;
-  ck_store *store;
-  ck_writer *writer;
-  const ck_commit *last;
-  ck_error err;
-  ck_fault_init(&fault, ck_vfs_system());
-  store = open_store(&fault.vfs, dir, 1);
-  (void)ck_store_plan(store, t.text, t.n_text, t.sizes, t.n, &err);
-  ok(ck_writer_open(&writer, store, &err) == CK_OK &&
-         ck_writer_wait(writer, &last, &err) == CK_OK && last == NULL,
-     "a new writer has nothing to wait for");
-  arm(&fault, CK_OP_SYNC, EIO);
-  ok(ck_writer_submit(writer, t.addresses, t.n, METADATA, strlen(METADATA),
-                      &err) == CK_OK,
-     "handing over succeeds although the save fails");
-  ok(ck_writer_submit(writer, t.addresses, t.n, METADATA, strlen(METADATA),
-                      &err) == CK_OK &&
-         strcmp(generations(dir), "1") == 0,
-     "I4: the next save is made");
-  ok(ck_writer_wait(writer, &last, &err) == CK_ERR_IO && err.sys == EIO,
-     "I4: the error stays until it is asked for");
-  ok(ck_writer_wait(writer, &last, &err) == CK_OK && last != NULL &&
-         last->generation == 1,
-     "and is reported once");
-  ok(ck_writer_submit(writer, t.addresses, 0, METADATA, strlen(METADATA),
-                      &err) == CK_ERR_ARG &&
-         ck_writer_wait(writer, &last, &err) == CK_OK,
-     "wrong arguments are refused at once");
-  ck_writer_close(writer);
-  ck_store_close(store);
-  tensors_free(&t);
-}
-
 int main(void) {
   int descriptors = count_descriptors();
   commit_order();
@@ -704,7 +667,6 @@ int main(void) {
   listing_starts_again();
   space_without_reserve();
   arguments();
-  writer_keeps_the_error();
   ok(count_descriptors() == descriptors, "no descriptor was lost");
   fixture_end();
   return done();

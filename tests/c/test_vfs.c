@@ -7,6 +7,7 @@
 #define ck_process_kill_self included_process_kill_self
 #define ck_process_nonce included_process_nonce
 #define ck_memory_advise included_memory_advise
+#define ck_memory_available included_memory_available
 #include "vfs_posix.c"
 
 #include <stdlib.h>
@@ -51,6 +52,30 @@ static int by_vfs(const char *from, const char *to) {
   return ck_vfs_system()->rename(ck_vfs_system(), from, to);
 }
 
+#if defined(__linux__)
+/* The kernel's small files, by files of ours. */
+static void memory(void) {
+  const char *dir = fixture_dir();
+  uint64_t available = ck_memory_available();
+  file_put(at(dir, "numbers"), "ab 12\nb 34\n", 11);
+  file_put(at(dir, "max"), "max\n", 4);
+  ok(kernel_number(at(dir, "numbers"), "b ") == 12 &&
+         kernel_number(at(dir, "numbers"), "\nb ") == 34 &&
+         kernel_number(at(dir, "numbers"), "c ") == UINT64_MAX &&
+         kernel_number(at(dir, "max"), "") == UINT64_MAX &&
+         kernel_number(at(dir, "none"), "") == UINT64_MAX,
+     "a number is found, or none");
+  ok(available > 0 &&
+         available <= (uint64_t)sysconf(_SC_PHYS_PAGES) *
+                          (uint64_t)sysconf(_SC_PAGESIZE),
+     "less memory is available than there is");
+}
+#else
+static void memory(void) {
+  ok(ck_memory_available() == UINT64_MAX, "no memory is counted here");
+}
+#endif
+
 int main(void) {
   const char *dir = fixture_dir();
   ck_vfs *vfs = ck_vfs_system();
@@ -87,6 +112,7 @@ int main(void) {
          ck_process_alive(UINT64_MAX),
      "living, dead and impossible processes are told apart");
   ok(ck_process_nonce() != ck_process_nonce(), "two nonces differ");
+  memory();
   fixture_end();
   return done();
 }

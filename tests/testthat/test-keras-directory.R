@@ -273,51 +273,96 @@ test_that("verbose says what is saved and restored", {
   expect_match(paste(messages, collapse = ""), "Restored .*after epoch 2")
 })
 
+# Takes the directory away when epoch `from` (the first is 0) begins, so that
+# saves into it fail, and brings it back when epoch `to` does. What is still
+# being saved is waited for, and so what fails is known: the save before counts
+# one generation an epoch.
+move_away <- function(dir, from, to = Inf) {
+  away <- paste0(dir, "-away")
+  keras()$callbacks$LambdaCallback(
+    on_epoch_begin = function(epoch, logs = NULL) {
+      if (epoch == from) {
+        deadline <- Sys.time() + 60
+        while (!identical(store_list(dir)$generation, as.numeric(from)) &&
+          Sys.time() < deadline) {
+          Sys.sleep(0.01)
+        }
+        file.rename(dir, away)
+      }
+      if (epoch == to) file.rename(away, dir)
+    }
+  )
+}
+
 test_that("I4: a save that fails warns, training goes on, the next one saves", {
   skip_without_keras()
   skip_on_os("windows")
-  dir <- withr::local_tempdir()
-  away <- paste0(dir, "-away")
-  move <- keras()$callbacks$LambdaCallback(
-    on_epoch_begin = function(epoch, logs = NULL) {
-      if (epoch == 2) file.rename(dir, away)
-      if (epoch == 4) file.rename(away, dir)
+  for (async in c(TRUE, FALSE)) {
+    dir <- withr::local_tempdir()
+    callback <- callback_backup_and_restore(
+      dir, delete_checkpoint = FALSE, async = async
+    )
+    # In the background a save may come when the directory is back already: so
+    # there it stays away.
+    warnings <- capture_warnings(
+      history <- fit_model(
+        build_model(),
+        callbacks = list(callback, move_away(dir, 2, if (async) Inf else 4))
+      )
+    )
+    expect_length(history$epoch, 6)
+    failed <- grep("could not be saved", warnings, value = TRUE)
+    expect_length(failed, if (async) 4 else 2)
+    expect_match(failed, dir, fixed = TRUE)
+    expect_match(failed, "ENOENT")
+    expect_match(failed, "next save tries anew")
+    if (async) {
+      file.rename(paste0(dir, "-away"), dir)
+      expect_equal(backup_info(dir)$epoch, 2L)
+      fit_model(build_model(), callbacks = list(callback))
     }
-  )
-  warnings <- capture_warnings(
-    history <- fit_model(build_model(), callbacks = list(
-      callback_backup_and_restore(dir, delete_checkpoint = FALSE), move
-    ))
-  )
-  expect_length(history$epoch, 6)
-  failed <- grep("could not be saved", warnings, value = TRUE)
-  expect_length(failed, 2)
-  expect_match(failed, dir, fixed = TRUE)
-  expect_match(failed, "ENOENT")
-  expect_match(failed, "next save tries anew")
-  expect_equal(backup_info(dir)$epoch, 6L)
-  expect_true(backup_verify(dir))
+    expect_equal(backup_info(dir)$epoch, 6L)
+    expect_true(backup_verify(dir))
+  }
 })
 
 test_that("I4: on_save_error = \"stop\" ends fit(), the last save stays", {
   skip_without_keras()
   skip_on_os("windows")
+  for (async in c(TRUE, FALSE)) {
+    dir <- withr::local_tempdir()
+    callback <- callback_backup_and_restore(
+      dir, on_save_error = "stop", async = async
+    )
+    expect_error(
+      fit_model(build_model(), callbacks = list(callback, move_away(dir, 2))),
+      "ENOENT"
+    )
+    file.rename(paste0(dir, "-away"), dir)
+    expect_equal(backup_info(dir)$epoch, 2L)
+    history <- fit_model(
+      build_model(), callbacks = list(callback_backup_and_restore(dir))
+    )
+    expect_equal(unlist(history$epoch), 2:5)
+  }
+})
+
+test_that("I4 I10: a save that fails in the background is told of, whatever ends fit()", {
+  skip_without_keras()
+  skip_on_os("windows")
   dir <- withr::local_tempdir()
-  away <- paste0(dir, "-away")
-  move <- keras()$callbacks$LambdaCallback(
-    on_epoch_begin = function(epoch, logs = NULL) {
-      if (epoch == 2) file.rename(dir, away)
-    }
-  )
-  callback <- callback_backup_and_restore(dir, on_save_error = "stop")
-  expect_error(
-    fit_model(build_model(), callbacks = list(callback, move)),
-    "ENOENT"
-  )
-  file.rename(away, dir)
-  expect_equal(backup_info(dir)$epoch, 2L)
-  history <- fit_model(
-    build_model(), callbacks = list(callback_backup_and_restore(dir))
-  )
-  expect_equal(unlist(history$epoch), 2:5)
+  warnings <- capture_warnings(fit_until(
+    build_model(), 3L, callback_backup_and_restore(dir)
+  ))
+  expect_length(grep("could not be saved", warnings), 0)
+  # The save at the end of epoch 3 fails, and then nothing else is saved.
+  warnings <- capture_warnings(expect_error(
+    fit_model(build_model(), callbacks = list(
+      callback_backup_and_restore(dir), move_away(dir, 3), interrupt_at(4L)
+    )),
+    "interrupted"
+  ))
+  expect_match(warnings, "training that ended could not be saved", all = FALSE)
+  file.rename(paste0(dir, "-away"), dir)
+  expect_equal(backup_info(dir)$epoch, 3L)
 })

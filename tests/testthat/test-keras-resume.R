@@ -103,7 +103,7 @@ test_that("an integer save_freq saves every so many batches", {
   # 3 batches an epoch, 6 epochs, a save every 4 batches: it is made before any
   # callback hears of the batch that follows.
   fit_model(build_model(), callbacks = list(
-    callback_backup_and_restore(dir, save_freq = 4), look
+    callback_backup_and_restore(dir, save_freq = 4, async = FALSE), look
   ))
   expect_equal(
     generations,

@@ -23,6 +23,7 @@ from kerasbackup.running_fit import is_running
 from kerasbackup.state import TrainingState
 from kerasbackup.store import Store
 from kerasbackup.validation import ValidationPosition
+from kerasbackup.variables import count_bytes
 
 
 class BackupAndRestore(keras.callbacks.Callback):
@@ -144,7 +145,6 @@ class _EpochHelper(keras.callbacks.Callback):
         # fit() has read it. Left in place, a later fit() without this callback
         # would start there.
         self._model._initial_epoch = None
-        self._idle = False
         restored = self._state.restored
         if restored is not None:
             if self._position.passed:
@@ -152,6 +152,10 @@ class _EpochHelper(keras.callbacks.Callback):
                 # have set the learning rate.
                 self._state.put()
             self._state.release(self._store)
+        if self._idle:
+            # Only now: what was restored had its memory until here.
+            self._idle = False
+            self._store.prepare(count_bytes(self._model))
         self._position.on_epoch_begin()
 
     def on_epoch_end(self, epoch, logs=None):

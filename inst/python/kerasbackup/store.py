@@ -39,8 +39,12 @@ class Store:
         """Announces the tensors, in file order: name, dtype, shape."""
         self._call("plan", json.dumps(spec))
 
+    def prepare(self, size: int) -> None:
+        """Announces about how many bytes a checkpoint will have."""
+        self._call("prepare", size)
+
     def save(self, addresses: bytearray, metadata: dict[str, str]) -> bool:
-        """Commits one checkpoint.
+        """Commits one checkpoint, or hands it over to who will.
 
         Args:
             addresses: Native 64-bit address of every tensor's bytes, in file
@@ -48,8 +52,8 @@ class Store:
             metadata: What is not a tensor.
 
         Returns:
-            Whether the checkpoint is committed. Where it is not, the user was
-            warned and the last one is untouched.
+            Whether the checkpoint is committed, or will be in the background.
+            Where it is not, the user was warned and the last one is untouched.
         """
         metadata = {"kerasbackup": "1", **metadata}
         text = json.dumps(metadata, separators=(",", ":"), ensure_ascii=False)

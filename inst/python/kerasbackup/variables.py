@@ -8,6 +8,7 @@ between the backends is in the `_Host` classes below and nowhere else.
 May not touch hooks, callbacks or files.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -124,6 +125,19 @@ class Variables:
         """
         for variable, name in zip(self._variables, partners):
             self._host.assign(variable, *checkpoint.tensors[name])
+
+
+def count_bytes(model: keras.Model) -> int:
+    """About how many bytes the variables have, as far as there are any yet."""
+    return sum(
+        math.prod(variable.shape) * _width(variable.dtype)
+        for _, variable in _walk(model)
+    )
+
+
+def _width(dtype: str) -> int:
+    bits = re.search(r"\d+", dtype)
+    return max(1, int(bits[0]) // 8) if bits else 1
 
 
 def _walk(model: keras.Model) -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,33 @@
+/* thread.h: one thread beside another.
+ *
+ * Owns: starting and joining a thread, and the lock with a condition through
+ * which the two speak. May not touch: what they say. The only code that knows
+ * which threads the system has (thread_posix.c, thread_windows.c).
+ */
+#ifndef CK_THREAD_H
+#define CK_THREAD_H
+
+typedef struct ck_monitor ck_monitor;
+typedef struct ck_thread ck_thread;
+
+/* A lock and a condition in one. 0, or an errno value and `*out` is NULL. */
+int ck_monitor_new(ck_monitor **out);
+void ck_monitor_free(ck_monitor *monitor); /* NULL is allowed */
+
+void ck_monitor_enter(ck_monitor *monitor);
+void ck_monitor_leave(ck_monitor *monitor);
+
+/* Inside only: leave, sleep until ck_monitor_wake() or for no reason at all,
+ * and enter again. */
+void ck_monitor_wait(ck_monitor *monitor);
+void ck_monitor_wake(ck_monitor *monitor);
+
+/* Run `run(context)` in a thread of its own, which receives no signals: those
+ * are for the threads of R and Python. 0, or an errno value and `*out` is
+ * NULL. */
+int ck_thread_start(ck_thread **out, void (*run)(void *), void *context);
+
+/* Wait until it has returned, and free it. NULL is allowed. */
+void ck_thread_join(ck_thread *thread);
+
+#endif

@@ -1,0 +1,285 @@
+# I9: saves in the background, and that nothing of them is lost.
+
+# Everything but Keras: what Python gets from R, for a directory of its own.
+training <- function(dir, async = TRUE, on_save_error = "warn", verbose = FALSE,
+                     running = function() TRUE, delete_checkpoint = FALSE) {
+  functions <- bridge_functions(list(
+    backup_dir = dir, double_checkpoint = FALSE, async = async,
+    on_save_error = on_save_error, verbose = verbose,
+    delete_checkpoint = delete_checkpoint
+  ))
+  functions$open(running)
+  functions
+}
+
+# Bytes that stay where they are, and a call that saves them.
+save_call <- function(functions, tensors = some_bytes(), epoch = 3) {
+  spec <- lapply(names(tensors), function(name) {
+    list(name, "U8", as.list(length(tensors[[name]])))
+  })
+  functions$plan(as.character(jsonlite::toJSON(spec, auto_unbox = TRUE)))
+  addresses <- do.call(c, lapply(unname(tensors), store_raw_address))
+  function() functions$save(addresses, metadata_text(epoch))
+}
+
+# While `dir` is away, each save into it fails.
+move_away <- function(dir) {
+  file.rename(dir, paste0(dir, "-away"))
+  function() file.rename(paste0(dir, "-away"), dir)
+}
+
+test_that("a save is handed over, committed, and told of once (I9)", {
+  dir <- withr::local_tempdir()
+  store <- store_open(dir, async = TRUE)
+  tensors <- some_bytes()
+  plan <- tensor_plan(tensors)
+  store_plan(store, plan$text, plan$sizes)
+  expect_true(store_submit(store, plan$addresses, metadata_text()))
+  saved <- store_wait(store)
+  expect_equal(saved$generation, 1)
+  expect_equal(saved$bytes, file.size(saved$path))
+  expect_null(store_wait(store))
+  expect_identical(all_data(store_load(store)), tensors$a)
+  store_close(store)
+})
+
+test_that("what is loaded is what was saved last, done or not", {
+  dir <- withr::local_tempdir()
+  store <- store_open(dir, async = TRUE)
+  tensors <- some_bytes(5e6, seed = 3)
+  plan <- tensor_plan(tensors)
+  store_prepare(store, 5e6)
+  store_plan(store, plan$text, plan$sizes)
+  store_submit(store, plan$addresses, metadata_text())
+  loaded <- store_load(store)
+  expect_equal(loaded$generation, 1)
+  expect_identical(all_data(loaded), tensors$a)
+  store_close(store)
+})
+
+test_that("a failure is told of by the next wait, once (I4)", {
+  dir <- withr::local_tempdir()
+  fault <- list(op = "reserve", at = 1, errno = "ENOSPC")
+  store <- store_open(dir, async = TRUE, fault = fault)
+  plan <- tensor_plan(some_bytes())
+  store_plan(store, plan$text, plan$sizes)
+  expect_true(store_submit(store, plan$addresses, metadata_text()))
+  failure <- failure_of(store_wait(store))
+  expect_equal(failure$op, "reserve")
+  expect_equal(failure$errno, "ENOSPC")
+  expect_null(store_wait(store))
+  expect_equal(store_save(store, plan$addresses, metadata_text())$generation, 1)
+  expect_gt(store_ops(store), 1)
+  store_close(store)
+})
+
+test_that("without memory for a copy the save is made at once", {
+  dir <- withr::local_tempdir()
+  store <- store_open(dir, async = TRUE, fault = list(copy_max = 39))
+  plan <- tensor_plan(some_bytes(40))
+  store_plan(store, plan$text, plan$sizes)
+  expect_false(store_submit(store, plan$addresses, metadata_text()))
+  expect_equal(store_list(dir)$generation, 1)
+  expect_equal(store_wait(store)$generation, 1)
+  store_close(store)
+  expect_error(
+    store_open(dir, async = TRUE, fault = list(copy_max = -1)),
+    class = "kerasbackup_error_argument"
+  )
+  expect_error(store_prepare(store, 1), class = "kerasbackup_error_argument")
+})
+
+test_that("a forked process is refused and harms nothing (I8)", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  store <- store_open(dir, async = TRUE)
+  tensors <- some_bytes(3e6)
+  plan <- tensor_plan(tensors)
+  store_plan(store, plan$text, plan$sizes)
+  store_submit(store, plan$addresses, metadata_text())
+  child <- parallel::mcparallel({
+    message <- failure_of(
+      store_submit(store, plan$addresses, metadata_text())
+    )$message
+    store_stop_all()
+    store_close(store)
+    message
+  })
+  result <- parallel::mccollect(child)[[1]]
+  expect_match(result, "forked")
+  expect_equal(store_wait(store)$generation, 1)
+  expect_equal(store_list(dir)$generation, 1)
+  store_close(store)
+})
+
+test_that("closing, unloading and the garbage collector wait (I10)", {
+  ends <- list(
+    close = function(store) store_close(store),
+    unload = function(store) {
+      .onUnload()
+      expect_error(store_wait(store), class = "kerasbackup_error_argument")
+    },
+    gc = function(store) NULL
+  )
+  for (how in names(ends)) {
+    dir <- withr::local_tempdir()
+    local({
+      store <- store_open(dir, async = TRUE)
+      plan <- tensor_plan(some_bytes(3e6))
+      store_plan(store, plan$text, plan$sizes)
+      store_submit(store, plan$addresses, metadata_text())
+      ends[[how]](store)
+    })
+    gc()
+    expect_equal(store_list(dir)$generation, 1, info = how)
+    expect_length(list.files(dir), 1)
+  }
+})
+
+test_that("the end of R waits for the save under way (I10)", {
+  dir <- withr::local_tempdir()
+  out <- run_r(
+    c(
+      "store <- kerasbackup:::store_open(commandArgs(TRUE), async = TRUE)",
+      "x <- raw(2e7)",
+      "kerasbackup:::store_plan(store, '\"a\":{\"dtype\":\"U8\",\"shape\":",
+      "[20000000],\"data_offsets\":[0,20000000]}', 2e7)",
+      "cat(kerasbackup:::store_submit(store,",
+      "  kerasbackup:::store_raw_address(x), '{\"kerasbackup\":\"1\"}'))"
+    ),
+    dir
+  )
+  expect_equal(out, "TRUE")
+  expect_true(store_verify(store_list(dir)$path))
+})
+
+test_that("each save's failure is a warning at the next hook (I4)", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  functions <- training(dir)
+  save <- save_call(functions)
+  expect_no_warning(expect_true(save()$value))
+  expect_no_warning(functions$plan("[[\"a\",\"U8\",[40]]]"))
+  back <- move_away(dir)
+  expect_no_warning(expect_true(save()$value))
+  expect_warning(
+    expect_true(save()$value), "training goes on",
+    class = "kerasbackup_warning_save"
+  )
+  # Also the last one's, when training is complete.
+  warning <- expect_warning(
+    functions$finish(),
+    class = "kerasbackup_warning_save"
+  )
+  expect_equal(warning$failure$errno, "ENOENT")
+  back()
+  expect_equal(store_list(dir)$generation, 1)
+  lock_release(lock_acquire(dir))
+})
+
+test_that("on_save_error = \"stop\" stops at the next hook (I4)", {
+  skip_on_os("windows")
+  for (hook in c("save", "finish")) {
+    dir <- withr::local_tempdir()
+    functions <- training(dir, on_save_error = "stop")
+    save <- save_call(functions)
+    save()
+    functions$plan("[[\"a\",\"U8\",[40]]]")
+    back <- move_away(dir)
+    expect_no_warning(expect_true(save()$value))
+    result <- if (hook == "save") save() else functions$finish()
+    expect_equal(result$error, "kerasbackup_error_io", info = hook)
+    expect_match(result$message, "ENOENT")
+    back()
+    expect_no_warning(functions$close())
+    # Nothing was saved after the failure.
+    expect_equal(store_list(dir)$generation, 1)
+  }
+})
+
+test_that("an interrupted training's last save is committed, or told of (I10)", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  functions <- training(dir)
+  save_call(functions)()
+  expect_no_warning(functions$close())
+  expect_equal(store_list(dir)$generation, 1)
+  functions$open(function() TRUE)
+  save <- save_call(functions)
+  back <- move_away(dir)
+  save()
+  expect_warning(
+    functions$close(), "that ended could not be saved",
+    class = "kerasbackup_warning_save"
+  )
+  back()
+  expect_no_warning(functions$close())
+  lock_release(lock_acquire(dir))
+})
+
+test_that("a training that takes over finds no thread at work (I8)", {
+  dir <- withr::local_tempdir()
+  running <- TRUE
+  first <- training(dir, running = function() running)
+  save_call(first, some_bytes(2e7))()
+  running <- FALSE
+  second <- training(dir)
+  expect_equal(store_list(dir)$generation, 1)
+  expect_length(list.files(dir, "tmp$"), 0)
+  save_call(second)()
+  second$close()
+  expect_equal(store_list(dir)$generation, 2)
+  first$close()
+})
+
+test_that("`verbose` tells of each save once", {
+  dir <- withr::local_tempdir()
+  functions <- training(dir, verbose = TRUE)
+  save <- save_call(functions)
+  messages <- capture_messages({
+    save()
+    save()
+    functions$finish()
+  })
+  expect_length(grep("Saved", messages), 2)
+  expect_match(messages[[1]], "backup-000000000001")
+  expect_match(messages[[2]], "backup-000000000002")
+})
+
+test_that("without `async` all is known at once, and nothing is prepared", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  functions <- training(dir, async = FALSE)
+  expect_null(functions$prepare(1e6)$value)
+  save <- save_call(functions)
+  save()
+  expect_equal(store_list(dir)$generation, 1)
+  back <- move_away(dir)
+  expect_warning(
+    expect_false(save()$value), "training goes on",
+    class = "kerasbackup_warning_save"
+  )
+  back()
+  expect_no_warning(functions$finish())
+})
+
+test_that("too little memory for a copy is said once a training", {
+  dir <- withr::local_tempdir()
+  functions <- training(dir)
+  # More than any machine has, to be asked for and refused.
+  expect_null(functions$prepare(2^52)$error)
+  save <- save_call(functions)
+  expect_no_message(save())
+  session <- environment(functions$save)$fn
+  session <- environment(session)$session
+  store_close(session$store)
+  session$store <- store_open(dir, async = TRUE, fault = list(copy_max = 39))
+  save <- save_call(functions)
+  expect_message(
+    save(), "too little free memory",
+    class = "kerasbackup_message_no_copy"
+  )
+  expect_no_message(save())
+  functions$finish()
+  expect_equal(store_list(dir)$generation, 3)
+})
