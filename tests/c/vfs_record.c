@@ -208,7 +208,7 @@ static int record_space(ck_vfs *vfs, const char *dir, uint64_t *available) {
 
 /* Promises nothing, so there is nothing that a power cut could break. */
 static void record_start_sync(ck_vfs *vfs, ck_handle handle) {
-  recorder *record = record_of(vfs);
+  recorder *record = recorder_of(vfs);
   record->inner->start_sync(record->inner, handle);
 }
 
