@@ -230,7 +230,7 @@ static int memory_space(ck_vfs *vfs, const char *dir, uint64_t *available) {
   return 0;
 }
 
-/* It promises nothing, so nothing is done: what it began may never end. */
+/* What is kept here is kept at once. */
 static void memory_start_sync(ck_vfs *vfs, ck_handle handle) {
   (void)vfs;
   (void)handle;
@@ -241,7 +241,7 @@ void memory_init(memory_vfs *memory) {
       memory_create,   memory_open,   memory_reserve, memory_write,
       memory_read,     memory_sync,   memory_close,   memory_info,
       memory_lookup,   memory_rename, memory_unlink,  memory_list,
-      memory_sync_dir, memory_space,   memory_start_sync,
+      memory_sync_dir, memory_space,  memory_start_sync,
   };
   memset(memory, 0, sizeof *memory);
   memory->vfs = operations;

@@ -296,6 +296,6 @@ test_that("nothing left to do is said", {
       callback_backup_and_restore(dir, delete_checkpoint = FALSE)
     ))
   }
-  expect_no_message(run())
+  expect_identical(capture_messages(run()), character())
   expect_complete(run)
 })
