@@ -41,24 +41,26 @@ class Protocol(keras.callbacks.Callback):
         self.total = state["total"]
 
 
+# What these watch gets better in every epoch. A state counts only where an old
+# value does: so an improvement is never enough, or the worst is the best.
 def early():
     return keras.callbacks.EarlyStopping(
-        "mae", patience=1, min_delta=0.3, restore_best_weights=True
+        "mae", patience=2, min_delta=10, restore_best_weights=True
     )
 
 
 def plateau():
     return keras.callbacks.ReduceLROnPlateau(
-        "mae", factor=0.5, patience=1, cooldown=1, min_delta=0.2
+        "mae", factor=0.5, patience=1, cooldown=1, min_delta=10
     )
 
 
 class LikeOurs(keras.callbacks.Callback):
-    """What people wrote before: keeps weights, puts the best ones back."""
+    """What people wrote before: keeps weights, puts the worst ones back."""
 
     def __init__(self):
         super().__init__()
-        self.best = float("inf")
+        self.worst = float("-inf")
         self.weights = None
         self.since = {"epochs": 0, "batches": 0}
 
@@ -67,8 +69,8 @@ class LikeOurs(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.since["epochs"] += 1
-        if logs["loss"] < self.best:
-            self.best = logs["loss"]
+        if logs["loss"] > self.worst:
+            self.worst = logs["loss"]
             self.weights = self.model.get_weights()
             self.since = {"epochs": 0, "batches": 0}
         elif self.since["epochs"] >= 2:
@@ -147,6 +149,7 @@ CALLBACKS = {
         keras.callbacks.ModelCheckpoint(
             os.path.join(out, "best.weights.h5"),
             monitor="mae",
+            mode="max",
             save_best_only=True,
             save_weights_only=True,
         )
@@ -167,7 +170,7 @@ CALLBACKS = {
     "like-ours": lambda out: [LikeOurs()],
     "start-from-epoch": lambda out: [
         keras.callbacks.EarlyStopping(
-            "mae", patience=1, min_delta=0.3, start_from_epoch=2
+            "mae", patience=2, min_delta=10, start_from_epoch=1
         )
     ],
     "checkpoint-freq": lambda out: [

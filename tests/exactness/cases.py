@@ -44,8 +44,15 @@ def build(row, out):
     return MODELS[model](), DATA[data](), CALLBACKS[callbacks](out)
 
 
-def digest(model, history, out):
-    """Everything a run ends with, as text: equal means bitwise equal."""
+def digest(model, history, callbacks, out):
+    """Everything a run ends with, as text: equal means bitwise equal.
+
+    Args:
+        model: The trained model.
+        history: What `fit()` returned.
+        callbacks: List of the row's callbacks.
+        out: String, the directory of what they wrote.
+    """
     lines = []
     every = list(model.variables) + list(model.optimizer.variables)
     for i, variable in enumerate([*every, *model.metrics_variables]):
@@ -54,6 +61,13 @@ def digest(model, history, out):
     for name, column in sorted(history.history.items()):
         values = " ".join(float(v).hex() for v in column)
         lines.append(f"log {name} {history.epoch} {values}")
+    for callback in callbacks:
+        kind = type(callback).__name__
+        for name, value in sorted(vars(callback).items()):
+            text = _state(value)
+            # Times differ; a log that goes on is appended to.
+            if text and "time" not in name and not name.startswith("append"):
+                lines.append(f"callback {kind}.{name} {text}")
     for folder, _, names in sorted(os.walk(out)):
         # TensorBoard's files, one a process, are one log.
         logs = [name for name in names if "tfevents" in name]
@@ -86,6 +100,19 @@ def _two_devices():
 
 def _hash(content):
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _state(value):
+    """A callback's number, array or collection of them; else nothing."""
+    if isinstance(value, (bool, int, float, np.number)):
+        return repr(value)
+    if isinstance(value, dict):
+        value = [item for pair in sorted(value.items()) for item in pair]
+    if isinstance(value, (list, tuple)):
+        return ",".join(_state(item) for item in value)
+    if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
+        return _hash(np.asarray(keras.ops.convert_to_numpy(value)).tobytes())
+    return ""
 
 
 def _parts(variable):

@@ -15,8 +15,9 @@
 #   freq: save_freq of all of them.
 #   label: string, for the table.
 plan_row <- function(kind, row, epochs) {
-  early <- grepl("/(early-stopping|start-from-epoch|several)$", row)
-  epoch <- if (early) 1L else sample(1:3, 1)
+  epoch <- sample(1:3, 1)
+  if (grepl("/(early-stopping|several)$", row)) epoch <- 1L
+  if (grepl("/start-from-epoch$", row)) epoch <- 2L
   freq <- sample(list("epoch", 1L, 2L), 1)[[1]]
   batch <- function(from = 0L, to = 4L) sample(from:to, 1)
   at <- function(epoch, batch, event = "batch") {

@@ -44,7 +44,7 @@ train <- function(job) {
   # The case sets the seeds, R's first.
   set.seed(11)
   built <- cases$build(job$row, out)
-  callbacks <- c(built[[3]], r_callbacks(parts[[3]]))
+  others <- callbacks <- c(built[[3]], r_callbacks(parts[[3]]))
   if (job$backup) {
     ours <- callback_backup_and_restore(
       file.path(job$dir, job$saved),
@@ -61,7 +61,7 @@ train <- function(job) {
     built[[2]], r_data(parts[[1]]),
     list(epochs = job$epochs, verbose = 0L, callbacks = callbacks)
   ))
-  cases$digest(model, history, out)
+  cases$digest(model, history, others, out)
 }
 
 # @return the lines of a run's digest; one that begins with "error:" where there
