@@ -8,7 +8,8 @@
 #   "validation": while an epoch is validated.
 #   "end": after the last epoch, before fit() returned.
 #   "larger": not at all; the second run has more epochs.
-# @param row string; where a callback ends training early, the kill is earlier.
+# @param row string; where a callback ends training early, the kill comes in the
+#   last epoch that there is, so that the callback has a state by then.
 # @param epochs integer, of the whole run.
 # @return list:
 #   runs: list of runs that are not the last, each a list(kill, epochs).
@@ -16,8 +17,8 @@
 #   label: string, for the table.
 plan_row <- function(kind, row, epochs) {
   epoch <- sample(1:3, 1)
-  if (grepl("/(early-stopping|several)$", row)) epoch <- 1L
-  if (grepl("/start-from-epoch$", row)) epoch <- 2L
+  if (grepl("/(early-stopping|several)$", row)) epoch <- 2L
+  if (grepl("/start-from-epoch$", row)) epoch <- 3L
   freq <- sample(list("epoch", 1L, 2L), 1)[[1]]
   batch <- function(from = 0L, to = 4L) sample(from:to, 1)
   at <- function(epoch, batch, event = "batch") {

@@ -94,6 +94,11 @@ run_row <- function(i) {
       return(list(result = paste("FAILED:", name, "gave", end[[1]])))
     }
   }
+  # Beginning anew would be equal too.
+  saved <- list.files(file.path(dir, "backup"), "^backup-")
+  if (rows$kill[[i]] != "first" && length(saved) == 0) {
+    return(list(result = "FAILED: there is no checkpoint to go on from"))
+  }
   noticed <- vapply(ablations, function(kind) {
     for (what in c("out", "backup")) {
       to <- file.path(dir, paste0(what, "-", kind))
