@@ -1,0 +1,82 @@
+# Owns: the course of the benchmark: which sizes, then a real training.
+
+source("tools/bench/report.R")
+
+out <- ".cache/bench"
+unlink(out, recursive = TRUE)
+dir.create(out, recursive = TRUE)
+
+setting <- function(name, default) {
+  value <- Sys.getenv(name, default)
+  as.numeric(strsplit(value, " +")[[1]])
+}
+sizes <- setting("SIZES", "1 30 300 1500") * 1e6
+if (nzchar(Sys.getenv("LARGE"))) sizes <- c(sizes, 8e9)
+tensors <- setting("TENSORS", "10 10000")
+rounds <- setting("ROUNDS", "5")
+# A model of the largest sizes is beside its copies in memory.
+largest_model <- setting("LARGEST_MODEL", "300") * 1e6
+
+child <- function(script, arguments) {
+  lines <- system2(
+    file.path(R.home("bin"), "Rscript"),
+    c("--vanilla", file.path("tools/bench", script), arguments),
+    stdout = TRUE, timeout = 1800
+  )
+  if (!is.null(attr(lines, "status"))) stop(script, " failed", call. = FALSE)
+  lines
+}
+show <- function(name, frame) {
+  lines <- markdown(frame)
+  writeLines(c("", lines))
+  writeLines(lines, file.path(out, paste0(name, ".md")))
+}
+
+columns <- c(
+  "size", "tensors", "system", "round", "operation", "seconds", "peak",
+  "written"
+)
+csv <- file.path(out, "times.csv")
+writeLines(paste(columns, collapse = ","), csv)
+for (size in sizes) {
+  for (n in tensors) {
+    cli::cli_inform("{size / 1e6} MB in {n} tensors")
+    child("state.R", c(
+      sprintf("%.0f", c(size, n, rounds)), as.integer(size <= largest_model),
+      csv
+    ))
+  }
+}
+if (length(sizes) > 0) {
+  summary <- summarise_times(utils::read.csv(csv))
+  show("times", format_summary(summary))
+  plot_times(summary, file.path(out, "times.png"))
+}
+
+trainings <- c("none", "kerasbackup", "keras")
+training_rounds <- setting("TRAINING_ROUNDS", "5")
+epochs <- setting("EPOCHS", "20")
+runs <- NULL
+for (round in seq_len(training_rounds)) {
+  cli::cli_inform("training, round {round} of {training_rounds}")
+  # Who comes after whom must not decide.
+  for (callback in sample(trainings)) {
+    line <- grep("^seconds ", child("train.R", c(callback, epochs)), value = TRUE)
+    runs <- rbind(runs, data.frame(
+      callback = callback, round = round,
+      seconds = as.numeric(sub("seconds ", "", line))
+    ))
+  }
+}
+if (!is.null(runs)) {
+  utils::write.csv(runs, file.path(out, "training.csv"), row.names = FALSE)
+  middle <- tapply(runs$seconds, runs$callback, stats::median)[trainings]
+  show("training", data.frame(
+    callback = trainings,
+    min = seconds(tapply(runs$seconds, runs$callback, min)[trainings]),
+    median = seconds(middle),
+    max = seconds(tapply(runs$seconds, runs$callback, max)[trainings]),
+    `against none` = sprintf("%+.2f %%", 100 * (middle / middle[["none"]] - 1)),
+    check.names = FALSE
+  ))
+}

@@ -1,0 +1,236 @@
+"""Owns: what is compared: the machine's limits and ways to save arrays.
+
+Each class saves and restores the same list of numpy arrays in `folder`.
+`missing()` says why a system cannot take part, or nothing.
+"""
+
+import os
+import shutil
+from array import array
+from pathlib import Path
+
+import numpy as np
+
+WHOLE = 1 << 20
+
+
+class System:
+    """One way to save. `operations` are measured in this order."""
+
+    def __init__(self, folder, arrays):
+        self.folder = Path(folder) / type(self).__name__
+        self.folder.mkdir(parents=True)
+        self.file = str(self.folder / "state")
+        self.arrays = arrays
+        self.operations = [self.save, self.restore]
+
+    @staticmethod
+    def missing():
+        return None
+
+
+class Limits(System):
+    """What no system can beat: copy, write and flush, read."""
+
+    name = "limit"
+
+    def __init__(self, folder, arrays):
+        super().__init__(folder, arrays)
+        size = sum(one.nbytes for one in arrays)
+        self._bytes = np.ones(size, dtype=np.uint8)
+        self._other = np.ones(size, dtype=np.uint8)
+        self.operations = [self.copy, self.save, self.restore]
+
+    def copy(self, lap):
+        np.copyto(self._other, self._bytes)
+        lap("memcpy")
+
+    def save(self, lap):
+        # A new file, as a safe save must have; the old one goes afterwards.
+        fd = os.open(self.file + ".new", os.O_WRONLY | os.O_CREAT, 0o666)
+        view = memoryview(self._bytes)
+        for at in range(0, len(view), WHOLE):
+            os.write(fd, view[at : at + WHOLE])
+        os.fsync(fd)
+        os.close(fd)
+        lap("write + fsync")
+        os.replace(self.file + ".new", self.file)
+
+    def restore(self, lap):
+        with open(self.file, "rb", buffering=0) as file:
+            view = memoryview(self._other)
+            at = 0
+            while at < len(view):
+                at += file.readinto(view[at : at + WHOLE])
+        lap("read, cached")
+
+
+class Ours(System):
+    """kerasbackup, through the functions that Python has from R."""
+
+    name = "kerasbackup"
+
+    def __init__(self, folder, arrays, functions):
+        from kerasbackup.store import Store
+
+        super().__init__(folder, arrays)
+        self._wait = functions["wait"]
+        self._store = Store(functions)
+        self._store.open(lambda: True)
+        size = sum(one.nbytes for one in arrays)
+        self._store.prepare(size)
+        self._store.plan(
+            [(f"t{i}", "F32", list(one.shape)) for i, one in enumerate(arrays)]
+        )
+
+    def save(self, lap):
+        places = [one.__array_interface__["data"][0] for one in self.arrays]
+        addresses = bytearray(array("Q", places).tobytes())
+        self._store.save(addresses, {"epoch": "1"})
+        lap("stall")
+        self._wait()
+        lap("save, committed")
+
+    def restore(self, lap):
+        checkpoint = self._store.load()
+        arrays = [
+            np.frombuffer(data, np.float32).reshape(shape)
+            for _, shape, data in checkpoint.tensors.values()
+        ]
+        lap("restore, verified")
+        assert len(arrays) == len(self.arrays)
+        del arrays, checkpoint
+        self._store.release()
+
+    def close(self):
+        self._store.close()
+
+
+class OursWaiting(Ours):
+    """The same with `async = FALSE`."""
+
+    name = "kerasbackup, async = FALSE"
+
+    def __init__(self, folder, arrays, functions):
+        super().__init__(folder, arrays, functions)
+        self.operations = [self.save_at_once]
+
+    def save_at_once(self, lap):
+        self.save(lambda name: lap(name) if name != "stall" else None)
+
+
+class Safetensors(System):
+    name = "safetensors"
+
+    @staticmethod
+    def missing():
+        return _import("safetensors")
+
+    def __init__(self, folder, arrays):
+        super().__init__(folder, arrays)
+        self._named = {f"t{i}": one for i, one in enumerate(arrays)}
+        self.operations = [self.save, self.save_synced, self.restore]
+
+    def _write(self):
+        from safetensors.numpy import save_file
+
+        save_file(self._named, self.file)
+
+    def save(self, lap):
+        self._write()
+        lap("save")
+
+    def save_synced(self, lap):
+        self._write()
+        _flush(self.file)
+        lap("save + fsync")
+
+    def restore(self, lap):
+        from safetensors.numpy import load_file
+
+        load_file(self.file)
+        lap("restore")
+
+
+class Torch(System):
+    name = "torch.save"
+
+    @staticmethod
+    def missing():
+        return _import("torch")
+
+    def __init__(self, folder, arrays):
+        import torch
+
+        super().__init__(folder, arrays)
+        self._torch = torch
+        self._named = {
+            f"t{i}": torch.from_numpy(one) for i, one in enumerate(arrays)
+        }
+        self.operations = [self.save, self.save_synced, self.restore]
+
+    def save(self, lap):
+        self._torch.save(self._named, self.file)
+        lap("save")
+
+    def save_synced(self, lap):
+        self._torch.save(self._named, self.file)
+        _flush(self.file)
+        lap("save + fsync")
+
+    def restore(self, lap):
+        self._torch.load(self.file)
+        lap("restore")
+
+
+class Orbax(System):
+    name = "Orbax"
+
+    @staticmethod
+    def missing():
+        return _import("orbax.checkpoint")
+
+    def __init__(self, folder, arrays):
+        import orbax.checkpoint as orbax
+
+        super().__init__(folder, arrays)
+        self._named = {f"t{i}": one for i, one in enumerate(arrays)}
+        handler = orbax.PyTreeCheckpointHandler
+        self._waiting = orbax.Checkpointer(handler())
+        self._background = orbax.AsyncCheckpointer(handler())
+        self.operations = [self.save, self.restore, self.save_async]
+
+    def _fresh(self):
+        shutil.rmtree(self.file, ignore_errors=True)
+
+    def save(self, lap):
+        self._fresh()
+        self._waiting.save(self.file, self._named)
+        lap("save")
+
+    def save_async(self, lap):
+        self._fresh()
+        self._background.save(self.file, self._named)
+        lap("asynchronous, stall")
+        self._background.wait_until_finished()
+        lap("asynchronous, complete")
+
+    def restore(self, lap):
+        self._waiting.restore(self.file)
+        lap("restore")
+
+
+PEERS = [Safetensors, Torch, Orbax]
+
+
+def _import(name):
+    try:
+        __import__(name)
+    except ImportError:
+        return f"{name.split('.')[0]} is not installed"
+
+
+def _flush(path):
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)

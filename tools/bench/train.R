@@ -1,0 +1,47 @@
+# Owns: a real training, from R, in a process of its own: a convolutional
+# network, saved at each of its epochs.
+#
+# Arguments: which callback ("none", "kerasbackup" or "keras"), epochs. Prints
+# the seconds that fit() took.
+
+arguments <- commandArgs(trailingOnly = TRUE)
+epochs <- as.integer(arguments[[2]])
+keras <- reticulate::import("keras")
+layer <- keras$layers
+keras$utils$set_random_seed(1L)
+
+model <- keras$Sequential(list(
+  keras$Input(reticulate::tuple(28L, 28L, 1L)),
+  layer$Conv2D(32L, 3L, activation = "relu"),
+  layer$MaxPooling2D(),
+  layer$Conv2D(64L, 3L, activation = "relu"),
+  layer$MaxPooling2D(),
+  layer$Flatten(),
+  layer$Dense(512L, activation = "relu"),
+  layer$Dropout(0.3),
+  layer$Dense(10L, activation = "softmax")
+))
+model$compile(optimizer = "adam", loss = "sparse_categorical_crossentropy")
+
+random <- reticulate::import("numpy", convert = FALSE)$random$default_rng(1L)
+x <- random$random(reticulate::tuple(4096L, 28L, 28L, 1L), dtype = "float32")
+y <- random$integers(0L, 10L, size = 4096L)
+fit <- function(epochs, callbacks) {
+  model$fit(
+    x, y,
+    batch_size = 64L, epochs = epochs, verbose = 0L, callbacks = callbacks
+  )
+}
+# What is compiled is compiled before the clock starts.
+invisible(fit(1L, list()))
+
+backup_dir <- tempfile("bench", Sys.getenv("BENCH_DIR", tempdir()))
+callbacks <- switch(arguments[[1]],
+  none = list(),
+  kerasbackup = list(kerasbackup::callback_backup_and_restore(backup_dir)),
+  keras = list(keras$callbacks$BackupAndRestore(backup_dir))
+)
+started <- Sys.time()
+invisible(fit(epochs, callbacks))
+cat(sprintf("seconds %.4f\n", as.numeric(Sys.time() - started, units = "secs")))
+unlink(backup_dir, recursive = TRUE)
