@@ -109,7 +109,7 @@ def _state(value):
     if isinstance(value, dict):
         value = [item for pair in sorted(value.items()) for item in pair]
     if isinstance(value, (list, tuple)):
-        return ",".join(_state(item) for item in value)
+        return ",".join(filter(None, map(_state, value)))
     if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
         return _hash(np.asarray(keras.ops.convert_to_numpy(value)).tobytes())
     return ""
