@@ -4,6 +4,7 @@ Linux tells the last two; elsewhere they are missing.
 """
 
 import gc
+import os
 import random
 import re
 import time
@@ -43,6 +44,8 @@ def measure(systems, rounds, add):
         # Who comes after whom must not decide.
         for system in random.Random(number).sample(systems, len(systems)):
             for operation in system.operations:
+                # What the one before left to be written is not this one's.
+                os.sync()
                 meter = Meter()
                 operation(meter.lap)
                 for lap in meter.laps:

@@ -80,3 +80,30 @@ class Odd(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self.secret = object()
+
+
+def located_twice(model):
+    """Where a save finds the variables' bytes: the addresses, those of a second
+    look while the first is held, and on JAX and torch where the backend says
+    they are."""
+    from kerasbackup.variables import Variables
+
+    variables = Variables(model)
+    first, held = variables.locate()
+    second, _ = variables.locate()
+    own = second
+    if keras.backend.backend() == "jax":
+        own = [one.value.unsafe_buffer_pointer() for one in _all(model)]
+    elif keras.backend.backend() == "torch":
+        own = [one.value.data_ptr() for one in _all(model)]
+    del held
+    return [[str(i) for i in sorted(part)] for part in (first, second, own)]
+
+
+def _all(model):
+    groups = (
+        model.variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    return list({id(v): v for group in groups for v in group}.values())
