@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crc32c.h"
+#include "reader.h"
 
 /* How many blocks are written before the disk is told to begin. */
 #define START_SYNC_BLOCKS 16
@@ -142,12 +143,11 @@ cleanup:
   return status;
 }
 
-/* Through one block's memory when `data` is NULL, into it otherwise. */
+/* Not kept when `data` is NULL. */
 static ck_status data_read(ck_file *file, const ck_footer *footer,
                            ck_buffer *data, ck_error *err) {
   const ck_layout *layout = &footer->layout;
   ck_buffer table = {0};
-  ck_buffer block = {0};
   ck_status status;
   CK_TRY(ck_buffer_reserve(&table, layout->table_len, err));
   CK_TRY(ck_file_read(file, layout->table_at, table.data,
@@ -157,26 +157,12 @@ static ck_status data_read(ck_file *file, const ck_footer *footer,
     status = damage(err, file, "the checksum table is damaged");
     goto cleanup;
   }
-  CK_TRY(data == NULL ? ck_buffer_reserve(&block, CK_BLOCK_SIZE, err)
-                      : ck_buffer_reserve(data, layout->data_len, err));
-  for (uint64_t i = 0; i < layout->n_blocks; i++) {
-    uint64_t offset = i * CK_BLOCK_SIZE;
-    size_t n = (size_t)ck_layout_block_size(layout, i);
-    uint8_t *into = data == NULL ? block.data : data->data + offset;
-    CK_TRY(ck_file_read(file, layout->data_at + offset, into, n, err));
-    if (ck_crc32c_update(0, into, n) != ck_le32_get(table.data + 4 * i)) {
-      status = ck_error_set(err, CK_ERR_CORRUPT, "verify", file->path, 0,
-                            "the checksum of data block %" PRIu64 " of %" PRIu64
-                            " does not match",
-                            i + 1, layout->n_blocks);
-      err->offset = offset;
-      err->length = n;
-      goto cleanup;
-    }
+  if (data != NULL) {
+    CK_TRY(ck_buffer_reserve(data, layout->data_len, err));
   }
+  CK_TRY(ck_reader_data(file, layout, table.data, data, err));
 cleanup:
   ck_buffer_release(&table);
-  ck_buffer_release(&block);
   return status;
 }
 

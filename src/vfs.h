@@ -7,7 +7,8 @@
  * Contract of every operation: returns 0, or an errno value (also on Windows),
  * never -1; outputs are set only on 0. One call is one attempt: EINTR and short
  * counts are handed to the caller (file.c), who goes on. Paths are UTF-8 on
- * Windows, native elsewhere. A handle may be used by one thread at a time.
+ * Windows, native elsewhere. A handle may be used by one thread at a time, but
+ * for `read`, see `shared_reads`.
  */
 #ifndef CK_VFS_H
 #define CK_VFS_H
@@ -79,6 +80,9 @@ struct ck_vfs {
    * while the rest is being written. Only a hint, and no part of `sync`: it
    * promises nothing, and so it has nothing to report. */
   void (*start_sync)(ck_vfs *vfs, ck_handle handle);
+
+  /* Whether several threads may `read` one handle at the same time. */
+  bool shared_reads;
 };
 
 /* The real one. Static; never freed; safe on any thread. */

@@ -282,7 +282,7 @@ void ck_fault_init(ck_fault *fault, ck_vfs *inner) {
       fault_create, fault_open,  fault_reserve,  fault_write,  fault_read,
       fault_sync,   fault_close, fault_info,     fault_lookup, fault_rename,
       fault_unlink, fault_list,  fault_sync_dir, fault_space,
-      fault_start_sync,
+      fault_start_sync, false,
   };
   memset(fault, 0, sizeof *fault);
   fault->vfs = operations;

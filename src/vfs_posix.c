@@ -267,7 +267,7 @@ ck_vfs *ck_vfs_system(void) {
       posix_create, posix_open,   posix_reserve, posix_write,  posix_read,
       posix_sync,   posix_close,  posix_info,    posix_lookup, posix_rename,
       posix_unlink, posix_list,   posix_sync_dir, posix_space,
-      posix_start_sync,
+      posix_start_sync, true,
   };
   return &system_vfs;
 }

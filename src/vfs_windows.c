@@ -372,6 +372,7 @@ ck_vfs *ck_vfs_system(void) {
       windows_read,   windows_sync,   windows_close,    windows_info,
       windows_lookup, windows_rename, windows_unlink,   windows_list,
       windows_sync_dir, windows_space, windows_start_sync,
+      true,
   };
   return &system_vfs;
 }

@@ -241,7 +241,7 @@ void memory_init(memory_vfs *memory) {
       memory_create,   memory_open,   memory_reserve, memory_write,
       memory_read,     memory_sync,   memory_close,   memory_info,
       memory_lookup,   memory_rename, memory_unlink,  memory_list,
-      memory_sync_dir, memory_space,  memory_start_sync,
+      memory_sync_dir, memory_space,  memory_start_sync, false,
   };
   memset(memory, 0, sizeof *memory);
   memory->vfs = operations;

@@ -217,7 +217,7 @@ void record_init(recorder *record, ck_vfs *inner) {
       record_create,   record_open,   record_reserve, record_write,
       record_read,     record_sync,   record_close,   record_info,
       record_lookup,   record_rename, record_unlink,  record_list,
-      record_sync_dir, record_space,  record_start_sync,
+      record_sync_dir, record_space,  record_start_sync, false,
   };
   memset(record, 0, sizeof *record);
   record->vfs = operations;

@@ -1,8 +1,10 @@
 """Owns the rows' other callbacks, and the one that kills."""
 
+import glob
 import os
 import random
 import signal
+import time
 
 import keras
 import numpy as np
@@ -111,10 +113,13 @@ class Kill(keras.callbacks.Callback):
             batch of that epoch's validation. `"end"`: after the last epoch.
         epoch: Integer, the first is 0.
         batch: Integer, the first is 0.
+        directory: String, where there must be a checkpoint first: it is made in
+            the background. Empty: there need be none.
     """
 
-    def __init__(self, event, epoch, batch):
+    def __init__(self, event, epoch, batch, directory=""):
         super().__init__()
+        self._directory = directory
         self._event = event
         self._at = (epoch, batch)
         self._epoch = 0
@@ -135,6 +140,13 @@ class Kill(keras.callbacks.Callback):
             self._kill()
 
     def _kill(self):
+        # A minute at most: then there will never be one, which is told.
+        for _ in range(6000):
+            if not self._directory or glob.glob(
+                os.path.join(glob.escape(self._directory), "*.safetensors")
+            ):
+                break
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -7,7 +7,8 @@
 #   dir: string, the row's directory; `out` in it has what callbacks write.
 #   name: string; the digest, or the error, goes to dir/<name>.txt.
 #   backup: flag, whether to back up, and then `freq`, `delete`.
-#   kill: list(event, epoch, batch), or NULL.
+#   kill: list(event, epoch, batch), or NULL; `await`: flag, whether there must
+#     be a checkpoint before.
 #   epochs: integer.
 #   ablate: string, the kind of state to leave out at a restore, or "".
 # @return nothing: the process may be killed.
@@ -53,7 +54,8 @@ train <- function(job) {
     callbacks <- c(ours, callbacks)
   }
   if (!is.null(job$kill)) {
-    callbacks <- c(callbacks, do.call(cases$Kill, unname(job$kill)))
+    saved <- if (job$await) file.path(job$dir, job$saved) else ""
+    callbacks <- c(callbacks, do.call(cases$Kill, c(unname(job$kill), saved)))
   }
   model <- built[[1]]
   fit <- model$fit

@@ -73,7 +73,7 @@ run_row <- function(i) {
       list(
         row = rows$row[[i]], dir = dir, name = name, backup = TRUE,
         freq = plan$freq, delete = TRUE, epochs = cases$EPOCHS, ablate = "",
-        out = "out", saved = "backup"
+        out = "out", saved = "backup", await = rows$kill[[i]] != "first"
       ),
       list(...)
     ))
@@ -95,7 +95,7 @@ run_row <- function(i) {
     }
   }
   # Beginning anew would be equal too.
-  saved <- list.files(file.path(dir, "backup"), "^backup-")
+  saved <- list.files(file.path(dir, "backup"), "^backup-.*[.]safetensors$")
   if (rows$kill[[i]] != "first" && length(saved) == 0) {
     return(list(result = "FAILED: there is no checkpoint to go on from"))
   }

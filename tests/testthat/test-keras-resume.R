@@ -65,6 +65,29 @@ test_that("interrupted twice, it is still bitwise equal", {
   expect_identical(variables_of(resumed), variables_of(whole))
 })
 
+test_that("an iterator that lives across epochs is made and drawn from again", {
+  skip_without_keras()
+  # 96 rows are six batches: it ends in the second epoch and in the fourth.
+  fit <- function(...) fit_model(..., steps_per_epoch = 4L, batch_size = 16L)
+  whole <- build_model()
+  fit(whole)
+  for (epoch in 1:5) {
+    dir <- withr::local_tempdir()
+    expect_error(
+      fit(build_model(), callbacks = list(
+        callback_backup_and_restore(dir), interrupt_at(epoch)
+      )),
+      "interrupted"
+    )
+    resumed <- rebuild_model()
+    fit(resumed, callbacks = list(callback_backup_and_restore(dir)))
+    expect_identical(
+      variables_of(resumed), variables_of(whole),
+      info = paste("interrupted after", epoch)
+    )
+  }
+})
+
 test_that("R's random numbers go on where they were", {
   skip_without_keras()
   drawn <- numeric()

@@ -106,7 +106,7 @@ class DataPosition:
             "source": self._source_state(),
         }
         first = self._pulled_before if self._at_creation is None else 0
-        if not self._is_persistent() or self._steps_seen() in (0, first):
+        if self._has_iterator() and self._steps_seen() in (0, first):
             self._at_first_draw = self._epoch_start["epoch_rng"]
         self._epochs += 1
 
@@ -211,6 +211,9 @@ class DataPosition:
         def note_creation():
             self._made += 1
             self._at_creation = self._capture_rng()
+            # What making it draws has its place between the two states: a
+            # first draw in the same epoch follows at once.
+            self._at_first_draw = None
             self._pulled = 0
 
         def counted():
@@ -322,7 +325,8 @@ class DataPosition:
             )
             iterator._insufficient_data = False
         if position["steps_seen"] > pulled:
-            self._restore_rng(position["at_first_draw"])
+            if position["at_first_draw"] is not None:
+                self._restore_rng(position["at_first_draw"])
             before = self._generators.capture()
             for i in range(pulled, position["steps_seen"]):
                 self._draw_again(i, position["steps_seen"])

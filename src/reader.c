@@ -1,0 +1,108 @@
+/* reader.c: see reader.h.
+ *
+ * Two threads take turns: each takes the next piece of the file, so that the
+ * disk sees one reader that goes on and on, and none of the two waits for the
+ * other. `next` is all that they share.
+ */
+#include "reader.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+
+#include "crc32c.h"
+#include "thread.h"
+
+#define PIECE 4 /* blocks that one thread takes at a time */
+
+typedef struct reading {
+  ck_file *file;
+  const ck_layout *layout;
+  const uint8_t *table;
+  uint8_t *data;         /* NULL: not kept */
+  _Atomic uint64_t next; /* the first block that nobody has taken */
+} reading;
+
+typedef struct worker {
+  reading *reading;
+  ck_buffer block; /* where nothing is kept */
+  ck_status status;
+  ck_error err;
+  uint64_t at; /* the block that was being read when it failed */
+} worker;
+
+static ck_status block_read(worker *self, uint64_t i) {
+  reading *all = self->reading;
+  uint64_t offset = i * CK_BLOCK_SIZE;
+  size_t n = (size_t)ck_layout_block_size(all->layout, i);
+  uint8_t *into = all->data == NULL ? self->block.data : all->data + offset;
+  ck_status status;
+  CK_TRY(ck_file_read(all->file, all->layout->data_at + offset, into, n,
+                      &self->err));
+  if (ck_crc32c_update(0, into, n) != ck_le32_get(all->table + 4 * i)) {
+    status = ck_error_set(
+        &self->err, CK_ERR_CORRUPT, "verify", all->file->path, 0,
+        "the checksum of data block %" PRIu64 " of %" PRIu64 " does not match",
+        i + 1, all->layout->n_blocks);
+    self->err.offset = offset;
+    self->err.length = n;
+  }
+cleanup:
+  return status;
+}
+
+static void work(void *context) {
+  worker *self = context;
+  reading *all = self->reading;
+  uint64_t n_blocks = all->layout->n_blocks;
+  uint64_t end;
+  while ((self->at = atomic_fetch_add(&all->next, PIECE)) < n_blocks) {
+    end = n_blocks - self->at < PIECE ? n_blocks : self->at + PIECE;
+    for (; self->at < end; self->at++) {
+      self->status = block_read(self, self->at);
+      if (self->status != CK_OK) {
+        /* Nobody takes another piece; all before this one are taken, and will
+         * be read to their ends: the first damage is found. */
+        atomic_store(&all->next, n_blocks);
+        return;
+      }
+    }
+  }
+}
+
+ck_status ck_reader_data(ck_file *file, const ck_layout *layout,
+                         const uint8_t *table, ck_buffer *data, ck_error *err) {
+  reading all = {file, layout, table, data == NULL ? NULL : data->data, 0};
+  worker workers[2] = {{.reading = &all}, {.reading = &all}};
+  const worker *failed = NULL;
+  ck_thread *thread = NULL;
+  bool two = file->vfs->shared_reads && layout->data_len >= CK_READER_LARGE;
+  ck_status status = CK_OK;
+
+  if (data == NULL) {
+    CK_TRY(ck_buffer_reserve(&workers[0].block, CK_BLOCK_SIZE, err));
+    if (two) {
+      CK_TRY(ck_buffer_reserve(&workers[1].block, CK_BLOCK_SIZE, err));
+    }
+  }
+  if (two) {
+    /* Without a thread the other one does all of it. */
+    (void)ck_thread_start(&thread, work, &workers[1]);
+  }
+  work(&workers[0]);
+  ck_thread_join(thread);
+
+  for (int i = 0; i < 2; i++) {
+    if (workers[i].status != CK_OK &&
+        (failed == NULL || workers[i].at < failed->at)) {
+      failed = &workers[i];
+    }
+  }
+  if (failed != NULL) {
+    *err = failed->err;
+    status = failed->status;
+  }
+cleanup:
+  ck_buffer_release(&workers[0].block);
+  ck_buffer_release(&workers[1].block);
+  return status;
+}

@@ -1,0 +1,26 @@
+/* reader.h: the data of a checkpoint, out of its file and past its checksums.
+ *
+ * Owns: how the blocks are read and compared, on one thread or two. May not
+ * touch: the header, paths, policy. Keeps its part of I5: what it returns CK_OK
+ * for is what was written.
+ */
+#ifndef CK_READER_H
+#define CK_READER_H
+
+#include "buffer.h"
+#include "file.h"
+#include "format.h"
+
+/* With so many bytes of data, and a vfs that allows it, two threads read:
+ * filling memory that was never touched costs more than reading into it, and
+ * one processor does not use all the memory's speed. */
+#define CK_READER_LARGE ((uint64_t)16 << 20)
+
+/* Read all blocks and compare each with `table`, one checksum of 4 bytes a
+ * block. `data` has layout->data_len bytes, or is NULL: then nothing is kept.
+ * Damage is CK_ERR_CORRUPT with offset and length of a damaged block, the
+ * first one; what `data` has is of no use after a failure. */
+ck_status ck_reader_data(ck_file *file, const ck_layout *layout,
+                         const uint8_t *table, ck_buffer *data, ck_error *err);
+
+#endif
