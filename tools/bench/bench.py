@@ -1,6 +1,8 @@
-"""Owns: one size of the benchmark, from start to end. Called by `state.R`."""
+"""Owns: one part of the benchmark, from start to end: one size, or what
+damage each system notices. Called by `state.R` and `bits.R`."""
 
 import csv
+import random
 import sys
 
 import measure
@@ -22,18 +24,13 @@ def run(size, tensors, rounds, folder, functions, out, with_model):
         with_model: Whether models are compared too.
     """
     each = max(1, size // (4 * tensors))
-    arrays = [np.full(each, i, np.float32) for i in range(tensors)]
+    arrays = _arrays(each, tensors)
     ours = [
         systems.Ours(f"{folder}/a", arrays, functions["background"]),
         systems.OursWaiting(f"{folder}/b", arrays, functions["waiting"]),
     ]
     all_systems = [systems.Limits(f"{folder}/c", arrays), *ours]
-    for peer in systems.PEERS:
-        why = peer.missing()
-        if why:
-            print(f"{peer.name} does not take part: {why}", file=sys.stderr)
-        else:
-            all_systems.append(peer(f"{folder}/d", arrays))
+    all_systems += _peers(f"{folder}/d", arrays)
     if with_model:
         import models
 
@@ -54,3 +51,71 @@ def run(size, tensors, rounds, folder, functions, out, with_model):
         measure.measure(all_systems, rounds, add)
     for system in ours:
         system.close()
+
+
+def flip_bits(size, tries, folder, functions, out):
+    """Flips one random bit of what each system saved, and loads it.
+
+    Args:
+        size: Bytes of the state.
+        tries: How many bits, one at a time.
+        folder: Where to save.
+        functions: Dict of R's functions.
+        out: The CSV file to write.
+    """
+    import models
+
+    arrays = _arrays(size // 40, 10)
+    model = models.model_of(size, 10)
+    all_systems = [
+        systems.OursWaiting(f"{folder}/a", arrays, functions),
+        models.KerasBackup(f"{folder}/b", model),
+        *_peers(f"{folder}/c", arrays),
+    ]
+    with open(out, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["system", "tries", "noticed", "loaded", "harmless"])
+        for system in all_systems:
+            writer.writerow([system.name, tries, *_flip(system, tries)])
+    all_systems[0].close()
+
+
+def _flip(system, tries):
+    draw = random.Random(1)
+    system.save(lambda _: None)
+    files = system.files()
+    sizes = [path.stat().st_size for path in files]
+    whole = system.load()
+    noticed = loaded = 0
+    for _ in range(tries):
+        (path,) = draw.choices(files, sizes)
+        content = path.read_bytes()
+        bit = draw.randrange(8 * len(content))
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            now = system.load()
+        except Exception:  # whatever it is: it is no silence
+            noticed += 1
+        else:
+            loaded += not all(map(np.array_equal, now, whole))
+        path.write_bytes(content)
+    return noticed, loaded, tries - noticed - loaded
+
+
+def _arrays(each, count):
+    # What cannot be compressed, as weights cannot.
+    draw = np.random.default_rng(1)
+    return [draw.standard_normal(each, np.float32) for _ in range(count)]
+
+
+def _peers(folder, arrays):
+    found = []
+    for peer in systems.PEERS:
+        why = peer.missing()
+        if why:
+            print(f"{peer.name} does not take part: {why}", file=sys.stderr)
+        else:
+            found.append(peer(folder, arrays))
+    return found

@@ -53,6 +53,14 @@ if (length(sizes) > 0) {
   plot_times(summary, file.path(out, "times.png"))
 }
 
+flips <- setting("FLIPS", "100")
+if (flips > 0) {
+  cli::cli_inform("one flipped bit, {flips} times")
+  bits <- file.path(out, "bits.csv")
+  child("bits.R", c("1000000", flips, bits))
+  show("bits", utils::read.csv(bits))
+}
+
 trainings <- c("none", "kerasbackup", "keras")
 training_rounds <- setting("TRAINING_ROUNDS", "5")
 epochs <- setting("EPOCHS", "20")

@@ -41,12 +41,19 @@ class KerasBackup(System):
 
     def __init__(self, folder, model):
         super().__init__(folder, None)
+        self._model = model
         self._callback = keras.callbacks.BackupAndRestore(str(self.folder))
         self._callback.set_model(model)
 
     def save(self, lap):
         self._callback.on_epoch_end(0)
         lap("save")
+
+    def load(self):
+        self._callback.on_train_begin()
+        # What `save_weights()` holds; the rest is not restored.
+        variables = [*self._model.weights, *self._model.optimizer.variables]
+        return [np.array(variable) for variable in variables]
 
     def restore(self, lap):
         self._callback.on_train_begin()

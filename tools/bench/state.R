@@ -8,19 +8,9 @@ number <- as.numeric(arguments[1:4])
 folder <- tempfile("bench", Sys.getenv("BENCH_DIR", tempdir()))
 invisible(dir.create(folder))
 
-# What the callback hands to Python, for a directory of its own; and a way to
-# wait for a save, which fit() has no use for.
+source("tools/bench/functions.R")
 functions <- function(name, async) {
-  made <- kerasbackup:::bridge_functions(list(
-    backup_dir = file.path(folder, name), double_checkpoint = FALSE,
-    async = async, on_save_error = "stop", verbose = FALSE
-  ))
-  session <- environment(environment(made$save)$fn)$session
-  made$wait <- function() {
-    kerasbackup:::store_wait(session$store)
-    invisible()
-  }
-  reticulate::r_to_py(made, convert = TRUE)
+  bench_functions(file.path(folder, name), async)
 }
 
 bench <- reticulate::import("bench")

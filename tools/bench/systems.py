@@ -1,7 +1,8 @@
 """Owns: what is compared: the machine's limits and ways to save arrays.
 
-Each class saves and restores the same list of numpy arrays in `folder`.
-`missing()` says why a system cannot take part, or nothing.
+Each class saves and restores the same list of numpy arrays in `folder`;
+`load()` gives them, in their order. `missing()` says why a system cannot take
+part, or nothing.
 """
 
 import os
@@ -28,6 +29,17 @@ class System:
     def missing():
         return None
 
+    def load(self):
+        raise NotImplementedError
+
+    def restore(self, lap):
+        self.load()
+        lap("restore")
+
+    def files(self):
+        """The files that hold what was saved."""
+        return [path for path in self.folder.rglob("*") if path.is_file()]
+
 
 class Limits(System):
     """What no system can beat: copy, write and flush, read."""
@@ -39,7 +51,7 @@ class Limits(System):
         size = sum(one.nbytes for one in arrays)
         self._bytes = np.ones(size, dtype=np.uint8)
         self._other = np.ones(size, dtype=np.uint8)
-        self.operations = [self.copy, self.save, self.restore]
+        self.operations = [self.copy, self.save, self.restore, self.restore_new]
 
     def copy(self, lap):
         np.copyto(self._other, self._bytes)
@@ -57,12 +69,19 @@ class Limits(System):
         os.replace(self.file + ".new", self.file)
 
     def restore(self, lap):
+        self._read(self._other)
+        lap("read, cached")
+
+    def restore_new(self, lap):
+        self._read(np.empty_like(self._other))
+        lap("read, cached, into new memory")
+
+    def _read(self, into):
         with open(self.file, "rb", buffering=0) as file:
-            view = memoryview(self._other)
+            view = memoryview(into)
             at = 0
             while at < len(view):
                 at += file.readinto(view[at : at + WHOLE])
-        lap("read, cached")
 
 
 class Ours(System):
@@ -91,16 +110,23 @@ class Ours(System):
         self._wait()
         lap("save, committed")
 
-    def restore(self, lap):
+    def load(self):
         checkpoint = self._store.load()
-        arrays = [
+        return [
             np.frombuffer(data, np.float32).reshape(shape)
             for _, shape, data in checkpoint.tensors.values()
         ]
+
+    def restore(self, lap):
+        # Views of memory that goes with `release()`.
+        arrays = self.load()
         lap("restore, verified")
         assert len(arrays) == len(self.arrays)
-        del arrays, checkpoint
+        del arrays
         self._store.release()
+
+    def files(self):
+        return [one for one in super().files() if one.suffix == ".safetensors"]
 
     def close(self):
         self._store.close()
@@ -145,11 +171,11 @@ class Safetensors(System):
         _flush(self.file)
         lap("save + fsync")
 
-    def restore(self, lap):
+    def load(self):
         from safetensors.numpy import load_file
 
-        load_file(self.file)
-        lap("restore")
+        loaded = load_file(self.file)
+        return [loaded[name] for name in self._named]
 
 
 class Torch(System):
@@ -178,9 +204,9 @@ class Torch(System):
         _flush(self.file)
         lap("save + fsync")
 
-    def restore(self, lap):
-        self._torch.load(self.file)
-        lap("restore")
+    def load(self):
+        loaded = self._torch.load(self.file)
+        return [loaded[name].numpy() for name in self._named]
 
 
 class Orbax(System):
@@ -215,9 +241,9 @@ class Orbax(System):
         self._background.wait_until_finished()
         lap("asynchronous, complete")
 
-    def restore(self, lap):
-        self._waiting.restore(self.file)
-        lap("restore")
+    def load(self):
+        loaded = self._waiting.restore(self.file)
+        return [np.asarray(loaded[name]) for name in self._named]
 
 
 PEERS = [Safetensors, Torch, Orbax]

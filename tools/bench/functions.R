@@ -1,0 +1,15 @@
+# Owns: what the callback hands to Python, for a directory of its own, and a way
+# to wait for a save, which fit() has no use for.
+
+bench_functions <- function(dir, async) {
+  made <- kerasbackup:::bridge_functions(list(
+    backup_dir = dir, double_checkpoint = FALSE,
+    async = async, on_save_error = "stop", verbose = FALSE
+  ))
+  session <- environment(environment(made$save)$fn)$session
+  made$wait <- function() {
+    kerasbackup:::store_wait(session$store)
+    invisible()
+  }
+  reticulate::r_to_py(made, convert = TRUE)
+}
