@@ -75,13 +75,34 @@ ck_status ck_directory_path(char *out, const char *dir, const ck_name *name,
   return ck_path_join(out, dir, text, err);
 }
 
-static bool all_zero(const uint8_t *bytes, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    if (bytes[i] != 0) {
-      return false;
-    }
+/* Whether a header that we write may begin with these first bytes of its
+ * length: there is a largest header, and every one ends on a boundary. */
+static bool length_may_begin(const uint8_t *bytes, size_t n) {
+  uint8_t whole[CK_LENGTH_SIZE] = {0};
+  uint64_t length;
+  memcpy(whole, bytes, n < sizeof whole ? n : sizeof whole);
+  length = ck_le64_get(whole);
+  return length <= CK_HEADER_MAX &&
+         (n == 0 || (length + CK_LENGTH_SIZE) % CK_HEADER_ALIGN == 0);
+}
+
+/* Whether a write of ours that was cut off may have left this beginning: so
+ * much of what every file of ours begins with, be it nothing, and behind it
+ * nothing, or the zeros of space that was reserved. */
+static bool may_be_cut_off(const uint8_t *start, size_t n) {
+  size_t written = n;
+  size_t magic;
+  while (written > 0 && start[written - 1] == 0) {
+    written--;
   }
-  return true;
+  if (written <= CK_LENGTH_SIZE) {
+    /* The length itself ends with zeros. */
+    return length_may_begin(start, written);
+  }
+  magic = written - CK_LENGTH_SIZE;
+  return length_may_begin(start, CK_LENGTH_SIZE) &&
+         magic <= CK_HEADER_MAGIC_SIZE &&
+         memcmp(start + CK_LENGTH_SIZE, CK_HEADER_MAGIC, magic) == 0;
 }
 
 static ck_status content_is_ours(ck_file *file, uint64_t size, bool temp,
@@ -95,7 +116,7 @@ static ck_status content_is_ours(ck_file *file, uint64_t size, bool temp,
                                   CK_HEADER_MAGIC_SIZE) == 0) {
     *ours = true;
   } else if (temp) {
-    *ours = all_zero(start, n);
+    *ours = may_be_cut_off(start, n);
   } else if (size >= sizeof footer) {
     CK_TRY(ck_file_read(file, size - sizeof footer, footer, sizeof footer,
                         err));
@@ -105,8 +126,8 @@ cleanup:
   return status;
 }
 
-static ck_status path_is_ours(ck_vfs *vfs, const char *path, bool temp,
-                              bool *ours, ck_error *err) {
+ck_status ck_path_is_ours(ck_vfs *vfs, const char *path, bool temp, bool *ours,
+                          ck_error *err) {
   ck_file file = {0};
   ck_file_info info;
   ck_error ignored;
@@ -140,7 +161,7 @@ ck_status ck_directory_owns(ck_vfs *vfs, const char *dir, const ck_name *name,
   if (status != CK_OK) {
     return status;
   }
-  return path_is_ours(vfs, path, name->kind == CK_NAME_TEMP, ours, err);
+  return ck_path_is_ours(vfs, path, name->kind == CK_NAME_TEMP, ours, err);
 }
 
 ck_status ck_directory_remove(ck_vfs *vfs, const char *dir,
@@ -151,7 +172,7 @@ ck_status ck_directory_remove(ck_vfs *vfs, const char *dir,
   ck_status status;
   *removed = false;
   CK_TRY(ck_directory_path(path, dir, name, err));
-  CK_TRY(path_is_ours(vfs, path, name->kind == CK_NAME_TEMP, &ours, err));
+  CK_TRY(ck_path_is_ours(vfs, path, name->kind == CK_NAME_TEMP, &ours, err));
   if (ours) {
     CK_TRY(ck_path_unlink(vfs, path, err));
     *removed = true;

@@ -28,9 +28,10 @@ ck_status ck_directory_path(char *out, const char *dir, const ck_name *name,
                             ck_error *err);
 
 /* Delete the file if it is ours: a regular file that begins as our headers do
- * or ends with our footer's magic; a temporary file also if it is empty or
- * begins with zeros, as space that was reserved does. Otherwise, and where
- * there is no such file, `removed` is false and nothing is touched. */
+ * or ends with our footer's magic; a temporary file also if a write that was cut
+ * off can have left its beginning: nothing, or a part of what our headers begin
+ * with, and zeros behind it, as space that was reserved has. Otherwise, and
+ * where there is no such file, `removed` is false and nothing is touched. */
 ck_status ck_directory_remove(ck_vfs *vfs, const char *dir,
                               const ck_name *name, bool *removed,
                               ck_error *err);
@@ -38,6 +39,10 @@ ck_status ck_directory_remove(ck_vfs *vfs, const char *dir,
 /* Whether it is ours in that sense. */
 ck_status ck_directory_owns(ck_vfs *vfs, const char *dir, const ck_name *name,
                             bool *ours, ck_error *err);
+
+/* The same of any path, as a committed file or a temporary one. */
+ck_status ck_path_is_ours(ck_vfs *vfs, const char *path, bool temp, bool *ours,
+                          ck_error *err);
 
 /* Whether a temporary file's writer is gone. Under the lock a name with our
  * own pid is stale too: it is from an earlier process with the same number,

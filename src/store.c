@@ -338,6 +338,27 @@ cleanup:
 
 /* ---- Restoring ---------------------------------------------------------- */
 
+/* A file that was never ours is another matter than a damaged one of ours, and
+ * has another remedy. */
+static void foreign_name(ck_vfs *vfs, const char *path, ck_error *err) {
+  ck_file_info info;
+  ck_error ignored;
+  bool ours = true;
+  if (ck_path_is_ours(vfs, path, false, &ours, &ignored) != CK_OK || ours ||
+      ck_path_lookup(vfs, path, &info, &ignored) != CK_OK) {
+    return;
+  }
+  if (!info.regular) {
+    ck_error_set(err, CK_ERR_CORRUPT, "identify", path, 0,
+                 "it is not a regular file");
+  } else if (info.size == 0) {
+    ck_error_set(err, CK_ERR_CORRUPT, "identify", path, 0, "it is empty");
+  } else {
+    ck_error_set(err, CK_ERR_CORRUPT, "identify", path, 0,
+                 "it neither begins nor ends as a checkpoint does");
+  }
+}
+
 static ck_status image_read(ck_vfs *vfs, const char *path,
                             ck_stream_depth depth, uint64_t generation,
                             ck_image *image, ck_error *err) {
@@ -349,6 +370,9 @@ static ck_status image_read(ck_vfs *vfs, const char *path,
   CK_TRY(ck_stream_read(&file, depth, generation, image, err));
 cleanup:
   (void)ck_file_close(&file, &ignored);
+  if (status == CK_ERR_CORRUPT) {
+    foreign_name(vfs, path, err);
+  }
   return status;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "format.h"
 #include "tap.h"
 
 static ck_store *open_store(ck_vfs *vfs, const char *dir, unsigned keep) {
@@ -368,6 +369,52 @@ static void ours_by_content(void) {
   tensors_free(&t);
 }
 
+/* Such a file must be told from a damaged checkpoint: what to do differs. */
+static void foreign_is_named(void) {
+  static const struct {
+    const char *content;
+    size_t n;
+    const char *op;
+    const char *cause;
+  } cases[] = {
+      {"", 0, "identify", "empty"},
+      {"someone else's", 14, "identify", "neither begins nor ends"},
+      {NULL, 0, "identify", "not a regular file"},
+  };
+  tensors t = tensors_one(500, 1);
+  ck_loaded loaded = {0};
+  ck_store *store;
+  ck_error err;
+  const char *dir;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    dir = fixture_dir();
+    if (cases[i].content != NULL) {
+      file_put(at_generation(dir, 3), cases[i].content, cases[i].n);
+    } else if (mkdir(at_generation(dir, 3), 0777) != 0) {
+      exit(2);
+    }
+    store = open_store(ck_vfs_system(), dir, 1);
+    ok(ck_store_load(store, &loaded, &err) == CK_ERR_CORRUPT &&
+           strcmp(err.op, cases[i].op) == 0 &&
+           strstr(err.message, cases[i].cause) != NULL &&
+           strcmp(err.path, at_generation(dir, 3)) == 0,
+       "I5: what has a checkpoint's name and is none is named: %s",
+       cases[i].cause);
+    ck_loaded_clear(&loaded);
+    ck_store_close(store);
+  }
+  dir = fixture_dir();
+  fixture_save(dir, 1, &t);
+  file_flip(at_generation(dir, 1), 8 * 600);
+  store = open_store(ck_vfs_system(), dir, 1);
+  ok(ck_store_load(store, &loaded, &err) == CK_ERR_CORRUPT &&
+         strcmp(err.op, "verify") == 0,
+     "a damaged checkpoint of ours is told from that");
+  ck_loaded_clear(&loaded);
+  ck_store_close(store);
+  tensors_free(&t);
+}
+
 static void hard_links(void) {
   const char *dir = fixture_dir();
   tensors t = tensors_one(500, 1);
@@ -419,6 +466,61 @@ static void sweep(void) {
      "opening sweeps those of dead processes and of our own number: empty, "
      "only reserved, and half written");
   ck_store_close(store);
+  tensors_free(&t);
+}
+
+/* A temporary file of a dead process, with these first bytes of `start` and so
+ * many zeros behind them. Whether opening a store sweeps it. */
+static bool is_swept(const char *dir, const uint8_t *start, size_t n,
+                     size_t zeros) {
+  char name[200];
+  uint8_t bytes[4096 + 64] = {0};
+  ck_store *store;
+  fixture_clear(dir);
+  snprintf(name, sizeof name, "backup-000000000002.%ld-0000000000000001.tmp",
+           dead_pid());
+  memcpy(bytes, start, n);
+  file_put(at(dir, name), bytes, n + zeros);
+  store = open_store(ck_vfs_system(), dir, 1);
+  ck_store_close(store);
+  return !file_exists(at(dir, name));
+}
+
+static void cut_off(void) {
+  const char *dir = fixture_dir();
+  const char *source = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  size_t n_start = CK_LENGTH_SIZE + CK_HEADER_MAGIC_SIZE;
+  size_t n;
+  uint8_t *start;
+  int stayed = 0;
+  int gone = 0;
+  fixture_save(source, 1, &t);
+  start = file_get(at_generation(source, 1), &n);
+  for (size_t k = 0; k <= n_start; k++) {
+    stayed += !is_swept(dir, start, k, 0);
+    stayed += !is_swept(dir, start, k, 4096);
+  }
+  ok(stayed == 0,
+     "temporary files that were cut off within their first bytes are swept");
+  for (size_t k = 0; k < n_start; k++) {
+    uint8_t right = start[k];
+    /* The bytes 1 and 2 are part of a length, and may be any. */
+    if (k == 1 || k == 2) {
+      continue;
+    }
+    start[k] ^= 0x80 | 1;
+    gone += is_swept(dir, start, k + 1, 0);
+    gone += is_swept(dir, start, k + 1, 4096);
+    /* A whole magic is enough by itself, half of it is not. */
+    gone += is_swept(dir, start, n_start - (k < CK_LENGTH_SIZE), 0);
+    start[k] = right;
+  }
+  ok(gone == 0, "I7: those that begin otherwise in one byte are not");
+  start[3] = 6;
+  ok(!is_swept(dir, start, 4, 0),
+     "I7: nor is one with a longer header than there can be");
+  free(start);
   tensors_free(&t);
 }
 
@@ -657,8 +759,10 @@ int main(void) {
   things_that_are_no_files();
   foreign_files();
   ours_by_content();
+  foreign_is_named();
   hard_links();
   sweep();
+  cut_off();
   old_cannot_go();
   directory_sync_fails();
   failed_sync();
