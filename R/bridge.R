@@ -216,7 +216,10 @@ bridge_end_saves <- function(session, config) {
   if (!is.null(store)) {
     session$store <- NULL
     on.exit(store_close(store))
-    bridge_report(store, config, goes_on = FALSE)
+    # Its own finalizer, which may be earlier, has waited for them.
+    if (store_is_open(store)) {
+      bridge_report(store, config, goes_on = FALSE)
+    }
   }
   invisible()
 }
@@ -326,7 +329,12 @@ create_dir <- function(dir) {
   # Another process may have been quicker.
   if (!made && !dir.exists(dir)) {
     stop_directory(
-      dir, cause %||% "It cannot be created.",
+      dir,
+      if (is_link(dir)) {
+        "It is a link to what does not exist."
+      } else {
+        cause %||% "It cannot be created."
+      },
       "Check the path and who may write there."
     )
   }

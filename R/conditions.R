@@ -65,6 +65,9 @@ stop_store_failure <- function(failure, tensor = NULL) {
 }
 
 store_failure_message <- function(failure, tensor = NULL) {
+  if (identical(failure$op, "identify")) {
+    return(foreign_message(failure))
+  }
   switch(failure$status,
     corrupt = c(
       paste0("The checkpoint ", quote_path(failure$path), " is damaged."),
@@ -99,6 +102,24 @@ store_failure_message <- function(failure, tensor = NULL) {
       x = failure_cause(failure),
       i = space_hint(failure),
       i = errno_hint(failure$errno)
+    )
+  )
+}
+
+# What has the name of a checkpoint and was never one.
+foreign_message <- function(failure) {
+  c(
+    paste0(
+      quote_path(failure$path), " has the name of a checkpoint, but is none."
+    ),
+    x = failure_cause(failure),
+    i = paste(
+      "Nothing was loaded, and it was left as it is: it is not ours, so",
+      "`backup_delete()` leaves it too."
+    ),
+    i = paste(
+      "Delete it or move it away and run again to start anew, or choose",
+      "another `backup_dir`."
     )
   )
 }
@@ -310,6 +331,10 @@ errno_hint <- function(errno) {
     EACCES = ,
     EPERM = "Check who may write to the directory.",
     EROFS = "The file system is read-only; choose another `backup_dir`.",
+    ELOOP = paste(
+      "It is a link, which is not followed. Put the file itself in its place,",
+      "or remove the link to start anew."
+    ),
     EIO = "The disk reported an error; choose another `backup_dir`.",
     NULL
   )

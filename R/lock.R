@@ -22,14 +22,21 @@ lock_table <- new.env(parent = emptyenv())
 #   that a run that was killed and goes on still knows.
 # @param is_stale function without arguments: whether the training that holds
 #   the lock is over although nobody released it.
-# @return a lock (environment: dir, key, handle, made_dir, is_stale,
+# @return a lock (environment: dir, key, handle, pid, made_dir, is_stale,
 #   before_release: NULL, or the owner's function that is called before the
 #   directory is anybody else's), or stops with `kerasbackup_error_locked`.
 lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
   # A link to a directory is the same directory.
   key <- store_file_id(normalizePath(dir))
   holder <- lock_holder(key)
-  if (!is.null(holder)) {
+  if (!is.null(holder) && is_inherited(holder)) {
+    # Only the file can tell whether the process that forked this one still
+    # holds it. Where there is nothing locked, this process must not ask.
+    if (is.null(holder$handle)) {
+      stop_locked(dir, owner_read(dir), same_process = FALSE)
+    }
+    lock_release(holder)
+  } else if (!is.null(holder)) {
     if (!holder$is_stale()) {
       stop_locked(dir, NULL, same_process = TRUE)
     }
@@ -41,6 +48,7 @@ lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
     dir = dir,
     key = key,
     handle = handle,
+    pid = Sys.getpid(),
     made_dir = made_dir || isTRUE(before$made_dir),
     is_stale = is_stale,
     before_release = NULL
@@ -58,10 +66,15 @@ lock_release <- function(lock) {
   if (is.null(lock$key)) {
     return(invisible())
   }
+  on.exit(lock_drop(lock))
   # Ends what its owner still does in the directory.
-  if (!is.null(lock$before_release)) {
+  if (!is.null(lock$before_release) && !is_inherited(lock)) {
     lock$before_release()
   }
+  invisible()
+}
+
+lock_drop <- function(lock) {
   # A finalizer may come after the directory was locked anew.
   current <- lock_holder(lock$key)
   if (is.null(current) || identical(current, lock)) {
@@ -69,9 +82,10 @@ lock_release <- function(lock) {
   }
   lock$key <- NULL
   if (!is.null(lock$handle)) {
+    # In a forked process this takes the lock out of filelock's own list, and
+    # leaves it to the process that has it.
     filelock::unlock(lock$handle)
   }
-  invisible()
 }
 
 # Removes the lock's own files, and the directory where we made it and nothing
@@ -104,7 +118,12 @@ owner_write <- function(dir, made_dir) {
   )
   # Only a name in a message depends on it: a full disk is the store's to tell.
   tryCatch(
-    suppressWarnings(jsonlite::write_json(owner, path, auto_unbox = TRUE)),
+    suppressWarnings({
+      # A new file: the old one may have another name too, in a copy of the
+      # directory that is made of hard links.
+      unlink(path)
+      jsonlite::write_json(owner, path, auto_unbox = TRUE)
+    }),
     error = function(e) NULL
   )
 }
@@ -117,6 +136,10 @@ is_ours <- function(path) {
       identical(readChar(path, nchar(start), useBytes = TRUE), start)
   )
 }
+
+# A forked process has its parent's table, and filelock's list, but not its
+# locks.
+is_inherited <- function(lock) lock$pid != Sys.getpid()
 
 lock_holder <- function(key) {
   ref <- lock_table[[key]]
@@ -179,11 +202,20 @@ lock_impossible <- function(dir, error) {
       )
     )
   }
-  if (!grepl("No locks available|not supported|not implemented", cause)) {
+  if (!means_no_locks(cause)) {
     stop_directory(dir, paste0(cause, "."))
   }
   warn_no_lock(dir, cause)
   NULL
+}
+
+# filelock has no more than the system's words for it, in the user's language.
+means_no_locks <- function(cause) {
+  words <- c(
+    "not supported",
+    store_errno_text(c("ENOLCK", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"))
+  )
+  any(vapply(stats::na.omit(words), grepl, NA, x = cause, fixed = TRUE))
 }
 
 lock_unlink <- function(dir, keep_dir) {

@@ -166,6 +166,15 @@ store_stop_all <- function() {
   invisible(.Call(ffi_store_stop_all))
 }
 
+#' Whether a store can be used
+#' @param store <kb_store>
+#' @return <logical(1)> not where it was closed, or garbage collected before an
+#'   object that has it, or is that of the process that forked this one
+#' @noRd
+store_is_open <- function(store) {
+  .Call(ffi_store_is_open, store)
+}
+
 #' The committed files in a directory, by name, newest first
 #' @param dir <character(1)>
 #' @return <data.frame> `path` <character>, `generation` <double>, `bytes`
@@ -243,6 +252,14 @@ store_is_file <- function(path) {
 #' @noRd
 store_file_id <- function(path) {
   .Call(ffi_file_id, path)
+}
+
+#' The words of the system, in its language, for errors of a kind
+#' @param names <character> "ENOLCK" and the like
+#' @return <character> `NA` for one that there is not
+#' @noRd
+store_errno_text <- function(names) {
+  vapply(names, function(name) .Call(ffi_errno_text, name), "")
 }
 
 #' Operations that the fault layer has counted

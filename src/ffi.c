@@ -530,6 +530,11 @@ SEXP ffi_store_close(SEXP store) {
   return R_NilValue;
 }
 
+SEXP ffi_store_is_open(SEXP store) {
+  ck_error ignored;
+  return Rf_ScalarLogical(store_in(store, "look", &ignored) != NULL);
+}
+
 void ffi_stores_stop(void) {
   for (store_handle *at = open_stores; at != NULL; at = at->next) {
     store_handle_stop(at);
@@ -727,6 +732,11 @@ SEXP ffi_file_id(SEXP path) {
   }
   snprintf(text, sizeof text, "%" PRIu64 ":%" PRIu64, info.device, info.inode);
   return text_out(text, CE_NATIVE);
+}
+
+SEXP ffi_errno_text(SEXP name) {
+  int sys = is_text(name) ? ck_errno_value(CHAR(STRING_ELT(name, 0))) : 0;
+  return Rf_ScalarString(sys == 0 ? NA_STRING : Rf_mkChar(strerror(sys)));
 }
 
 /* ---- Memory ------------------------------------------------------------- */

@@ -16,6 +16,7 @@ SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata);
 SEXP ffi_store_wait(SEXP store);
 SEXP ffi_store_load(SEXP store);
 SEXP ffi_store_close(SEXP store);
+SEXP ffi_store_is_open(SEXP store);
 SEXP ffi_store_stop_all(void);
 SEXP ffi_store_ops(SEXP store);
 SEXP ffi_checkpoint_list(SEXP dir);
@@ -29,6 +30,7 @@ SEXP ffi_raw_address(SEXP x);
 SEXP ffi_trailer_size(SEXP data_bytes);
 SEXP ffi_path_is_file(SEXP path);
 SEXP ffi_file_id(SEXP path);
+SEXP ffi_errno_text(SEXP name);
 
 /* Ends every background thread, after the saves under way; their stores count
  * as closed. For when the package goes. */

@@ -15,6 +15,7 @@ static const R_CallMethodDef entries[] = {
     ENTRY(ffi_store_wait, 1),
     ENTRY(ffi_store_load, 1),
     ENTRY(ffi_store_close, 1),
+    ENTRY(ffi_store_is_open, 1),
     ENTRY(ffi_store_stop_all, 0),
     ENTRY(ffi_store_ops, 1),
     ENTRY(ffi_checkpoint_list, 1),
@@ -28,6 +29,7 @@ static const R_CallMethodDef entries[] = {
     ENTRY(ffi_trailer_size, 1),
     ENTRY(ffi_path_is_file, 1),
     ENTRY(ffi_file_id, 1),
+    ENTRY(ffi_errno_text, 1),
     {NULL, NULL, 0},
 };
 

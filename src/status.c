@@ -101,6 +101,7 @@ static const errno_entry errno_table[] = {
     {ENOSPC, "ENOSPC"},
     {EROFS, "EROFS"},
     {EMLINK, "EMLINK"},
+    {ENOLCK, "ENOLCK"},
     {EPIPE, "EPIPE"},
     {ENAMETOOLONG, "ENAMETOOLONG"},
     {ENOSYS, "ENOSYS"},

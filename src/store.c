@@ -350,12 +350,12 @@ static void foreign_name(ck_vfs *vfs, const char *path, ck_error *err) {
   }
   if (!info.regular) {
     ck_error_set(err, CK_ERR_CORRUPT, "identify", path, 0,
-                 "it is not a regular file");
+                 "It is not a regular file");
   } else if (info.size == 0) {
-    ck_error_set(err, CK_ERR_CORRUPT, "identify", path, 0, "it is empty");
+    ck_error_set(err, CK_ERR_CORRUPT, "identify", path, 0, "It is empty");
   } else {
     ck_error_set(err, CK_ERR_CORRUPT, "identify", path, 0,
-                 "it neither begins nor ends as a checkpoint does");
+                 "It neither begins nor ends as a checkpoint does");
   }
 }
 

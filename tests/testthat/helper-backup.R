@@ -58,7 +58,7 @@ flip_bit <- function(path, at, bit = 0) {
 }
 
 # An R script in a process of its own, with this package as it is tested here.
-run_r <- function(code, ..., wait = TRUE) {
+run_r <- function(code, ..., wait = TRUE, env = character()) {
   script <- withr::local_tempfile(fileext = ".R", .local_envir = parent.frame())
   writeLines(code, script)
   system2(
@@ -66,6 +66,8 @@ run_r <- function(code, ..., wait = TRUE) {
     c("--vanilla", shQuote(script), shQuote(c(...))),
     stdout = if (wait) TRUE else FALSE, stderr = if (wait) TRUE else FALSE,
     wait = wait,
-    env = paste0("R_LIBS=", shQuote(paste(.libPaths(), collapse = ":")))
+    env = c(
+      paste0("R_LIBS=", shQuote(paste(.libPaths(), collapse = ":"))), env
+    )
   )
 }

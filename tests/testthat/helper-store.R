@@ -47,6 +47,43 @@ some_bytes <- function(n = 40, seed = 1) {
   list(a = as.raw((seq_len(n) * 7 + seed) %% 256))
 }
 
+# A training of so many saves, complete or interrupted: the calls that Python
+# makes.
+train <- function(dir, saves = 2, complete = TRUE, ...) {
+  config <- utils::modifyList(
+    list(
+      backup_dir = dir, delete_checkpoint = TRUE, double_checkpoint = FALSE,
+      async = FALSE, on_save_error = "stop", verbose = FALSE
+    ),
+    list(...)
+  )
+  withr::local_options(warning.length = 1000L)
+  functions <- bridge_functions(config)
+  # As where fit() raises an error.
+  on.exit(functions$close())
+  value_of(functions$open(function() TRUE))
+  value_of(functions$load())
+  value_of(functions$release())
+  value_of(functions$plan("[[\"a\",\"U8\",[40]]]"))
+  bytes <- some_bytes()$a
+  for (i in seq_len(saves)) {
+    value_of(functions$save(
+      store_raw_address(bytes), manifest_metadata(list(epoch = as.character(i)))
+    ))
+  }
+  if (complete) {
+    value_of(functions$finish())
+  }
+  invisible()
+}
+
+value_of <- function(result) {
+  if (!is.null(result$error)) {
+    rlang::abort(result$message, class = result$error)
+  }
+  result$value
+}
+
 all_data <- function(loaded) {
   store_buffer_read(loaded$buffer, 0, loaded$data_bytes)
 }

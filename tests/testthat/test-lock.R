@@ -151,3 +151,209 @@ test_that("what is no plain file is not waited for", {
   dir.create(file.path(dir, lock_name))
   expect_error(lock_acquire(dir), "not a file", class = "kerasbackup_error_io")
 })
+
+# Runs `expr` in a forked process, and returns its value.
+in_fork <- function(expr) {
+  child <- parallel::mcparallel(expr, silent = TRUE)
+  parallel::mccollect(child)[[1]]
+}
+
+# Whether another process may have the directory.
+is_free <- function(dir) {
+  out <- run_r(
+    c(
+      "lock <- tryCatch(kerasbackup:::lock_acquire(commandArgs(TRUE)),",
+      "  kerasbackup_error_locked = function(e) NULL)",
+      "cat(!is.null(lock))"
+    ),
+    dir
+  )
+  identical(out, "TRUE")
+}
+
+# Replaces what a function of filelock's does.
+local_lock_attempt <- function(attempt, frame = parent.frame()) {
+  ns <- asNamespace("filelock")
+  old <- ns$lock
+  replace <- function(value) {
+    unlockBinding("lock", ns)
+    assign("lock", value, ns)
+    lockBinding("lock", ns)
+  }
+  replace(attempt)
+  withr::defer(replace(old), envir = frame)
+}
+
+test_that("I8: a forked process is refused, and told who has the directory", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  # Asking Python in a forked process may never end.
+  lock <- lock_acquire(dir, is_stale = function() stop("asked"))
+  withr::defer(lock_release(lock))
+  children <- parallel::mclapply(1:2, function(i) {
+    tryCatch(lock_acquire(dir), error = identity)
+  })
+  for (error in children) {
+    expect_s3_class(error, "kerasbackup_error_locked")
+    expect_equal(error$pid, Sys.getpid())
+    expect_match(conditionMessage(error), paste("Process", Sys.getpid()))
+  }
+  expect_false(is_free(dir))
+})
+
+test_that("I8: nothing that a forked process does frees its parent's lock", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  lock <- lock_acquire(dir)
+  ended <- 0
+  lock$before_release <- function() ended <<- ended + 1
+  result <- in_fork({
+    lock_release(lock)
+    rm(lock)
+    gc()
+    ended
+  })
+  # The saves of the parent are not the child's to end.
+  expect_equal(result, 0)
+  expect_false(is_free(dir))
+  lock_release(lock)
+  expect_equal(ended, 1)
+  expect_true(is_free(dir))
+})
+
+test_that("I8: a forked process may train in a directory of its own", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  other <- withr::local_tempdir()
+  lock <- lock_acquire(dir)
+  withr::defer(lock_release(lock))
+  kept <- in_fork({
+    train(other, complete = FALSE)
+    store_list(other)$generation
+  })
+  expect_equal(kept, 2)
+})
+
+test_that("I8: what a forked process knows of its parent's lock may be over", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  go <- withr::local_tempfile()
+  lock <- lock_acquire(dir)
+  child <- parallel::mcparallel({
+    while (!file.exists(go)) Sys.sleep(0.01)
+    lock <- lock_acquire(dir)
+    lock_release(lock)
+    "locked"
+  })
+  lock_release(lock)
+  file.create(go)
+  expect_equal(parallel::mccollect(child)[[1]], "locked")
+})
+
+test_that("I8: a forked process may not use the session of its parent", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  functions <- bridge_functions(list(
+    backup_dir = dir, delete_checkpoint = TRUE, double_checkpoint = FALSE,
+    async = TRUE, on_save_error = "stop", verbose = FALSE
+  ))
+  withr::local_options(warning.length = 1000L)
+  functions$open(function() TRUE)
+  withr::defer(functions$close())
+  functions$plan("[[\"a\",\"U8\",[40]]]")
+  save <- function() {
+    bytes <- some_bytes()$a
+    functions$save(store_raw_address(bytes), manifest_metadata())
+  }
+  expect_true(save()$value)
+  expect_equal(in_fork(save()$error), "kerasbackup_error_argument")
+  expect_equal(
+    in_fork(functions$open(function() TRUE)$error), "kerasbackup_error_locked"
+  )
+  in_fork(functions$close())
+  expect_false(is_free(dir))
+  expect_true(save()$value)
+  functions$close()
+  expect_equal(store_list(dir)$generation, 2)
+  expect_true(backup_verify(dir))
+})
+
+test_that("a file system without locks warns, and training goes on", {
+  for (kind in c("ENOLCK", "ENOSYS", "ENOTSUP", "EOPNOTSUPP")) {
+    local_lock_attempt(function(path, ...) {
+      stop("Cannot lock file: '", path, "': ", store_errno_text(kind))
+    })
+    dir <- withr::local_tempdir()
+    warnings <- testthat::capture_warnings(train(dir, complete = FALSE))
+    expect_match(warnings, "cannot be locked")
+    expect_match(warnings, dir, fixed = TRUE)
+    expect_match(warnings, store_errno_text(kind), fixed = TRUE)
+    expect_match(warnings, "no other process trains with the same directory")
+    expect_equal(store_list(dir)$generation, 2)
+    # What can be known without the file is still refused.
+    lock <- suppressWarnings(lock_acquire(dir))
+    expect_error(lock_acquire(dir), class = "kerasbackup_error_locked")
+    if (.Platform$OS.type != "windows") {
+      error <- in_fork(tryCatch(lock_acquire(dir), error = identity))
+      expect_s3_class(error, "kerasbackup_error_locked")
+      expect_equal(error$pid, Sys.getpid())
+    }
+    lock_release(lock)
+  }
+})
+
+test_that("another failure to lock is an error, not a warning", {
+  local_lock_attempt(function(path, ...) {
+    stop("Cannot lock file: '", path, "': ", store_errno_text("EIO"))
+  })
+  dir <- withr::local_tempdir()
+  error <- expect_error(lock_acquire(dir), class = "kerasbackup_error_io")
+  expect_match(conditionMessage(error), store_errno_text("EIO"), fixed = TRUE)
+})
+
+test_that("a directory that may not be written to is told as that", {
+  local_lock_attempt(function(path, ...) stop("Cannot open lock file"))
+  skip_on_os("windows")
+  skip_if(
+    identical(system2("id", "-u", stdout = TRUE), "0"),
+    "the superuser may write everywhere"
+  )
+  dir <- withr::local_tempdir()
+  Sys.chmod(dir, "0555")
+  withr::defer(Sys.chmod(dir, "0755"))
+  expect_error(lock_acquire(dir), "No permission", class = "kerasbackup_error_io")
+})
+
+test_that("a lock is freed even if the saves before it cannot be ended", {
+  dir <- withr::local_tempdir()
+  lock <- lock_acquire(dir)
+  lock$before_release <- function() stop("the disk is gone")
+  expect_error(lock_release(lock), "the disk is gone")
+  expect_no_error(lock_release(lock_acquire(dir)))
+})
+
+test_that("a session that nobody has any more frees the directory quietly", {
+  dir <- withr::local_tempdir()
+  withr::local_options(warning.length = 1000L)
+  for (i in 1:5) {
+    local({
+      functions <- bridge_functions(list(
+        backup_dir = dir, delete_checkpoint = TRUE, double_checkpoint = FALSE,
+        async = TRUE, on_save_error = "stop", verbose = FALSE
+      ))
+      functions$open(function() TRUE)
+    })
+    # The store's and the lock's finalizers come in any order; R prints what
+    # goes wrong in one.
+    printed <- capture_messages(gc())
+    expect_length(printed, 0)
+    expect_no_error(lock_release(lock_acquire(dir)))
+  }
+})
+
+test_that("the system's words for an error are known by its name", {
+  expect_identical(store_errno_text("ENONSENSE"), c(ENONSENSE = NA_character_))
+  texts <- store_errno_text(c("ENOENT", "ENOLCK"))
+  expect_true(all(nzchar(texts)) && !anyNA(texts))
+  expect_false(texts[[1]] == texts[[2]])
+})
