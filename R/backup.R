@@ -8,9 +8,9 @@
 #'
 #' @description
 #' `backup_info()` says what the checkpoints in a directory hold: how far
-#' training had come, when it was saved, which variables there are. It reads the
-#' header of the newest checkpoint only, so it is quick whatever the size; use
-#' [backup_verify()] to check every byte.
+#' training had come, when it was saved, which variables there are. It reads
+#' headers only, so it is quick whatever the size; use [backup_verify()] to check
+#' every byte.
 #'
 #' None of the `backup_*()` functions needs Python, and all but
 #' [backup_delete()] leave the directory as it is.
@@ -20,24 +20,32 @@
 #' @return An object of class `keras_backup`: a list with
 #'   * `dir`: string, the directory;
 #'   * `files`: data frame, one row a checkpoint, the newest first: `path`,
-#'     `generation` (number), `bytes`;
+#'     `generation` (number), `bytes`, and how far training had come: `epoch`,
+#'     `batch` (`NA` where an older one's header is damaged);
 #'   * `epoch`: integer, how many epochs are complete;
 #'   * `batch`: integer, how many batches of the next epoch are trained;
 #'   * `saved_at`: time of the save (`POSIXct`, UTC);
 #'   * `versions`: named character, what it was written with;
+#'   * `history`: data frame, the logs so far, as from [backup_history()];
 #'   * `variables`: data frame, one row a variable: `name`, `dtype` (as in
 #'     safetensors), `shape` (list of numeric, `numeric(0)` for a scalar),
 #'     `bytes`.
 #'
-#'   `as.data.frame()` of it gives `variables` with the shape as text.
+#'   `as.data.frame()` of it gives `variables` with the shape as text;
+#'   `summary()` the latest logs and the space that each part takes; `plot()`
+#'   draws the losses over the epochs.
 #' @section Errors:
 #' `kerasbackup_error_io` where there is no checkpoint,
-#' `kerasbackup_error_corrupt` where the newest one's header is damaged.
+#' `kerasbackup_error_corrupt` where the newest one's header is damaged. Where an
+#' older checkpoint is good, the error names it, also as its field `good`: that is
+#' the one which training would go on from.
+#' @seealso [plot.keras_backup()]
 #' @family looking at backups
 #' @examples
 #' dir <- system.file("extdata", "example-backup", package = "kerasbackup")
 #' backup_info(dir)
 #' head(as.data.frame(backup_info(dir)))
+#' summary(backup_info(dir))
 #' @export
 backup_info <- function(dir) {
   dir <- check_existing_dir(dir)
@@ -47,17 +55,21 @@ backup_info <- function(dir) {
   manifest <- newest$value
   metadata <- manifest$metadata
   tensors <- manifest$tensors
+  all_metadata <- c(list(metadata), lapply(files$path[-1], older_metadata))
+  files$epoch <- vapply(all_metadata, function(one) as_count(one$epoch), 0L)
+  files$batch <- vapply(all_metadata, function(one) as_count(one$batch), 0L)
   structure(
     list(
       dir = dir,
       files = files,
-      epoch = as.integer(metadata$epoch %||% NA),
-      batch = as.integer(metadata$batch %||% NA),
+      epoch = as_count(metadata$epoch),
+      batch = as_count(metadata$batch),
       saved_at = as.POSIXct(
         metadata$saved_at %||% NA_character_,
         format = "%Y-%m-%dT%H:%M:%OS", tz = "UTC"
       ),
       versions = backup_versions(metadata, path),
+      history = manifest_history(metadata, path),
       variables = data.frame(
         name = tensors$name,
         dtype = tensors$dtype,
@@ -80,7 +92,8 @@ backup_info <- function(dir) {
 #' @return Invisibly `TRUE`.
 #' @section Errors:
 #' `kerasbackup_error_corrupt` names the file and the tensor, and has them as
-#' fields `path` and `tensor`; `kerasbackup_error_io` where there is no
+#' fields `path` and `tensor`, and an older checkpoint that is good, where there
+#' is one, as `good`; `kerasbackup_error_io` where there is no
 #' checkpoint or it cannot be read.
 #' @family looking at backups
 #' @examples
@@ -195,12 +208,7 @@ format.keras_backup <- function(x, ...) {
   total <- sum(x$variables$bytes)
   n <- nrow(x$variables)
   c(
-    paste0("<keras_backup> ", x$dir),
-    paste0(
-      "progress: ", count(x$epoch, "epoch"), " complete",
-      if (isTRUE(x$batch > 0)) paste0(" and ", count(x$batch, "batch", "batches"))
-    ),
-    paste0("saved at: ", format(x$saved_at, "%Y-%m-%d %H:%M:%S", usetz = TRUE)),
+    format_headline(x),
     paste0("variables: ", count(n, "variable"), ", ", format_bytes(total)),
     if (length(x$versions) > 0) {
       paste0(
@@ -213,6 +221,17 @@ format.keras_backup <- function(x, ...) {
       "  ", basename(x$files$path), "  ",
       vapply(x$files$bytes, format_bytes, "")
     )
+  )
+}
+
+format_headline <- function(x) {
+  c(
+    paste0("<keras_backup> ", x$dir),
+    paste0(
+      "progress: ", count(x$epoch, "epoch"), " complete",
+      if (isTRUE(x$batch > 0)) paste0(" and ", count(x$batch, "batch", "batches"))
+    ),
+    paste0("saved at: ", format(x$saved_at, "%Y-%m-%d %H:%M:%S", usetz = TRUE))
   )
 }
 
@@ -231,7 +250,146 @@ as.data.frame.keras_backup <- function(x, ...) {
   variables
 }
 
+#' @export
+summary.keras_backup <- function(object, ...) {
+  variables <- object$variables
+  # What stands before the first slash: variables, optimizer, callbacks, ...
+  part <- sub("/.*", "", variables$name)
+  parts <- unique(part)
+  logs <- object$history[-1]
+  structure(
+    list(
+      dir = object$dir,
+      epoch = object$epoch,
+      batch = object$batch,
+      saved_at = object$saved_at,
+      logs = data.frame(
+        log = names(logs),
+        last = vapply(logs, function(x) x[length(x)][1], 0, USE.NAMES = FALSE),
+        lowest = vapply(logs, extreme(min), 0, USE.NAMES = FALSE),
+        highest = vapply(logs, extreme(max), 0, USE.NAMES = FALSE)
+      ),
+      parts = data.frame(
+        part = parts,
+        variables = as.integer(table(factor(part, parts))),
+        bytes = vapply(parts, function(one) {
+          sum(variables$bytes[part == one])
+        }, 0, USE.NAMES = FALSE)
+      )
+    ),
+    class = "summary.keras_backup"
+  )
+}
+
+#' @export
+format.summary.keras_backup <- function(x, ...) {
+  table_lines <- function(frame) {
+    if (nrow(frame) == 0) {
+      return("  none yet")
+    }
+    frame[] <- lapply(frame, function(column) {
+      if (is.numeric(column)) signif(column, 5) else column
+    })
+    paste0("  ", utils::capture.output(print(frame, row.names = FALSE)))
+  }
+  parts <- x$parts
+  parts$bytes <- vapply(parts$bytes, format_bytes, "")
+  c(
+    format_headline(x), "logs:", table_lines(x$logs), "variables:",
+    table_lines(parts)
+  )
+}
+
+#' @export
+print.summary.keras_backup <- function(x, ...) {
+  cat(format(x, ...), sep = "\n")
+  invisible(x)
+}
+
+#' Plot a backup
+#'
+#' Draws the losses over the epochs of the whole run so far, and where in it the
+#' checkpoints are that training can go on from.
+#'
+#' @param x What [backup_info()] returns.
+#' @param logs Character, the logs to draw; by default the loss, and the
+#'   validation loss where there is one. [backup_history()] has their names.
+#' @param xlab,ylab,main Titles.
+#' @param ... Further arguments for [graphics::matplot()].
+#' @return Invisibly a data frame with one row a checkpoint: `epoch` and `batch`,
+#'   and `at`, where its line is. One that was saved between the end of an epoch
+#'   and the next is drawn half way.
+#' @section Errors:
+#' `kerasbackup_error_argument` where there is no such log, or no epoch is
+#' complete.
+#' @family looking at backups
+#' @examples
+#' dir <- system.file("extdata", "example-backup", package = "kerasbackup")
+#' plot(backup_info(dir))
+#' @export
+plot.keras_backup <- function(x, logs = NULL, ..., xlab = "epoch", ylab = NULL,
+                              main = "Training so far") {
+  known <- names(x$history)[-1]
+  logs <- logs %||% intersect(c("loss", "val_loss"), known)
+  check_logs(logs, known, nrow(x$history))
+  saves <- x$files[!is.na(x$files$epoch), c("epoch", "batch")]
+  saves$at <- saves$epoch + (saves$batch > 0) / 2
+  rownames(saves) <- NULL
+  graphics::matplot(
+    x$history$epoch, as.matrix(x$history[logs]),
+    type = "b", pch = 19, lty = 1, cex = 0.6, col = seq_along(logs),
+    xlim = range(x$history$epoch, saves$at),
+    xlab = xlab, ylab = ylab %||% paste(logs, collapse = ", "), main = main, ...
+  )
+  graphics::abline(v = saves$at, lty = "dashed", col = "grey40")
+  graphics::legend(
+    "topright",
+    legend = c(logs, "checkpoint"),
+    col = c(seq_along(logs), "grey40"),
+    lty = c(rep(1, length(logs)), 2), bty = "n"
+  )
+  invisible(saves)
+}
+
 # Helpers -----------------------------------------------------------------
+
+# A function that gives `of` the values that are numbers, or `NA`.
+extreme <- function(of) {
+  function(x) if (all(is.na(x))) NA_real_ else of(x, na.rm = TRUE)
+}
+
+as_count <- function(text) as.integer(text %||% NA)
+
+older_metadata <- function(path) {
+  tryCatch(
+    backup_manifest(path)$metadata,
+    # That it cannot be used is for backup_verify() to say.
+    kerasbackup_error = function(e) list()
+  )
+}
+
+check_logs <- function(logs, known, epochs, call = rlang::caller_env()) {
+  unknown <- setdiff(logs, known)
+  if (epochs == 0 || length(logs) == 0 || length(unknown) > 0) {
+    stop_argument(
+      c(
+        "There is nothing to draw.",
+        x = if (epochs == 0) {
+          "No epoch is complete."
+        } else if (length(unknown) > 0) {
+          paste0("There is no log ", paste0("`", unknown, "`", collapse = ", "), ".")
+        } else {
+          "There is no log `loss`."
+        },
+        i = if (epochs > 0) {
+          paste0("Logs: ", paste0("`", known, "`", collapse = ", "), ".")
+        }
+      ),
+      "logs",
+      call
+    )
+  }
+}
 
 backup_files <- function(dir) {
   files <- store_list(dir)
@@ -245,7 +403,8 @@ backup_files <- function(dir) {
 # and delete this one meanwhile: then the next one it is.
 #
 # @param read function of the path.
-# @return list(files, value): the checkpoints, and what `read` returned.
+# @return list(files, value): the checkpoints, and what `read` returned. The error
+#   for a damaged one names the next that is good, as restoring would find it.
 read_newest <- function(dir, read, attempts = 10) {
   for (attempt in seq_len(attempts)) {
     files <- backup_files(dir)
@@ -254,12 +413,31 @@ read_newest <- function(dir, read, attempts = 10) {
       kerasbackup_error_io = function(e) {
         gone <- identical(e$errno, "ENOENT") && attempt < attempts
         if (!gone) rlang::cnd_signal(e)
+      },
+      kerasbackup_error_corrupt = function(e) {
+        rlang::cnd_signal(with_good(e, newest_good(files$path[-1])))
       }
     )
     if (!is.null(result)) {
       return(result)
     }
   }
+}
+
+newest_good <- function(paths) {
+  for (path in paths) {
+    good <- tryCatch(
+      {
+        backup_manifest(path)
+        store_verify(path)
+      },
+      kerasbackup_error = function(e) FALSE
+    )
+    if (good) {
+      return(path)
+    }
+  }
+  NULL
 }
 
 backup_manifest <- function(path) {

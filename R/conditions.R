@@ -150,6 +150,18 @@ warn_fallback <- function(skipped, used) {
   )
 }
 
+# Adds to the error for a damaged checkpoint which older one is good.
+with_good <- function(error, good) {
+  if (!is.null(good)) {
+    error$good <- good
+    error$body <- c(error$body, i = paste0(
+      "The checkpoint before it, ", quote_path(good), ", is good: training ",
+      "would go on from that."
+    ))
+  }
+  error
+}
+
 # A save failed and training goes on (I4), or has ended meanwhile.
 #
 # @param has_checkpoint whether there is an earlier one to go back to.

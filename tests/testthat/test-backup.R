@@ -185,3 +185,114 @@ test_that("a checkpoint that is replaced while it is read is read anew", {
   expect_length(seen, 2)
   expect_false(first %in% result$files$path)
 })
+
+test_that("I5: a damaged newest names the older one that is good", {
+  dir <- withr::local_tempdir()
+  fields <- example_fields()
+  save_backup(dir, fields = fields)
+  fields$epoch <- "4"
+  newest <- save_backup(dir, fields = fields, keep = 2L)
+  older <- store_list(dir)$path[[2]]
+  whole <- readBin(newest, "raw", file.size(newest))
+  verbs <- list(backup_info, backup_verify, backup_history, backup_read)
+  flip_bit(newest, 20)
+  for (verb in verbs) {
+    error <- expect_error(verb(dir), class = "kerasbackup_error_corrupt")
+    expect_equal(error$good, older)
+    expect_match(conditionMessage(error), newest, fixed = TRUE)
+    expect_match(
+      conditionMessage(error), paste0("'", older, "', is good"), fixed = TRUE
+    )
+  }
+  # A byte of the data of the older one: its header alone does not make it good.
+  flip_bit(older, file.size(older) - 100)
+  for (verb in verbs) {
+    error <- expect_error(verb(dir), class = "kerasbackup_error_corrupt")
+    expect_null(error$good)
+    expect_no_match(conditionMessage(error), "is good")
+  }
+  writeBin(whole, newest)
+  expect_equal(backup_info(dir)$files$epoch, c(4L, 3L))
+  flip_bit(older, 20)
+  expect_equal(backup_info(dir)$files$epoch, c(4L, NA))
+})
+
+test_that("a keras_backup has a summary", {
+  dir <- withr::local_tempdir()
+  fields <- example_fields()
+  fields$history <-
+    "{\"epoch\":[0,1,2],\"loss\":[0.5,0.125,0.25],\"mae\":[null,\"NaN\",3]}"
+  save_backup(dir, fields = fields)
+  summary <- summary(backup_info(dir))
+  expect_s3_class(summary, "summary.keras_backup")
+  expect_equal(
+    summary$logs,
+    data.frame(
+      log = c("loss", "mae"), last = c(0.25, 3), lowest = c(0.125, 3),
+      highest = c(0.5, 3)
+    )
+  )
+  expect_equal(
+    summary$parts,
+    data.frame(
+      part = c("variables", "optimizer"), variables = c(4L, 1L),
+      bytes = c(36, 4)
+    )
+  )
+  expect_snapshot(
+    print(summary),
+    transform = function(lines) sub("> .*", "> <dir>", lines)
+  )
+  save_backup(dir, fields = list(epoch = "0"))
+  expect_match(format(summary(backup_info(dir))), "none yet", all = FALSE)
+})
+
+# What a plot consists of: the calls of the graphics engine, with arguments.
+drawn <- function(expr) {
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  grDevices::dev.control("enable")
+  value <- expr
+  calls <- lapply(grDevices::recordPlot()[[1]], function(one) one[[2]])
+  names(calls) <- vapply(calls, function(one) one[[1]]$name, "")
+  list(value = value, calls = calls, usr = graphics::par("usr"))
+}
+
+test_that("a keras_backup draws its losses and where its checkpoints are", {
+  dir <- withr::local_tempdir()
+  fields <- example_fields()
+  fields$history <-
+    "{\"epoch\":[0,1,2],\"loss\":[8,4,2],\"val_loss\":[9,5,3],\"mae\":[1,1,1]}"
+  save_backup(dir, fields = fields)
+  fields$batch <- "7"
+  save_backup(dir, fields = fields, keep = 2L)
+  info <- backup_info(dir)
+  plot <- drawn(plot(info))
+  expect_equal(
+    plot$value,
+    data.frame(epoch = c(3L, 3L), batch = c(7L, 0L), at = c(3.5, 3))
+  )
+  points <- plot$calls[names(plot$calls) == "C_plotXY"]
+  expect_equal(points[[1]][[2]]$x, 1:3)
+  expect_equal(points[[1]][[2]]$y, c(8, 4, 2))
+  expect_equal(points[[2]][[2]]$y, c(9, 5, 3))
+  expect_length(points, 2)
+  lines <- plot$calls[names(plot$calls) == "C_abline"]
+  expect_true(any(vapply(lines, function(one) identical(one[[5]], c(3.5, 3)), NA)))
+  # All of it is within the axes.
+  expect_lt(plot$usr[[1]], 1)
+  expect_gt(plot$usr[[2]], 3.5)
+
+  points <- drawn(plot(info, logs = "mae"))$calls
+  points <- points[names(points) == "C_plotXY"]
+  expect_equal(points[[1]][[2]]$y, c(1, 1, 1))
+  expect_error(
+    drawn(plot(info, logs = "acc")), "There is no log `acc`",
+    class = "kerasbackup_error_argument"
+  )
+  save_backup(dir, fields = list(epoch = "0"))
+  expect_error(
+    drawn(plot(backup_info(dir))), "No epoch is complete",
+    class = "kerasbackup_error_argument"
+  )
+})
