@@ -197,7 +197,7 @@ backup_delete <- function(dir) {
   lock <- lock_acquire(dir)
   on.exit(lock_release(lock))
   deleted <- store_delete(dir)
-  lock_unlink(dir, keep_dir = TRUE)
+  lock_remove_files(lock, keep_dir = TRUE)
   invisible(deleted)
 }
 

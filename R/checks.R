@@ -171,5 +171,6 @@ absolute_path <- function(path) {
   if (!is_absolute) {
     path <- file.path(getwd(), path)
   }
-  sub("(?<=.)[/\\\\]+$", "", path, perl = TRUE)
+  # "/" and "C:/" are roots with the slash, and something else without.
+  sub("(?<=[^/\\\\:])[/\\\\]+$", "", path, perl = TRUE)
 }

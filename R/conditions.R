@@ -110,7 +110,8 @@ store_failure_message <- function(failure, tensor = NULL) {
 foreign_message <- function(failure) {
   c(
     paste0(
-      quote_path(failure$path), " has the name of a checkpoint, but is none."
+      quote_path(failure$path), " has the name of a checkpoint, but is no file ",
+      "of ours."
     ),
     x = failure_cause(failure),
     i = paste(
@@ -343,10 +344,6 @@ errno_hint <- function(errno) {
     EACCES = ,
     EPERM = "Check who may write to the directory.",
     EROFS = "The file system is read-only; choose another `backup_dir`.",
-    ELOOP = paste(
-      "It is a link, which is not followed. Put the file itself in its place,",
-      "or remove the link to start anew."
-    ),
     EIO = "The disk reported an error; choose another `backup_dir`.",
     NULL
   )

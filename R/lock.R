@@ -90,8 +90,14 @@ lock_drop <- function(lock) {
 
 # Removes the lock's own files, and the directory where we made it and nothing
 # is left in it. Only for its holder, before lock_release().
-lock_remove_files <- function(lock) {
-  lock_unlink(lock$dir, keep_dir = !lock$made_dir)
+lock_remove_files <- function(lock, keep_dir = !lock$made_dir) {
+  if (.Platform$OS.type == "windows" && !is.null(lock$handle)) {
+    # An open file cannot be removed there. Nor can another process's: who locks
+    # it now keeps it.
+    filelock::unlock(lock$handle)
+    lock$handle <- NULL
+  }
+  lock_unlink(lock$dir, keep_dir = keep_dir)
 }
 
 # @return list(pid, host, started, made_dir), or NULL.
@@ -227,10 +233,9 @@ lock_unlink <- function(dir, keep_dir) {
   if (store_is_file(lock) && file.size(lock) == 0) {
     unlink(lock)
   }
-  empty <- length(list.files(dir, all.files = TRUE, no.. = TRUE)) == 0
-  if (!keep_dir && empty && !is_link(dir)) {
-    # Not unlink(): this fails where somebody has just put a file there.
-    suppressWarnings(file.remove(dir))
+  if (!keep_dir) {
+    # Fails where anything is in it, even if it has just been put there.
+    store_unmake_dir(dir)
   }
   invisible()
 }

@@ -254,6 +254,16 @@ store_file_id <- function(path) {
   .Call(ffi_file_id, path)
 }
 
+#' Remove a directory if it is empty
+#'
+#' R's own functions remove no directory on Windows, or one with what is in it.
+#' @param dir <character(1)>
+#' @return <logical(1)> whether it is gone; a link to a directory stays
+#' @noRd
+store_unmake_dir <- function(dir) {
+  .Call(ffi_directory_unmake, dir)
+}
+
 #' The words of the system, in its language, for errors of a kind
 #' @param names <character> "ENOLCK" and the like
 #' @return <character> `NA` for one that there is not

@@ -734,6 +734,11 @@ SEXP ffi_file_id(SEXP path) {
   return text_out(text, CE_NATIVE);
 }
 
+SEXP ffi_directory_unmake(SEXP path) {
+  return Rf_ScalarLogical(is_text(path) &&
+                          ck_directory_unmake(path_in(path)) == 0);
+}
+
 SEXP ffi_errno_text(SEXP name) {
   int sys = is_text(name) ? ck_errno_value(CHAR(STRING_ELT(name, 0))) : 0;
   return Rf_ScalarString(sys == 0 ? NA_STRING : Rf_mkChar(strerror(sys)));

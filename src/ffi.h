@@ -30,6 +30,7 @@ SEXP ffi_raw_address(SEXP x);
 SEXP ffi_trailer_size(SEXP data_bytes);
 SEXP ffi_path_is_file(SEXP path);
 SEXP ffi_file_id(SEXP path);
+SEXP ffi_directory_unmake(SEXP path);
 SEXP ffi_errno_text(SEXP name);
 
 /* Ends every background thread, after the saves under way; their stores count

@@ -29,6 +29,7 @@ static const R_CallMethodDef entries[] = {
     ENTRY(ffi_trailer_size, 1),
     ENTRY(ffi_path_is_file, 1),
     ENTRY(ffi_file_id, 1),
+    ENTRY(ffi_directory_unmake, 1),
     ENTRY(ffi_errno_text, 1),
     {NULL, NULL, 0},
 };

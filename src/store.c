@@ -338,24 +338,28 @@ cleanup:
 
 /* ---- Restoring ---------------------------------------------------------- */
 
-/* A file that was never ours is another matter than a damaged one of ours, and
- * has another remedy. */
-static void foreign_name(ck_vfs *vfs, const char *path, ck_error *err) {
+/* What was never a checkpoint is another matter than a damaged one, or one that
+ * cannot be read, and has another remedy. */
+static void foreign_name(ck_vfs *vfs, const char *path, ck_status *status,
+                         ck_error *err) {
   ck_file_info info;
   ck_error ignored;
+  const char *cause = NULL;
   bool ours = true;
-  if (ck_path_is_ours(vfs, path, false, &ours, &ignored) != CK_OK || ours ||
-      ck_path_lookup(vfs, path, &info, &ignored) != CK_OK) {
+  if (ck_path_lookup(vfs, path, &info, &ignored) != CK_OK) {
     return;
   }
   if (!info.regular) {
-    ck_error_set(err, CK_ERR_CORRUPT, "identify", path, 0,
-                 "It is not a regular file");
-  } else if (info.size == 0) {
-    ck_error_set(err, CK_ERR_CORRUPT, "identify", path, 0, "It is empty");
-  } else {
-    ck_error_set(err, CK_ERR_CORRUPT, "identify", path, 0,
-                 "It neither begins nor ends as a checkpoint does");
+    cause = "It is a link, a directory or the like, which is not followed";
+  } else if (*status == CK_ERR_CORRUPT &&
+             ck_path_is_ours(vfs, path, false, &ours, &ignored) == CK_OK &&
+             !ours) {
+    cause = info.size == 0 ? "It is empty"
+                           : "It neither begins nor ends as a checkpoint does";
+  }
+  if (cause != NULL) {
+    *status =
+        ck_error_set(err, CK_ERR_CORRUPT, "identify", path, 0, "%s", cause);
   }
 }
 
@@ -370,8 +374,8 @@ static ck_status image_read(ck_vfs *vfs, const char *path,
   CK_TRY(ck_stream_read(&file, depth, generation, image, err));
 cleanup:
   (void)ck_file_close(&file, &ignored);
-  if (status == CK_ERR_CORRUPT) {
-    foreign_name(vfs, path, err);
+  if (status == CK_ERR_CORRUPT || status == CK_ERR_IO) {
+    foreign_name(vfs, path, &status, err);
   }
   return status;
 }

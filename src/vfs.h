@@ -88,6 +88,10 @@ struct ck_vfs {
 /* The real one. Static; never freed; safe on any thread. */
 ck_vfs *ck_vfs_system(void);
 
+/* Remove a directory that is empty; any other stays, and so does a link to one.
+ * No operation of a store: that never removes its directory. */
+int ck_directory_unmake(const char *path);
+
 /* Processes, beside the files because they too are the operating system's. */
 uint64_t ck_process_self(void);
 bool ck_process_alive(uint64_t pid); /* true where one cannot know */

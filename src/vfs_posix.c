@@ -272,6 +272,10 @@ ck_vfs *ck_vfs_system(void) {
   return &system_vfs;
 }
 
+int ck_directory_unmake(const char *path) {
+  return rmdir(path) == 0 ? 0 : errno;
+}
+
 uint64_t ck_process_self(void) {
   return (uint64_t)getpid();
 }

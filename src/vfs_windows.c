@@ -79,40 +79,66 @@ static int last_error(void) {
   }
 }
 
-/* UTF-8 to a wide path of any length; to be freed. 0 or an errno value. */
-static int wide_path(const char *path, wchar_t **out) {
-  static const wchar_t prefix[] = L"\\\\?\\";
-  int n = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);
-  wchar_t *wide;
-  wchar_t *full;
-  DWORD n_full;
+static int utf8_to_wide(const char *text, wchar_t **out) {
+  int n = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, NULL, 0);
   if (n <= 0) {
     return EINVAL;
   }
-  wide = malloc((size_t)n * sizeof *wide);
-  if (wide == NULL) {
+  *out = malloc((size_t)n * sizeof **out);
+  if (*out == NULL) {
     return ENOMEM;
   }
-  (void)MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, wide, n);
-  if (n < PLAIN_MAX || wcsncmp(wide, L"\\\\", 2) == 0) {
+  (void)MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, *out, n);
+  return 0;
+}
+
+/* UTF-8 to a wide path of any length; to be freed. 0 or an errno value. */
+static int wide_path(const char *path, wchar_t **out) {
+  /* Room in front of the path, so that a prefix fits. */
+  enum { ROOM = 8 };
+  wchar_t *wide;
+  wchar_t *full = NULL;
+  wchar_t *from;
+  DWORD n;
+  int sys = utf8_to_wide(path, &wide);
+  if (sys != 0) {
+    return sys;
+  }
+  for (wchar_t *at = wide; *at != L'\0'; at++) {
+    if (*at == L'/') {
+      *at = L'\\';
+    }
+  }
+  /* One with a prefix is taken as it is. */
+  if (wcsncmp(wide, L"\\\\?\\", 4) == 0 || wcsncmp(wide, L"\\\\.\\", 4) == 0) {
     *out = wide;
     return 0;
   }
-  n_full = GetFullPathNameW(wide, 0, NULL, NULL);
-  full = n_full == 0 ? NULL : malloc((n_full + 8) * sizeof *full);
+  n = GetFullPathNameW(wide, 0, NULL, NULL);
+  full = n == 0 ? NULL : malloc((ROOM + (size_t)n) * sizeof *full);
   if (full == NULL) {
+    sys = n == 0 ? last_error() : ENOMEM;
     free(wide);
-    return ENOMEM;
+    return sys;
   }
-  memcpy(full, prefix, 4 * sizeof *full);
-  n_full = GetFullPathNameW(wide, n_full, full + 4, NULL);
-  if (n_full == 0) {
-    int sys = last_error();
+  from = full + ROOM;
+  n = GetFullPathNameW(wide, n, from, NULL);
+  if (n == 0) {
+    sys = last_error();
     free(wide);
     free(full);
     return sys;
   }
   free(wide);
+  if (n >= PLAIN_MAX && wcsncmp(from, L"\\\\", 2) == 0) {
+    /* A share: \\server\share becomes \\?\UNC\server\share. */
+    from -= 6;
+    memcpy(from, L"\\\\?\\UNC", 7 * sizeof *from);
+  } else if (n >= PLAIN_MAX) {
+    from -= 4;
+    memcpy(from, L"\\\\?\\", 4 * sizeof *from);
+  }
+  memmove(full, from, (wcslen(from) + 1) * sizeof *full);
   *out = full;
   return 0;
 }
@@ -375,6 +401,25 @@ ck_vfs *ck_vfs_system(void) {
       true,
   };
   return &system_vfs;
+}
+
+int ck_directory_unmake(const char *path) {
+  wchar_t *wide;
+  DWORD attributes;
+  int sys = wide_path(path, &wide);
+  if (sys != 0) {
+    return sys;
+  }
+  attributes = GetFileAttributesW(wide);
+  if (attributes == INVALID_FILE_ATTRIBUTES) {
+    sys = last_error();
+  } else if ((attributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0) {
+    sys = ENOTDIR; /* it would take the link away */
+  } else if (!RemoveDirectoryW(wide)) {
+    sys = last_error();
+  }
+  free(wide);
+  return sys;
 }
 
 uint64_t ck_process_self(void) {

@@ -1,18 +1,24 @@
 /* fixture.c: see fixture.h. */
 #define _GNU_SOURCE
+#ifdef _WIN32
+#define _WIN32_WINNT 0x0601
+#endif
 #include "fixture.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#ifdef _WIN32
+#include <windows.h>
+#endif
 
 #include "crc32c.h"
+#include "posix.h"
+
+#ifndef O_BINARY
+#define O_BINARY 0
+#endif
 
 static char root[512];
 static char dirs[200][600];
@@ -69,7 +75,18 @@ void fixture_clear(const char *dir) {
   }
 }
 
+#ifdef _WIN32
+static HANDLE suspended;
+#endif
+
 void fixture_end(void) {
+#ifdef _WIN32
+  if (suspended != NULL) {
+    TerminateProcess(suspended, 0);
+    CloseHandle(suspended);
+    suspended = NULL;
+  }
+#endif
   if (root[0] != '\0') {
     fixture_clear(root);
     (void)rmdir(root);
@@ -197,7 +214,7 @@ void file_put(const char *path, const void *data, size_t n) {
 
 void file_flip(const char *path, uint64_t bit) {
   uint8_t byte;
-  int fd = open(path, O_RDWR | O_CLOEXEC);
+  int fd = open(path, O_RDWR | O_CLOEXEC | O_BINARY);
   if (fd < 0 || pread(fd, &byte, 1, (off_t)(bit / 8)) != 1) {
     stop(path);
   }
@@ -296,6 +313,52 @@ int count_temps(const char *dir, uint64_t generation) {
   return n;
 }
 
+#ifdef _WIN32
+
+int count_descriptors(void) {
+  DWORD n = 0;
+  return GetProcessHandleCount(GetCurrentProcess(), &n) ? (int)n : -1;
+}
+
+/* The number of a process that was started in order to be suspended for ever,
+ * or to be ended at once. */
+static long process_number(bool alive) {
+  char command[] = "cmd.exe /c exit";
+  STARTUPINFOA how;
+  PROCESS_INFORMATION process;
+  memset(&how, 0, sizeof how);
+  how.cb = sizeof how;
+  if (!CreateProcessA(NULL, command, NULL, NULL, FALSE, CREATE_SUSPENDED, NULL,
+                      NULL, &how, &process)) {
+    stop("CreateProcess");
+  }
+  if (!alive) {
+    TerminateProcess(process.hProcess, 0);
+    WaitForSingleObject(process.hProcess, INFINITE);
+  } else {
+    suspended = process.hProcess;
+  }
+  CloseHandle(process.hThread);
+  if (!alive) {
+    CloseHandle(process.hProcess);
+  }
+  return (long)process.dwProcessId;
+}
+
+long dead_pid(void) {
+  return process_number(false);
+}
+
+long living_pid(void) {
+  static long pid;
+  if (pid == 0) {
+    pid = process_number(true);
+  }
+  return pid;
+}
+
+#else
+
 int count_descriptors(void) {
   int n = 0;
   for (int fd = 0; fd < 256; fd++) {
@@ -314,3 +377,10 @@ long dead_pid(void) {
   }
   return (long)child;
 }
+
+/* There is always a first process. */
+long living_pid(void) {
+  return 1;
+}
+
+#endif

@@ -64,4 +64,7 @@ int count_descriptors(void);
 /* The number of a process that is not there. */
 long dead_pid(void);
 
+/* The number of a process that is there until fixture_end(), and is not ours. */
+long living_pid(void);
+
 #endif

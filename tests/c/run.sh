@@ -1,10 +1,10 @@
 #!/bin/sh
 # Build the core without R, and run the test programs.
 #
-#   CC=... CFLAGS=... RUNNER=... SRC=... sh run.sh BUILD_DIR [test_x.c ...]
+#   CC=... CFLAGS=... RUNNER=... SRC=... EXE=... sh run.sh BUILD_DIR [test_x.c ...]
 #
-# RUNNER stands in front of each program (valgrind ...). No file names reach
-# make, so that paths may have spaces in them.
+# RUNNER stands in front of each program (valgrind ...), EXE behind its name. No
+# file names reach make, so that paths may have spaces in them.
 set -u
 cd "$(dirname "$0")" || exit 2
 build=$1
@@ -15,7 +15,8 @@ mkdir -p "$build" || exit 2
 
 flags="-std=c11 -pthread -Wall -Wextra -Wpedantic -Werror ${CFLAGS:--O2 -g}"
 rm -f "$build"/*.o
-for file in "$src"/*.c tap.c fixture.c gate.c vfs_memory.c vfs_record.c; do
+for file in "$src"/*.c tap.c posix.c fixture.c gate.c vfs_memory.c \
+  vfs_record.c; do
   case $file in
     */init.c | */ffi.c) continue ;;
   esac
@@ -26,7 +27,7 @@ done
 
 failed=0
 for file; do
-  program="$build/$(basename "$file" .c)"
+  program="$build/$(basename "$file" .c)${EXE:-}"
   # shellcheck disable=SC2086
   ${CC:-cc} $flags -I "$src" "$file" "$build"/*.o -o "$program" || exit 2
   echo "# $(basename "$program")"

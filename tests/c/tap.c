@@ -20,6 +20,12 @@ bool ok(bool passed, const char *format, ...) {
   return passed;
 }
 
+void skip(const char *name, const char *reason) {
+  n_tests++;
+  printf("ok %d - %s # SKIP %s\n", n_tests, name, reason);
+  fflush(stdout);
+}
+
 void note(const char *format, ...) {
   va_list args;
   printf("# ");

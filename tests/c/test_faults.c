@@ -8,10 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "fixture.h"
+#include "posix.h"
 #include "tap.h"
 
 #define OPS_MAX 300
@@ -437,6 +436,43 @@ static void delete_faults(void) {
   }
 }
 
+/* The save that is killed in front of operation `n`, in a process of its own. */
+static int killed_save(const char *dir, uint64_t n) {
+  ck_fault fault;
+  ck_store *store;
+  ck_error err;
+  int status;
+  ck_fault_init(&fault, ck_vfs_system());
+  fault.kill_at = n;
+  status = ck_store_open(&store, &fault.vfs, dir, 1, &err) != CK_OK ||
+           tensors_save(store, &content[1], NULL, &err) != CK_OK;
+  ck_store_close(store);
+  return status;
+}
+
+/* Its exit status, -1 if it was killed. */
+#if HAS_FORK
+static int process_run(const char *dir, uint64_t n) {
+  int status;
+  pid_t child = fork();
+  if (child == 0) {
+    _exit(killed_save(dir, n));
+  }
+  if (waitpid(child, &status, 0) != child) {
+    exit(2);
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+#else
+static int process_run(const char *dir, uint64_t n) {
+  char arguments[1200];
+  int status;
+  snprintf(arguments, sizeof arguments, "%" PRIu64 " \"%s\"", n, dir);
+  status = posix_run_self(arguments);
+  return status == 137 ? -1 : status;
+}
+#endif
+
 /* kill -9 in front of each operation of a save. */
 static void kills(void) {
   const char *dir = fixture_dir();
@@ -446,29 +482,14 @@ static void kills(void) {
   for (; n < OPS_MAX; n++) {
     int status;
     int which;
-    pid_t child;
     fixture_clear(dir);
     fixture_save(dir, 1, &content[0]);
-    child = fork();
-    if (child == 0) {
-      ck_fault fault;
-      ck_store *store;
-      ck_error err;
-      ck_fault_init(&fault, ck_vfs_system());
-      fault.kill_at = n;
-      status = ck_store_open(&store, &fault.vfs, dir, 1, &err) != CK_OK ||
-               tensors_save(store, &content[1], NULL, &err) != CK_OK;
-      ck_store_close(store);
-      _exit(status);
-    }
-    if (waitpid(child, &status, 0) != child) {
-      exit(2);
-    }
+    status = process_run(dir, n);
     which = fixture_load(dir, content, 2);
     bad += which < 0;
     bad_sweep += count_temps(dir, 0) != 0; /* fixture_load() opened a store */
-    if (WIFEXITED(status)) {
-      bad += WEXITSTATUS(status) != 0 || which != 1;
+    if (status >= 0) {
+      bad += status != 0 || which != 1;
       break;
     }
   }
@@ -479,10 +500,13 @@ static void kills(void) {
   ok(bad_sweep == 0, "... and the next session sweeps what was left");
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   uint64_t sizes[] = {40, 0, 33};
   for (unsigned i = 0; i < 4; i++) {
     content[i] = tensors_new(sizes, 3, i + 1);
+  }
+  if (argc == 3) {
+    return killed_save(argv[2], strtoull(argv[1], NULL, 10));
   }
   save_faults();
   interrupted_once();

@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "fixture.h"
 #include "format.h"
+#include "posix.h"
 #include "tap.h"
 
 static ck_store *open_store(ck_vfs *vfs, const char *dir, unsigned keep) {
@@ -29,6 +28,16 @@ static void arm(ck_fault *fault, ck_fault_op op, int sys) {
   fault->n_ops = 0;
   fault->fail_at = 1;
   fault->fail_with = sys;
+}
+
+/* Where space cannot be reserved, as under wine, it is counted instead. */
+static void space_ignore(char *text) {
+  static const char wanted[] = "|reserve T|space|";
+  char *found = HAS_POSIX ? NULL : strstr(text, wanted);
+  if (found != NULL) {
+    char *from = found + strlen("|reserve T|space");
+    memmove(found + strlen("|reserve T"), from, strlen(from) + 1);
+  }
 }
 
 /* "create T|write T|..." with T for the temporary file and the generation for
@@ -57,6 +66,7 @@ static const char *trace_text(const ck_fault *fault, size_t from) {
     }
     strcpy(last, text);
   }
+  space_ignore(out);
   return out;
 }
 
@@ -112,6 +122,7 @@ static void commit_order(void) {
 static void rotation(void) {
   const char *one = fixture_dir();
   const char *two = fixture_dir();
+  char name[200];
   tensors t = tensors_one(100, 1);
   ck_error err;
   ck_store *store = open_store(ck_vfs_system(), one, 1);
@@ -143,7 +154,9 @@ static void rotation(void) {
   (void)tensors_save(store, &t, NULL, &err);
   ok(strcmp(generations(two), "41 42") == 0,
      "I3: the next number is above any that a name in the directory has");
-  file_put(at(two, "backup-000000000090.1-0123456789abcdef.tmp"), "x", 1);
+  snprintf(name, sizeof name, "backup-000000000090.%ld-0123456789abcdef.tmp",
+           living_pid());
+  file_put(at(two, name), "x", 1);
   (void)tensors_save(store, &t, NULL, &err);
   ok(strcmp(generations(two), "41 91") == 0, "temporary names count as well");
   file_put(at_generation(two, CK_GENERATION_MAX), "not ours", 8);
@@ -251,6 +264,11 @@ static void things_that_are_no_files(void) {
   ck_store *store;
   ck_loaded loaded = {0};
   ck_error err;
+  if (!HAS_POSIX) {
+    skip("I7: links and pipes", "there are none here");
+    tensors_free(&t);
+    return;
+  }
   fixture_save(dir, 1, &t);
   fixture_save(outside, 1, &t);
   if (symlink(at_generation(outside, 1), at_generation(dir, 2)) != 0 ||
@@ -322,14 +340,14 @@ static void foreign_files(void) {
   file_put(at(dir, name), "someone else's", 14);
   snprintf(name, sizeof name, "backup-000000000004.%ld-0000000000000000.tmp",
            pid);
-  if (symlink(at_generation(source, 1), at(dir, name)) != 0 ||
-      symlink("/nowhere", at(dir, "dangling")) != 0 ||
+  if ((HAS_POSIX && (symlink(at_generation(source, 1), at(dir, name)) != 0 ||
+                     symlink("/nowhere", at(dir, "dangling")) != 0)) ||
       mkdir(at(dir, "subdirectory"), 0777) != 0) {
     exit(2);
   }
-  /* Process 1 is always there. */
-  file_copy(at_generation(source, 1),
-            at(dir, "backup-000000000004.1-0123456789abcdef.tmp"));
+  snprintf(name, sizeof name, "backup-000000000004.%ld-0123456789abcdef.tmp",
+           living_pid());
+  file_copy(at_generation(source, 1), at(dir, name));
   before = directory_state(dir);
   for (int i = 0; i < 3; i++) {
     fixture_save(dir, 1, &t);
@@ -379,7 +397,7 @@ static void foreign_is_named(void) {
   } cases[] = {
       {"", 0, "identify", "empty"},
       {"someone else's", 14, "identify", "neither begins nor ends"},
-      {NULL, 0, "identify", "not a regular file"},
+      {NULL, 0, "identify", "a directory"},
   };
   tensors t = tensors_one(500, 1);
   ck_loaded loaded = {0};

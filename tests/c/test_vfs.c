@@ -1,7 +1,9 @@
 /* The system's operations themselves, and the way round where a file system
  * cannot refuse to replace. Includes the source to reach it; the names
  * are changed, so that the core beside it keeps its own. */
+#ifndef _WIN32
 #define ck_vfs_system included_vfs_system
+#define ck_directory_unmake included_directory_unmake
 #define ck_process_self included_process_self
 #define ck_process_alive included_process_alive
 #define ck_process_kill_self included_process_kill_self
@@ -76,6 +78,23 @@ static void memory(void) {
 }
 #endif
 
+static void unmaking(void) {
+  const char *dir = fixture_dir();
+  const char *parent = fixture_dir();
+  char link[1200];
+  snprintf(link, sizeof link, "%s/link", parent);
+  file_put(at(dir, "x"), "x", 1);
+  ok(ck_directory_unmake(dir) != 0 && file_exists(at(dir, "x")),
+     "I7: a directory with something in it stays");
+  (void)unlink(at(dir, "x"));
+  if (symlink(dir, link) == 0) {
+    ok(ck_directory_unmake(link) == ENOTDIR && file_exists(link),
+       "I7: so does a link to a directory");
+  }
+  ok(ck_directory_unmake(dir) == 0 && !file_exists(dir),
+     "an empty one is removed");
+}
+
 int main(void) {
   const char *dir = fixture_dir();
   ck_vfs *vfs = ck_vfs_system();
@@ -113,6 +132,18 @@ int main(void) {
      "living, dead and impossible processes are told apart");
   ok(ck_process_nonce() != ck_process_nonce(), "two nonces differ");
   memory();
+  unmaking();
   fixture_end();
   return done();
 }
+
+#else
+
+#include "tap.h"
+
+int main(void) {
+  skip("the operations of POSIX systems", "this is none");
+  return done();
+}
+
+#endif

@@ -6,14 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "fixture.h"
 #include "gate.h"
+#include "posix.h"
 #include "tap.h"
 #include "writer.h"
+
+#if HAS_FORK
+#include <sys/resource.h>
+#endif
 
 #define MIB ((uint64_t)1 << 20)
 #define OPS_MAX 300
@@ -22,6 +24,9 @@
 #if __has_feature(thread_sanitizer)
 #define COUNTS_FAULTS false /* its own memory has faults too */
 #endif
+#endif
+#if !HAS_FORK
+#define COUNTS_FAULTS false /* nobody counts them for a thread */
 #endif
 #ifndef COUNTS_FAULTS
 #define COUNTS_FAULTS true
@@ -246,6 +251,7 @@ static void memory_is_reused(void) {
   tensors_free(&small);
 }
 
+#if HAS_FORK
 static long page_faults(void) {
   struct rusage usage;
   if (getrusage(RUSAGE_THREAD, &usage) != 0) {
@@ -253,6 +259,11 @@ static long page_faults(void) {
   }
   return usage.ru_minflt;
 }
+#else
+static long page_faults(void) {
+  return 0;
+}
+#endif
 
 static void first_save_is_warm(bool planned) {
   const char *dir = fixture_dir();
@@ -317,6 +328,8 @@ static void nothing_to_save(void) {
   end(&s);
   tensors_free(&none);
 }
+
+#if HAS_FORK
 
 /* In a child that was forked while a save was under way. */
 static int forked(session *s, const tensors *t) {
@@ -394,6 +407,18 @@ static void signals_are_for_others(void) {
   gate_free(&g);
   tensors_free(&t);
 }
+
+#else
+
+static void fork_is_harmless(void) {
+  skip("I8: a forked process is refused", "no process can be forked");
+}
+
+static void signals_are_for_others(void) {
+  skip("the thread receives no signals", "there are none here");
+}
+
+#endif
 
 /* What holds of all runs with one errno value. */
 typedef struct tally {
