@@ -2,13 +2,14 @@
 # R CMD build leaves this file out of the package.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo test test-old-keras exactness check lint docs install clean
+.PHONY: help bench demo test test-old-keras test-windows exactness check lint docs install clean
 
 help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
 	@echo '              that was left alone (KERAS_BACKEND=tensorflow, jax, torch)'
 	@echo 'make test     every test (BACKENDS="tensorflow jax torch", FILTER=store)'
 	@echo 'make test-old-keras  real training with Keras 3.3 and 3.6'
+	@echo 'make test-windows    the C core, built for Windows, under wine'
 	@echo 'make check    every test, R CMD check, a third of the exactness table'
 	@echo 'make exactness  all of that table: kill, run again, compare all bits'
 	@echo 'make bench    how long saving takes, beside the limits and others'
@@ -27,6 +28,9 @@ test:
 
 test-old-keras:
 	@tools/test-old-keras
+
+test-windows:
+	@tools/test-windows
 
 exactness:
 	@tools/setup test

@@ -1,19 +1,99 @@
 #!/bin/sh
 # Break the core on purpose, one line at a time, and see a test turn red.
 #
-#   CC=... sh mutate.sh BUILD_DIR [pattern]
+#   CC=... REPORT=file sh mutate.sh BUILD_DIR [pattern]
 #
 # mutations.txt has blocks of three lines and an empty one:
 #   file, and what is broken (file#2 for the line's second occurrence)
 #   the line as it is (leading space does not matter; it must occur once)
 #   the line as it becomes ("-" removes it)
+# A fourth line "hangs: why" allows that a test does not end: else that is no
+# notice taken. The tests run one after the other until one is red, the quick
+# ones first. REPORT gets a line a break: how, file, what, by which test.
 set -u
 cd "$(dirname "$0")" || exit 2
 build=$1
 pattern=${2:-.}
-mkdir -p "$build" || exit 2
+report=${REPORT:-/dev/null}
+limit=${LIMIT:-300}
+tests='names vfs crc32c store format writer powercut faults'
+flags='-std=c11 -pthread -O1 -w'
 survived=0
 killed=0
+hung=0
+tab=$(printf '\t')
+: > "$report"
+
+compile() { # FILE OBJECT
+  # shellcheck disable=SC2086
+  ${CC:-cc} $flags -I "$build/src" -c "$1" -o "$2"
+}
+
+# Everything once; afterwards only what is broken is compiled.
+rm -rf "$build"
+mkdir -p "$build/good" "$build/test" "$build/src" || exit 2
+cp ../../src/*.[ch] "$build/src" || exit 2
+sources=''
+for file in ../../src/*.c tap.c posix.c fixture.c gate.c vfs_memory.c \
+  vfs_record.c; do
+  case $file in
+    */init.c | */ffi.c) continue ;;
+  esac
+  sources="$sources $(basename "$file" .c)"
+  compile "$file" "$build/good/$(basename "$file" .c).o" || exit 2
+done
+for test in $tests; do
+  compile "test_$test.c" "$build/test/test_$test.o" || exit 2
+done
+
+# Which tests are worth running first for a break in this file.
+tests_for() {
+  case $1 in
+    names.c) echo "names $tests" ;;
+    crc32c.c) echo "crc32c $tests" ;;
+    writer.c | thread_*.c) echo "writer store faults" ;;
+    format.c | stream.c) echo "format $tests" ;;
+    *) echo "$tests" ;;
+  esac
+}
+
+# Sets `outcome` and `red`.
+run_tests() { # FILE
+  outcome=survived
+  red=''
+  done_tests=' '
+  for test in $(tests_for "$1"); do
+    case $done_tests in *" $test "*) continue ;; esac
+    done_tests="$done_tests$test "
+    object="$build/test/test_$test.o"
+    if [ "$test" = vfs ]; then
+      # It includes the source.
+      object="$build/test/broken_vfs.o"
+      compile test_vfs.c "$object" || { outcome=build; return; }
+    fi
+    # shellcheck disable=SC2086
+    ${CC:-cc} $flags "$object" $objects -o "$build/test_$test" || {
+      outcome=build
+      return
+    }
+    timeout -k 5 "$limit" "$build/test_$test" > "$build/log" 2>&1
+    code=$?
+    red=$(grep -m 1 '^not ok' "$build/log" | sed 's/^not ok [0-9]* - //')
+    red="test_$test: ${red:-the program ended with status $code}"
+    if [ $code -eq 124 ] || [ $code -eq 137 ]; then
+      if grep -q '^not ok' "$build/log"; then
+        outcome=noticed
+      else
+        outcome=hung
+        red="test_$test did not end in $limit s"
+      fi
+      return
+    elif [ $code -ne 0 ]; then
+      outcome=noticed
+      return
+    fi
+  done
+}
 
 attempt() {
   printf '%s\n' "$what" | grep -q -- "$pattern" || return 0
@@ -21,7 +101,6 @@ attempt() {
   nth=${file#*#}
   file=${file%#*}
   [ "$nth" != "$file" ] || nth=
-  rm -rf "$build/src" && cp -R ../../src "$build/src" || exit 2
   FROM=$from TO=$to NTH=$nth awk '
     BEGIN { from = ENVIRON["FROM"]; to = ENVIRON["TO"]; nth = ENVIRON["NTH"] }
     {
@@ -31,47 +110,72 @@ attempt() {
       else if (to != "-") print to
     }
     END { if (nth == "" ? n != 1 : n < nth) exit 3 }
-  ' "../../src/$file" > "$build/src/$file" || {
-    echo "not ok - $what: the line is not there, or not once"
-    survived=$((survived + 1))
-    return 0
-  }
-  log="$build/log"
-  SRC="$build/src" CC="${CC:-cc}" CFLAGS="-O1 -Wno-error -w" timeout 180 \
-    sh run.sh "$build/out" > "$log" 2>&1
-  code=$?
-  if [ $code -eq 0 ]; then
-    echo "not ok - $what: no test noticed"
-    survived=$((survived + 1))
-  elif [ $code -eq 2 ]; then
-    echo "not ok - $what: did not build"
-    tail -3 "$log"
-    survived=$((survived + 1))
+  ' "../../src/$file" > "$build/src/$file"
+  if [ $? -ne 0 ]; then
+    outcome=stale
   else
-    red=$(grep -m 1 '^not ok' "$log" | sed 's/^not ok [0-9]* - //')
-    echo "ok - $what -> ${red:-the program ended}"
-    killed=$((killed + 1))
+    name=${file%.c}
+    objects="$build/broken.o"
+    for source in $sources; do
+      [ "$source" = "$name" ] || objects="$objects $build/good/$source.o"
+    done
+    if compile "$build/src/$file" "$build/broken.o" 2> "$build/log"; then
+      run_tests "$file"
+    else
+      outcome=build
+    fi
   fi
+  cp "../../src/$file" "$build/src/$file"
+  case $outcome in
+    noticed)
+      echo "ok - $what -> $red"
+      killed=$((killed + 1))
+      ;;
+    hung)
+      if [ -n "$hangs" ]; then
+        red="$red, as it should: $hangs"
+        echo "ok - $what -> $red"
+        hung=$((hung + 1))
+      else
+        echo "not ok - $what: timeout, $red"
+        survived=$((survived + 1))
+      fi
+      ;;
+    stale)
+      echo "not ok - $what: the line is not there, or not once"
+      survived=$((survived + 1))
+      ;;
+    build)
+      echo "not ok - $what: did not build"
+      tail -3 "$build/log"
+      survived=$((survived + 1))
+      ;;
+    survived)
+      echo "not ok - $what: no test noticed"
+      survived=$((survived + 1))
+      ;;
+  esac
+  printf '%s\n' "$outcome${tab}src/$file${tab}${what#* }${tab}$red" >> "$report"
 }
 
-what=''
-from=''
-to=''
+what='' from='' to='' hangs=''
 while IFS= read -r line || [ -n "$line" ]; do
   case $what$line in
     '#'*) continue ;;
   esac
   if [ -z "$line" ]; then
     [ -z "$what" ] || attempt
-    what='' from='' to=''
+    what='' from='' to='' hangs=''
   elif [ -z "$what" ]; then
     what=$line
   elif [ -z "$from" ]; then
     from=$line
-  else
+  elif [ -z "$to" ]; then
     to=$line
+  else
+    hangs=${line#hangs: }
   fi
-done < mutations.txt
+done < "${MUTATIONS:-mutations.txt}"
 [ -z "$what" ] || attempt
-echo "# $killed breaks noticed, $survived not"
+echo "# $killed breaks noticed, $hung hung as declared, $survived not noticed"
 [ $survived -eq 0 ]

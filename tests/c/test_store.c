@@ -399,8 +399,10 @@ static void foreign_is_named(void) {
       {"someone else's", 14, "identify", "neither begins nor ends"},
       {NULL, 0, "identify", "a directory"},
   };
+  static const char letters[200] = "someone else's";
   tensors t = tensors_one(500, 1);
   ck_loaded loaded = {0};
+  ck_fault fault;
   ck_store *store;
   ck_error err;
   const char *dir;
@@ -421,6 +423,15 @@ static void foreign_is_named(void) {
     ck_loaded_clear(&loaded);
     ck_store_close(store);
   }
+  dir = fixture_dir();
+  file_put(at_generation(dir, 3), letters, sizeof letters);
+  ck_fault_init(&fault, ck_vfs_system());
+  store = open_store(&fault.vfs, dir, 1);
+  arm(&fault, CK_OP_READ, EIO);
+  ok(ck_store_load(store, &loaded, &err) == CK_ERR_IO && err.sys == EIO,
+     "what cannot be read may be anything");
+  ck_loaded_clear(&loaded);
+  ck_store_close(store);
   dir = fixture_dir();
   fixture_save(dir, 1, &t);
   file_flip(at_generation(dir, 1), 8 * 600);

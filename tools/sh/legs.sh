@@ -5,12 +5,14 @@
 
 # The C core alone, without R. TARGET is a target of tests/c/Makefile whose
 # programs print "ok ..." and "not ok ..." lines.
-leg_c() { # TARGET
+leg_c() { # TARGET [LIMIT]
+  local limit=${2:-600}
+  set -- "$1"
   local group="c-$1" log="$RESULTS/c-$1.log" status=0 outcome name
   say "C tests: $1"
   # Any compiler with sanitizers will do where there is no clang.
   has clang || set -- "$1" CLANG=cc
-  bounded 600 make -C tests/c "$@" >"$log" 2>&1 || status=$?
+  bounded "$limit" make -C tests/c "$@" >"$log" 2>&1 || status=$?
   while IFS=$'\t' read -r outcome name; do
     record "$outcome" "$group" "$name"
   done < <(awk -v OFS='\t' '
