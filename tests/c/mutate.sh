@@ -93,6 +93,35 @@ run_tests() { # FILE
       return
     fi
   done
+  case $1 in
+    thread_posix.c) run_tsan ;;
+  esac
+}
+
+# What no single run need show: ThreadSanitizer does.
+run_tsan() {
+  ${CLANG:-clang} -std=c11 -pthread -w -O1 -fsanitize=thread -I "$build/src" \
+    $(for source in $sources; do
+      found=
+      for dir in "$build/src" .; do
+        [ -n "$found" ] || [ ! -f "$dir/$source.c" ] || found="$dir/$source.c"
+      done
+      printf '%s\n' "$found"
+    done) test_writer.c -o "$build/tsan_writer" || {
+    outcome=build
+    return
+  }
+  TSAN_OPTIONS=halt_on_error=1 timeout -k 5 "$limit" "$build/tsan_writer" \
+    > "$build/log" 2>&1
+  code=$?
+  if [ $code -eq 124 ] || [ $code -eq 137 ]; then
+    outcome=hung
+    red="test_writer did not end in $limit s under ThreadSanitizer"
+  elif [ $code -ne 0 ]; then
+    outcome=noticed
+    red="test_writer under ThreadSanitizer: $(grep -m 1 'WARNING:\|^not ok' \
+      "$build/log" | sed 's/ (pid=.*//')"
+  fi
 }
 
 attempt() {

@@ -12,6 +12,8 @@
 #include "posix.h"
 #include "tap.h"
 
+static ck_vfs custom; /* the system's, but for what a test changes */
+
 static ck_store *open_store(ck_vfs *vfs, const char *dir, unsigned keep) {
   ck_store *store;
   ck_error err;
@@ -444,6 +446,64 @@ static void foreign_is_named(void) {
   tensors_free(&t);
 }
 
+static int info_changed(ck_vfs *vfs, ck_handle handle, ck_file_info *out) {
+  int sys = ck_vfs_system()->info(vfs, handle, out);
+  out->regular = false;
+  return sys;
+}
+
+/* A file that is another one when it is opened than when it was looked at. */
+static void exchanged(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_name name = {CK_NAME_COMMITTED, 1, 0, 0};
+  ck_error err;
+  bool removed = true;
+  fixture_save(dir, 1, &t);
+  custom = *ck_vfs_system();
+  custom.info = info_changed;
+  ok(ck_directory_remove(&custom, dir, &name, &removed, &err) == CK_OK &&
+         !removed && strcmp(generations(dir), "1") == 0,
+     "I7: what is no plain file when it is opened is not removed");
+  tensors_free(&t);
+}
+
+static int reads_before_end;
+
+static int read_shorter(ck_vfs *vfs, ck_handle handle, uint64_t offset,
+                        void *data, size_t n, size_t *done) {
+  if (reads_before_end-- > 0) {
+    return ck_vfs_system()->read(vfs, handle, offset, data, n, done);
+  }
+  *done = 0;
+  return 0;
+}
+
+/* A file that somebody cuts off while it is read. */
+static void shrunk(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_image image;
+  ck_error err;
+  int bad = 0;
+  int n = 0;
+  fixture_save(dir, 1, &t);
+  custom = *ck_vfs_system();
+  custom.read = read_shorter;
+  for (; n < 20; n++) {
+    reads_before_end = n;
+    if (ck_checkpoint_read(&custom, at_generation(dir, 1), CK_READ_LOAD,
+                           &image, &err) == CK_OK) {
+      ck_image_release(&image);
+      break;
+    }
+    bad += err.status != CK_ERR_CORRUPT || err.op[0] == '\0';
+  }
+  ok(n > 2 && n < 20 && bad == 0,
+     "I5: a file that ends while it is read is damaged, wherever that is");
+  tensors_free(&t);
+}
+
 static void hard_links(void) {
   const char *dir = fixture_dir();
   tensors t = tensors_one(500, 1);
@@ -647,8 +707,6 @@ static void failed_close(void) {
   tensors_free(&t);
 }
 
-static ck_vfs custom;
-
 static int reserve_unsupported(ck_vfs *vfs, ck_handle handle, uint64_t size) {
   (void)vfs;
   (void)handle;
@@ -790,6 +848,8 @@ int main(void) {
   ours_by_content();
   foreign_is_named();
   hard_links();
+  exchanged();
+  shrunk();
   sweep();
   cut_off();
   old_cannot_go();

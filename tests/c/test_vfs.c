@@ -10,7 +10,24 @@
 #define ck_process_nonce included_process_nonce
 #define ck_memory_advise included_memory_advise
 #define ck_memory_available included_memory_available
+#ifdef __linux__
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <unistd.h>
+
+/* A file system without hard links. */
+static int link_fails_with;
+static int link_or_not(const char *from, const char *to) {
+  if (link_fails_with != 0) {
+    errno = link_fails_with;
+    return -1;
+  }
+  return link(from, to);
+}
+#define link link_or_not
 #include "vfs_posix.c"
+#undef link
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +95,64 @@ static void memory(void) {
 }
 #endif
 
+/* What cannot be done must not be taken for done: else nobody would notice that
+ * it never is. */
+static void refusals(void) {
+  const char *dir = fixture_dir();
+  ck_vfs *vfs = included_vfs_system();
+  ck_handle handle;
+  int ends[2];
+  size_t n;
+  char byte = 0;
+  uint64_t space;
+  if (pipe(ends) != 0 || vfs->create(vfs, at(dir, "x"), &handle) != 0) {
+    exit(2);
+  }
+  ok(vfs->sync(vfs, ends[1]) == EINVAL && vfs->sync(vfs, handle) == 0,
+     "I2: a pipe cannot be synced, a file can");
+  ok(vfs->reserve(vfs, handle, UINT64_MAX) == EFBIG &&
+         vfs->reserve(vfs, handle, 0) == 0,
+     "nobody can reserve more than there are addresses; nothing is no wish");
+  ok(vfs->read(vfs, handle, 0, &byte, 1, &n) == EBADF,
+     "what was opened for writing is not read");
+  (void)vfs->close(vfs, handle);
+  ok(vfs->sync(vfs, handle) == EBADF &&
+         vfs->write(vfs, handle, "x", 1, &n) == EBADF &&
+         vfs->close(vfs, handle) == EBADF,
+     "nothing is done with what was closed");
+  ok(vfs->sync_dir(vfs, at(dir, "none")) == ENOENT &&
+         vfs->sync_dir(vfs, at(dir, "x")) == ENOTDIR &&
+         vfs->sync_dir(vfs, dir) == 0,
+     "I2: only a directory is synced as one");
+#if defined(__linux__)
+  ok(vfs->sync_dir(vfs, "/proc") == EINVAL,
+     "I2: that a directory cannot be synced is told");
+#endif
+  ok(vfs->unlink(vfs, at(dir, "none")) == ENOENT &&
+         vfs->list(vfs, at(dir, "none"), NULL, NULL) == ENOENT &&
+         vfs->space(vfs, at(dir, "none"), &space) == ENOENT,
+     "nothing is done to what is not there");
+  (void)close(ends[0]);
+  (void)close(ends[1]);
+}
+
+static void reserving(void) {
+  const char *dir = fixture_dir();
+  ck_vfs *vfs = included_vfs_system();
+  struct stat st;
+  ck_handle handle;
+  int sys;
+  if (vfs->create(vfs, at(dir, "x"), &handle) != 0) {
+    exit(2);
+  }
+  sys = vfs->reserve(vfs, handle, 1 << 20);
+  ok(fstat((int)handle, &st) == 0 &&
+         (sys == 0 ? st.st_blocks >= (1 << 20) / 512
+                   : sys == ENOTSUP || sys == EOPNOTSUPP),
+     "space that was reserved is there, or this cannot be done here");
+  (void)vfs->close(vfs, handle);
+}
+
 static void unmaking(void) {
   const char *dir = fixture_dir();
   const char *parent = fixture_dir();
@@ -106,6 +181,9 @@ int main(void) {
   struct stat st;
   renames(by_vfs, "rename");
   renames(rename_by_link, "rename by link");
+  link_fails_with = EPERM;
+  renames(rename_by_link, "rename without links");
+  link_fails_with = 0;
   file_put(at(dir, "there"), "x", 1);
   ok(vfs->create(vfs, at(dir, "there"), &handle) == EEXIST,
      "I3: create refuses a file that is there");
@@ -132,6 +210,8 @@ int main(void) {
      "living, dead and impossible processes are told apart");
   ok(ck_process_nonce() != ck_process_nonce(), "two nonces differ");
   memory();
+  refusals();
+  reserving();
   unmaking();
   fixture_end();
   return done();
