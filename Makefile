@@ -2,7 +2,7 @@
 # R CMD build leaves this file out of the package.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo test test-old-keras test-windows exactness check lint docs install clean
+.PHONY: help bench demo test test-old-keras test-windows mutants exactness check lint docs install clean
 
 help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
@@ -10,6 +10,7 @@ help:
 	@echo 'make test     every test (BACKENDS="tensorflow jax torch", FILTER=store)'
 	@echo 'make test-old-keras  real training with Keras 3.3 and 3.6'
 	@echo 'make test-windows    the C core, built for Windows, under wine'
+	@echo 'make mutants  break each sync, check and lock in turn: a test must notice'
 	@echo 'make check    every test, R CMD check, a third of the exactness table'
 	@echo 'make exactness  all of that table: kill, run again, compare all bits'
 	@echo 'make bench    how long saving takes, beside the limits and others'
@@ -31,6 +32,9 @@ test-old-keras:
 
 test-windows:
 	@tools/test-windows
+
+mutants:
+	@tools/mutants
 
 exactness:
 	@tools/setup test

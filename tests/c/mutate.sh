@@ -168,6 +168,7 @@ attempt() {
       else
         echo "not ok - $what: timeout, $red"
         survived=$((survived + 1))
+        outcome=timeout
       fi
       ;;
     stale)

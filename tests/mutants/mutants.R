@@ -120,7 +120,7 @@ attempt <- function(one) {
   for (test in one$tests) {
     red <- first_red(test)
     if (is.na(red)) {
-      return(c("hung", paste0("test-", test, ".R did not end in ", limit, " s")))
+      return(c("timeout", paste0("test-", test, ".R did not end in ", limit, " s")))
     }
     if (nzchar(red)) {
       return(c("noticed", paste0("test-", test, ".R: ", red)))

@@ -58,6 +58,16 @@ test_that("metadata can be added to as text", {
   )
 })
 
+test_that("names that cannot stand in a header are not planned", {
+  plan <- function(...) manifest_plan(c(...), rep("U8", 2), list(1, 1))
+  expect_error(plan("a", "a"), "anyDuplicated")
+  expect_error(plan("a", ""), "nzchar")
+  for (reserved in c("__metadata__", trailer_name)) {
+    expect_error(plan("a", reserved), "trailer_name")
+  }
+  expect_no_error(plan("a", "b"))
+})
+
 test_that("an unknown dtype cannot be planned", {
   expect_error(
     manifest_plan("x", "C64", list(1)),
@@ -79,6 +89,8 @@ test_that("what a header may not say is corrupt, and says why", {
     expect_match(conditionMessage(error), "the-file", fixed = TRUE)
   }
   expect_corrupt("{\"__meta", "[\"__meta", "not JSON")
+  expect_corrupt(good, "[1]", "not a JSON object")
+  expect_corrupt(good, "3", "not a JSON object")
   expect_corrupt("\"b\":", "\"a\":", "names a tensor twice")
   expect_corrupt("[0,8]", "[0,9]", "has not the size")
   expect_corrupt("[8,20]", "[9,21]", "does not follow")
