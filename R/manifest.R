@@ -171,7 +171,8 @@ manifest_tensors <- function(entries, bad) {
 is_tensor_entry <- function(one) {
   whole <- function(x, n = length(x)) {
     length(x) == n && all(vapply(x, function(i) {
-      rlang::is_scalar_integerish(i) && is.finite(i) && i >= 0 && i <= 2^53
+      # Up to 2^52, so that sums are exact.
+      rlang::is_scalar_integerish(i, finite = TRUE) && i >= 0
     }, NA))
   }
   is.list(one) && rlang::is_string(one$dtype) &&

@@ -302,6 +302,27 @@ test_that("a file system without locks warns, and training goes on", {
   }
 })
 
+test_that("I8: a lock on a file that lost its name meanwhile is none", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  real <- filelock::lock
+  attempts <- 0
+  local_lock_attempt(function(path, ...) {
+    handle <- real(path, ...)
+    attempts <<- attempts + 1
+    # As a training that ends does, whose lock was waited for.
+    if (attempts == 1) {
+      file.remove(path)
+      file.create(path)
+    }
+    handle
+  })
+  lock <- lock_acquire(dir)
+  withr::defer(lock_release(lock))
+  expect_equal(attempts, 2)
+  expect_false(is_free(dir))
+})
+
 test_that("another failure to lock is an error, not a warning", {
   local_lock_attempt(function(path, ...) {
     stop("Cannot lock file: '", path, "': ", store_errno_text("EIO"))
