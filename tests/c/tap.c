@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static int n_tests;
 static int n_failed;
@@ -17,6 +18,9 @@ bool ok(bool passed, const char *format, ...) {
   va_end(args);
   printf("\n");
   fflush(stdout);
+  if (!passed && getenv("TAP_STOP") != NULL) {
+    _Exit(1);
+  }
   return passed;
 }
 

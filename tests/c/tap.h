@@ -11,7 +11,8 @@
 #define TAP_PRINTF(a, b) __attribute__((format(printf, a, b)))
 #endif
 
-/* One result. The name is what was expected to hold. Returns `passed`. */
+/* One result. The name is what was expected to hold. Returns `passed`. With
+ * TAP_STOP in the environment the first failure ends the program. */
 bool ok(bool passed, const char *format, ...) TAP_PRINTF(2, 3);
 
 /* One that cannot be run here, and why. */

@@ -76,8 +76,12 @@ test_that("a lock whose training is over gives way", {
 
 test_that("a lock that nobody has any more is freed by garbage collection", {
   dir <- withr::local_tempdir()
-  local(lock_acquire(dir))
+  ended <- FALSE
+  lock <- lock_acquire(dir)
+  lock$before_release <- function() ended <<- TRUE
+  rm(lock)
   gc()
+  expect_true(ended)
   expect_no_error(lock_release(lock_acquire(dir)))
 })
 
