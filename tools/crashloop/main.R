@@ -59,8 +59,9 @@ job_of <- function(dir, name, configuration, system) {
   each_batch <- configuration$save_freq != "epoch"
   list(
     dir = dir, name = name, system = system, configuration = configuration,
-    # 32 saves either way, the smallest unit being a batch or an epoch of two.
-    epochs = if (each_batch) 4L else 16L, batch_size = if (each_batch) 8L else 32L
+    # 24 saves either way: after each of 6 batches, or after each two.
+    epochs = if (each_batch) 4L else 12L,
+    batch_size = if (each_batch) 11L else 32L
   )
 }
 
@@ -112,7 +113,7 @@ run_training <- function(dir, configuration, plans, clock) {
     rows <- settle(rows, dir, notes, before, reference, result)
     if (!is.null(result)) break
     before <- rbind(before, notes)
-    left <- system$left(dir)
+    left <- system$left(job)
     rows <- rbind(rows, data.frame(
       configuration = configuration$label, left,
       fell_back = isTRUE(left$newest < seen$newest),

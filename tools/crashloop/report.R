@@ -33,7 +33,7 @@ write_report <- function(results, system, asked, backend, seed, out,
       "%s %d - %s on %s, %s%s%s\n", ifelse(bad, "not ok", "ok"), seq_along(bad),
       system$name, backend, names,
       c(sprintf(" [%d kills]", counts), "")[seq_along(bad)],
-      vapply(wrong, function(text) paste0(": ", text, collapse = ""), "")
+      vapply(wrong, function(text) paste0(rep(": ", length(text)), text, collapse = ""), "")
     ), sep = "")
     writeLines(c("", lines))
   }
@@ -88,14 +88,18 @@ table_of <- function(results) {
 where <- function(kills) {
   inside <- kills[nzchar(kills$under_way), ]
   if (nrow(inside) == 0) return("No kill fell inside a save.")
-  whole <- max(inside$written, na.rm = TRUE)
+  # How large the file would have been is not known of all systems.
+  if (anyNA(inside$of)) return(sprintf("%d kills inside a save.", nrow(inside)))
+  whole <- inside$written == inside$of
   sprintf(
     paste(
       "Of %d kills inside a save %d left a file with nothing in it, %d one",
-      "written in part, %d one written to the end (%.1f MB) but not committed."
+      "written in part (in the middle %.1f MB), %d one written to the end but",
+      "not committed; %d kills fell after a commit, before older generations",
+      "were removed."
     ),
-    nrow(inside), sum(inside$written == 0),
-    sum(inside$written > 0 & inside$written < whole),
-    sum(inside$written == whole), whole / 1e6
+    nrow(inside), sum(inside$written == 0), sum(inside$written > 0 & !whole),
+    stats::median(inside$written[inside$written > 0 & !whole]) / 1e6,
+    sum(whole), sum(kills$over)
   )
 }

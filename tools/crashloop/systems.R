@@ -12,9 +12,10 @@
 #   under_way: function of a training's directory; list(saves, newest): names of
 #     files that are there as long as a save takes; the newest generation, 0
 #     where there is none, NA where there are no generations.
-#   left: function of a training's directory after a kill; list:
+#   left: function of a job, after it was killed; list:
 #     under_way: string, the name of such a file; "" where there is none.
-#     written: bytes of that save; NA where there is none.
+#     written, of: bytes of that save, and in the end; NA where not known.
+#     over: flag, whether there are more generations than are to be kept.
 #     newest: as above.
 #     position: "EPOCH BATCH" of the newest checkpoint, "0 0" where there is
 #       none; NA where there is nothing to tell by.
@@ -52,19 +53,22 @@ ours <- list(
     committed <- names[endsWith(names, ".safetensors")]
     list(
       saves = names[endsWith(names, ".tmp")],
-      newest = max(0, as.numeric(substr(committed, 8, 19)))
+      newest = max(0, as.numeric(substr(committed, 8, 19))),
+      generations = length(committed)
     )
   },
-  left = function(dir) {
-    backup <- file.path(dir, "backup")
-    now <- ours$under_way(dir)
+  left = function(job) {
+    backup <- file.path(job$dir, "backup")
+    now <- ours$under_way(job$dir)
     temporary <- c(now$saves, "")[[1]]
     left <- list(
       under_way = temporary, newest = now$newest, position = "0 0",
-      written = NA, verified = NA
+      written = NA, of = NA, verified = NA,
+      over = now$generations > 1 + job$configuration$double_checkpoint
     )
     if (nzchar(temporary)) {
       left$written <- written_bytes(file.path(backup, temporary))
+      left$of <- file.size(file.path(backup, temporary))
     }
     if (now$newest > 0) {
       left$verified <- tryCatch(
@@ -129,13 +133,14 @@ peer <- list(
   under_way = function(dir) {
     list(saves = list.files(dir, "-saving-.*[.]tmp$"), newest = NA)
   },
-  left = function(dir) {
-    saving <- peer$under_way(dir)$saves
-    unlink(file.path(dir, saving))
-    weights <- file.size(file.path(dir, "backup", "latest.weights.h5"))
+  left = function(job) {
+    saving <- peer$under_way(job$dir)$saves
+    unlink(file.path(job$dir, saving))
+    weights <- file.size(file.path(job$dir, "backup", "latest.weights.h5"))
     list(
       under_way = c(saving, "")[[1]], newest = NA, position = NA,
-      written = if (length(saving) > 0) weights else NA, verified = NA
+      written = if (length(saving) > 0) weights else NA, of = NA,
+      verified = NA, over = FALSE
     )
   },
   judge = function(notes, left, before, reference) {

@@ -9,7 +9,8 @@
 #   fraction: of the length of a save, or of a life.
 draw_plans <- function(n) {
   data.frame(
-    inside = stats::runif(n) < 0.75,
+    # Some of them come too late.
+    inside = stats::runif(n) < 0.85,
     nth = sample(4L, n, replace = TRUE),
     fraction = stats::runif(n)
   )
@@ -57,11 +58,11 @@ watch <- function(watched, plan, clock, seen, timeout = 300) {
         since <- Sys.time()
         count <- count + 1L
         if (isTRUE(plan$inside) && count == plan$nth) {
-          Sys.sleep(plan$fraction * typical(clock$saves, 0))
+          Sys.sleep(plan$fraction * typical(clock$saves, 0, 0.3))
           break
         }
       }
-      life <- plan$fraction * 1.5 * typical(clock$lives, 5)
+      life <- plan$fraction * 1.5 * typical(clock$lives, 5, 0.5)
       if (isFALSE(plan$inside) && age() >= life) break
       # It hangs: that is no kill of ours.
       if (age() > timeout) return(FALSE)
@@ -73,7 +74,8 @@ watch <- function(watched, plan, clock, seen, timeout = 300) {
   }
 }
 
-# The last ones, as a machine is not always equally quick.
-typical <- function(lengths, before) {
-  if (length(lengths) == 0) before else stats::median(utils::tail(lengths, 20))
+# A quantile of the last lengths: a machine is not always equally quick.
+typical <- function(lengths, before, at) {
+  if (length(lengths) == 0) return(before)
+  stats::quantile(utils::tail(lengths, 20), at, names = FALSE)
 }
