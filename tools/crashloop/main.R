@@ -33,7 +33,9 @@ witness <- import_from("witness", "tools/crashloop")
 keras_backup <- import_from("keras_backup", "tools/crashloop")
 
 system <- if (Sys.getenv("PEER") == "keras") peer else ours
-configurations <- system$configurations
+labels <- vapply(system$configurations, `[[`, "", "label")
+configurations <- system$configurations[grepl(Sys.getenv("ROWS"), labels)]
+if (length(configurations) == 0) stop("No row of: ", toString(labels))
 set.seed(seed)
 plans <- draw_plans(kills)
 message(sprintf(
@@ -169,8 +171,7 @@ training <- 0L
 while (length(on <- which(used < lengths(shares) & idle < 3L)) > 0) {
   for (i in on) {
     training <- training + 1L
-    share <- shares[[i]][-seq_len(used[[i]])]
-    if (used[[i]] == 0) share <- shares[[i]]
+    share <- utils::tail(shares[[i]], lengths(shares)[[i]] - used[[i]])
     one <- run_training(
       file.path(out, paste0("training-", training)), configurations[[i]],
       plans[share, ], clocks[[i]]
@@ -182,10 +183,10 @@ while (length(on <- which(used < lengths(shares) & idle < 3L)) > 0) {
     if (n > 0) one$kills$training <- training
     results[[i]]$kills <- rbind(results[[i]]$kills, one$kills)
     results[[i]]$equal <- c(results[[i]]$equal, one$equal)
+    end <- if (one$equal %in% TRUE) "equal" else "NOT equal"
     message(sprintf(
       "%s training %d, %s: %d kills, %s", format(Sys.time(), "%T"), training,
-      configurations[[i]]$label, n,
-      if (is.na(one$equal)) one$result else if (one$equal) "equal" else "NOT equal"
+      configurations[[i]]$label, n, if (is.na(one$equal)) one$result else end
     ))
     write_report(results, system, lengths(shares), backend, seed, out)
   }

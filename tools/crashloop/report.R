@@ -1,5 +1,5 @@
-# Owns what `make crashloop` says: a line for each configuration, judged, and the
-# table.
+# Owns what `make crashloop` says: a line for each configuration, judged, and
+# the table.
 
 source("tools/bench/report.R")
 
@@ -33,7 +33,9 @@ write_report <- function(results, system, asked, backend, seed, out,
       "%s %d - %s on %s, %s%s%s\n", ifelse(bad, "not ok", "ok"), seq_along(bad),
       system$name, backend, names,
       c(sprintf(" [%d kills]", counts), "")[seq_along(bad)],
-      vapply(wrong, function(text) paste0(rep(": ", length(text)), text, collapse = ""), "")
+      vapply(wrong, function(texts) {
+        paste0(rep(": ", length(texts)), texts, collapse = "")
+      }, "")
     ), sep = "")
     writeLines(c("", lines))
   }
@@ -70,7 +72,8 @@ table_of <- function(results) {
     data.frame(
       ` ` = one$label, kills = NROW(one$kills),
       `inside a save` = sum(nzchar(one$kills$under_way)),
-      `resumed rightly` = outcome("rightly"), `fit() raised` = outcome("raised"),
+      `resumed rightly` = outcome("rightly"),
+      `fit() raised` = outcome("raised"),
       torn = outcome("torn"), lost = outcome("lost"),
       trainings = length(one$equal),
       `ended bitwise equal` = sum(one$equal %in% TRUE), check.names = FALSE

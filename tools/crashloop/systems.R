@@ -1,6 +1,6 @@
-# Owns what is compared under kill -9: this package and Keras' own callback, each
-# with how it is told that a save is under way, what a kill has left, and what a
-# start that came after should have begun with.
+# Owns what is killed: this package and Keras' own callback, each with how it is
+# told that a save is under way, what a kill has left, and what a start that
+# came after should have begun with.
 #
 # A system is a list:
 #   name: string.

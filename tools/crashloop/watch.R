@@ -66,7 +66,7 @@ watch <- function(watched, plan, clock, seen, timeout = 300) {
       if (isFALSE(plan$inside) && age() >= life) break
       # It hangs: that is no kill of ours.
       if (age() > timeout) return(FALSE)
-      Sys.sleep(0.0003)
+      Sys.sleep(0.001)
     }
     seen$killed <- TRUE
     if (isTRUE(plan$inside)) clock$lives <- c(clock$lives, age())
