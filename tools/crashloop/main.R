@@ -12,7 +12,7 @@ seed <- as.integer(Sys.getenv("SEED"))
 exactness <- Sys.getenv("EXACTNESS_HOME")
 
 source(file.path(exactness, "process.R"))
-for (part in c("train", "systems", "watch", "report")) {
+for (part in c("train", "subjects", "watch", "report")) {
   source(file.path("tools/crashloop", paste0(part, ".R")))
 }
 import_from <- function(name, dir) {
@@ -32,14 +32,15 @@ case_callbacks <- import_from("case_callbacks", exactness)
 witness <- import_from("witness", "tools/crashloop")
 keras_backup <- import_from("keras_backup", "tools/crashloop")
 
-system <- if (Sys.getenv("PEER") == "keras") peer else ours
-labels <- vapply(system$configurations, `[[`, "", "label")
-configurations <- system$configurations[grepl(Sys.getenv("ROWS"), labels)]
-if (length(configurations) == 0) stop("No row of: ", toString(labels))
+subject <- if (Sys.getenv("PEER") == "keras") peer else ours
+labels <- vapply(subject$configurations, `[[`, "", "label")
+configurations <- subject$configurations[grepl(Sys.getenv("ROWS"), labels)]
+configurations <- utils::head(configurations, kills)
+if (length(configurations) == 0) stop("No kill, or no row of ", toString(labels))
 set.seed(seed)
 plans <- draw_plans(kills)
 message(sprintf(
-  "%s on %s: %d kills, SEED=%d", system$name, backend, kills, seed
+  "%s on %s: %d kills, SEED=%d", subject$name, backend, kills, seed
 ))
 
 # Starts --------------------------------------------------------------------
@@ -57,10 +58,10 @@ read_notes <- function(dir, name) {
   )
 }
 
-job_of <- function(dir, name, configuration, system) {
+job_of <- function(dir, name, configuration, subject) {
   each_batch <- configuration$save_freq != "epoch"
   list(
-    dir = dir, name = name, system = system, configuration = configuration,
+    dir = dir, name = name, subject = subject, configuration = configuration,
     # 24 saves either way: after each of 6 batches, or after each two.
     epochs = if (each_batch) 4L else 12L,
     batch_size = if (each_batch) 11L else 32L
@@ -101,11 +102,11 @@ run_training <- function(dir, configuration, plans, clock) {
   before <- read_notes(dir, "none")
   for (start in seq_len(nrow(plans) + 1)) {
     name <- sprintf("start-%d", start)
-    job <- job_of(dir, name, configuration, system)
+    job <- job_of(dir, name, configuration, subject)
     plan <- if (start <= nrow(plans)) plans[start, ]
     run_forked(
       dir, name, function() train(job),
-      watch(function() system$under_way(dir), plan, clock, seen)
+      watch(function() subject$under_way(dir), plan, clock, seen)
     )
     result <- NULL
     if (!seen$killed || file.exists(file.path(dir, paste0(name, ".txt")))) {
@@ -115,16 +116,17 @@ run_training <- function(dir, configuration, plans, clock) {
     rows <- settle(rows, dir, notes, before, reference, result)
     if (!is.null(result)) break
     before <- rbind(before, notes)
-    left <- system$left(job)
+    left <- subject$left(job)
     rows <- rbind(rows, data.frame(
       configuration = configuration$label, left,
       fell_back = isTRUE(left$newest < seen$newest),
       restored = "", swept = NA, outcome = NA_character_, why = ""
     ))
   }
-  equal <- NA
-  if (!startsWith(result[[1]], "error:")) {
-    equal <- identical(result, reference$result)
+  raised <- startsWith(result[[1]], "error:")
+  equal <- if (raised) NA else identical(result, reference$result)
+  # What went wrong where it should not is there to be looked at.
+  if (isTRUE(equal) || !subject$exact) {
     unlink(file.path(dir, "backup"), recursive = TRUE)
   }
   list(kills = rows, equal = equal, result = result[[1]])
@@ -136,7 +138,7 @@ settle <- function(rows, dir, notes, before, reference, result) {
   open <- which(is.na(rows$outcome))
   if (length(open) == 0) return(rows)
   last <- rows[max(open), ]
-  outcome <- system$judge(notes, last, before, reference$notes)
+  outcome <- subject$judge(notes, last, before, reference$notes)
   if (!is.null(result)) {
     if (startsWith(result[[1]], "error:")) {
       outcome <- "raised"
@@ -151,7 +153,7 @@ settle <- function(rows, dir, notes, before, reference, result) {
   if (any(rows$fell_back[open])) outcome <- "lost"
   rows$outcome[open] <- outcome
   rows$restored[open] <- c(notes$at, "the end")[[1]]
-  there <- system$under_way(dir)$saves
+  there <- subject$under_way(dir)$saves
   rows$swept[open] <- ifelse(
     nzchar(rows$under_way[open]), !rows$under_way[open] %in% there, NA
   )
@@ -160,7 +162,7 @@ settle <- function(rows, dir, notes, before, reference, result) {
 
 # The course ----------------------------------------------------------------
 
-clocks <- lapply(configurations, function(configuration) new_clock())
+clock <- new_clock()
 shares <- split(seq_len(kills), rep_len(seq_along(configurations), kills))
 results <- lapply(configurations, function(configuration) {
   list(label = configuration$label, kills = NULL, equal = logical())
@@ -174,7 +176,7 @@ while (length(on <- which(used < lengths(shares) & idle < 3L)) > 0) {
     share <- utils::tail(shares[[i]], lengths(shares)[[i]] - used[[i]])
     one <- run_training(
       file.path(out, paste0("training-", training)), configurations[[i]],
-      plans[share, ], clocks[[i]]
+      plans[share, ], clock
     )
     n <- NROW(one$kills)
     # Three in a row that no kill has hit, or that failed by themselves.
@@ -188,8 +190,8 @@ while (length(on <- which(used < lengths(shares) & idle < 3L)) > 0) {
       "%s training %d, %s: %d kills, %s", format(Sys.time(), "%T"), training,
       configurations[[i]]$label, n, if (is.na(one$equal)) one$result else end
     ))
-    write_report(results, system, lengths(shares), backend, seed, out)
+    write_report(results, subject, lengths(shares), backend, seed, out)
   }
 }
-good <- write_report(results, system, lengths(shares), backend, seed, out, TRUE)
+good <- write_report(results, subject, lengths(shares), backend, seed, out, TRUE)
 quit(status = if (good) 0L else 1L)

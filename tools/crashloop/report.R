@@ -6,20 +6,20 @@ source("tools/bench/report.R")
 # @param results list, one for each configuration: list(label, kills, equal).
 # @param asked integer, how many kills each was to get.
 # @param final flag: print too, not only write.
-# @return whether all is as it must be. Of a system that is not ours nothing is
+# @return whether all is as it must be. Of a subject that is not ours nothing is
 #   asked but that the kills were made.
-write_report <- function(results, system, asked, backend, seed, out,
+write_report <- function(results, subject, asked, backend, seed, out,
                          final = FALSE) {
   kills <- do.call(rbind, lapply(results, `[[`, "kills"))
   if (is.null(kills)) kills <- data.frame(under_way = character())
   utils::write.csv(kills, file.path(out, "kills.csv"), row.names = FALSE)
   lines <- c(
     markdown(table_of(results)), "",
-    sprintf("%s on %s, SEED=%d. %s", system$name, backend, seed, where(kills))
+    sprintf("%s on %s, SEED=%d. %s", subject$name, backend, seed, where(kills))
   )
   writeLines(lines, file.path(out, "table.md"))
   wrong <- Map(function(one, asked) {
-    if (system$exact) faults(one, asked) else faults_of_kills(one, asked)
+    if (subject$exact) faults(one, asked) else faults_of_kills(one, asked)
   }, results, asked)
   names <- vapply(results, `[[`, "", "label")
   if (nrow(kills) >= 10 && !any(nzchar(kills$under_way))) {
@@ -31,7 +31,7 @@ write_report <- function(results, system, asked, backend, seed, out,
     counts <- vapply(results, function(one) NROW(one$kills), 1L)
     cat(sprintf(
       "%s %d - %s on %s, %s%s%s\n", ifelse(bad, "not ok", "ok"), seq_along(bad),
-      system$name, backend, names,
+      subject$name, backend, names,
       c(sprintf(" [%d kills]", counts), "")[seq_along(bad)],
       vapply(wrong, function(texts) {
         paste0(rep(": ", length(texts)), texts, collapse = "")
@@ -91,7 +91,7 @@ table_of <- function(results) {
 where <- function(kills) {
   inside <- kills[nzchar(kills$under_way), ]
   if (nrow(inside) == 0) return("No kill fell inside a save.")
-  # How large the file would have been is not known of all systems.
+  # How large the file would have been is not known of all subjects.
   if (anyNA(inside$of)) return(sprintf("%d kills inside a save.", nrow(inside)))
   whole <- inside$written == inside$of
   sprintf(

@@ -5,7 +5,7 @@
 #   dir: string, the training's directory.
 #   name: string, of this start: its notes go to dir/<name>.notes.
 #   epochs, batch_size: integers.
-#   system: list, what backs up (systems.R), or NULL for none; then every batch
+#   subject: list, what backs up (subjects.R), or NULL for none; then every batch
 #     is noted.
 #   configuration: list, how it does.
 # @return the digest of the whole run, lines of text.
@@ -16,13 +16,13 @@ train <- function(job) {
   plateau <- case_callbacks$plateau()
   notes <- witness$Notes(
     file.path(job$dir, paste0(job$name, ".notes")),
-    whole = is.null(job$system) || job$system$exact
+    whole = is.null(job$subject) || job$subject$exact
   )
   callbacks <- list(
-    plateau, witness$Witness(notes, every = is.null(job$system))
+    plateau, witness$Witness(notes, every = is.null(job$subject))
   )
-  if (!is.null(job$system)) {
-    callbacks <- c(job$system$callback(job, notes), callbacks)
+  if (!is.null(job$subject)) {
+    callbacks <- c(job$subject$callback(job, notes), callbacks)
   }
   random <- reticulate::import("numpy", convert = FALSE)$random$RandomState(1L)
   history <- model$fit(

@@ -10,7 +10,7 @@
 draw_plans <- function(n) {
   data.frame(
     # Some of them come too late.
-    inside = stats::runif(n) < 0.85,
+    inside = sample(seq_len(n) <= round(0.85 * n)),
     nth = sample(4L, n, replace = TRUE),
     fraction = stats::runif(n)
   )
@@ -26,7 +26,7 @@ new_clock <- function() {
 
 # For `run_forked(follow = )`.
 #
-# @param watched function; list(saves, newest), as `under_way()` of a system.
+# @param watched function; list(saves, newest), as `under_way()` of a subject.
 # @param plan row of draw_plans(), or NULL to watch only.
 # @param seen environment; `newest` becomes the newest generation that was ever
 #   seen, `killed` whether its moment has come.

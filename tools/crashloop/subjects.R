@@ -2,12 +2,12 @@
 # told that a save is under way, what a kill has left, and what a start that
 # came after should have begun with.
 #
-# A system is a list:
+# A subject is a list:
 #   name: string.
 #   exact: flag, whether a training that was killed must end like one that was
 #     not, and all of its state counts.
 #   configurations: list of lists, each with a `label`, `save_freq`,
-#     `double_checkpoint` and what else the system needs.
+#     `double_checkpoint` and what else the subject needs.
 #   callback: function of a job (train.R) and its notes.
 #   under_way: function of a training's directory; list(saves, newest): names of
 #     files that are there as long as a save takes; the newest generation, 0
