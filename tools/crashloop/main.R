@@ -36,7 +36,7 @@ subject <- if (Sys.getenv("PEER") == "keras") peer else ours
 labels <- vapply(subject$configurations, `[[`, "", "label")
 configurations <- subject$configurations[grepl(Sys.getenv("ROWS"), labels)]
 configurations <- utils::head(configurations, kills)
-if (length(configurations) == 0) stop("No kill, or no row of ", toString(labels))
+if (length(configurations) == 0) stop("No kill, or none of ", toString(labels))
 set.seed(seed)
 plans <- draw_plans(kills)
 message(sprintf(
@@ -193,5 +193,8 @@ while (length(on <- which(used < lengths(shares) & idle < 3L)) > 0) {
     write_report(results, subject, lengths(shares), backend, seed, out)
   }
 }
-good <- write_report(results, subject, lengths(shares), backend, seed, out, TRUE)
+good <- write_report(
+  results, subject, lengths(shares), backend, seed, out,
+  final = TRUE
+)
 quit(status = if (good) 0L else 1L)

@@ -5,8 +5,8 @@
 #   dir: string, the training's directory.
 #   name: string, of this start: its notes go to dir/<name>.notes.
 #   epochs, batch_size: integers.
-#   subject: list, what backs up (subjects.R), or NULL for none; then every batch
-#     is noted.
+#   subject: list, what backs up (subjects.R), or NULL for none; then every
+#     batch is noted.
 #   configuration: list, how it does.
 # @return the digest of the whole run, lines of text.
 train <- function(job) {
