@@ -2,7 +2,7 @@
 # R CMD build leaves this file out of the package.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo test test-old-keras test-windows mutants exactness check lint docs install clean
+.PHONY: help bench demo test test-old-keras test-windows mutants exactness crashloop check lint docs install clean
 
 help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
@@ -11,8 +11,11 @@ help:
 	@echo 'make test-old-keras  real training with Keras 3.3 and 3.6'
 	@echo 'make test-windows    the C core, built for Windows, under wine'
 	@echo 'make mutants  break each sync, check and lock in turn: a test must notice'
-	@echo 'make check    every test, R CMD check, a third of the exactness table'
+	@echo 'make check    every test, R CMD check, a third of the exactness table,'
+	@echo '              20 kills of the crash loop'
 	@echo 'make exactness  all of that table: kill, run again, compare all bits'
+	@echo 'make crashloop  kill -9 trainings inside their saves (KILLS=1000 SEED=1;'
+	@echo '              PEER=keras: those with the callback of Keras itself)'
 	@echo 'make bench    how long saving takes, beside the limits and others'
 	@echo 'make lint     the style of Python, shell and C'
 	@echo 'make docs     help pages, NAMESPACE and the precomputed vignette'
@@ -40,6 +43,11 @@ exactness:
 	@tools/setup test
 	@tools/install
 	@tools/exactness
+
+crashloop:
+	@tools/setup test "$${KERAS_BACKEND:-torch}"
+	@tools/install
+	@tools/crashloop/run
 
 check:
 	@CHECK=1 tools/test

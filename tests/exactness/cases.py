@@ -53,11 +53,13 @@ def digest(model, history, callbacks, out):
         callbacks: List of the row's callbacks.
         out: String, the directory of what they wrote.
     """
-    lines = []
-    every = list(model.variables) + list(model.optimizer.variables)
-    for i, variable in enumerate([*every, *model.metrics_variables]):
-        for part in _parts(variable):
-            lines.append(f"variable {i} {_hash(part.tobytes())}")
+    lines = variable_lines(
+        [
+            *model.variables,
+            *model.optimizer.variables,
+            *model.metrics_variables,
+        ]
+    )
     for name, column in sorted(history.history.items()):
         values = " ".join(float(v).hex() for v in column)
         lines.append(f"log {name} {history.epoch} {values}")
@@ -82,6 +84,15 @@ def digest(model, history, callbacks, out):
                 content = _weights(os.path.join(folder, name))
             lines.append(f"file {name} {_hash(content)}")
     return "\n".join(lines)
+
+
+def variable_lines(variables):
+    """The bits of variables, a line for each."""
+    return [
+        f"variable {i} {_hash(part.tobytes())}"
+        for i, variable in enumerate(variables)
+        for part in _parts(variable)
+    ]
 
 
 def _two_devices():

@@ -1,6 +1,4 @@
-# Owns one training of the exactness table, in a process of its own that is
-# forked from one in which R, Keras and its backend are loaded already (but have
-# computed nothing yet, so that no thread is lost by the fork).
+# Owns one training of the exactness table, in a process of its own.
 
 # @param job list:
 #   row: string, data/model/callbacks.
@@ -12,30 +10,13 @@
 #   epochs: integer.
 #   ablate: string, the kind of state to leave out at a restore, or "".
 # @return nothing: the process may be killed.
-run_job <- function(job, timeout = 240) {
-  process <- parallel::mcparallel(run_here(job), silent = TRUE)
-  done <- suppressWarnings(
-    parallel::mccollect(process, wait = FALSE, timeout = timeout)
-  )
-  if (is.null(done)) {
-    tools::pskill(process$pid, tools::SIGKILL)
-  }
-  suppressWarnings(parallel::mccollect(process))
-  invisible()
-}
-
-run_here <- function(job) {
-  cases$redirect(file.path(job$dir, paste0(job$name, ".log")))
-  if (nzchar(job$ablate)) {
-    ablate$ablate(job$ablate)
-  }
-  result <- tryCatch(
-    train(job),
-    error = function(e) paste("error:", conditionMessage(e))
-  )
-  file <- file.path(job$dir, paste0(job$name, ".txt"))
-  writeLines(result, paste0(file, "~"))
-  file.rename(paste0(file, "~"), file)
+run_job <- function(job) {
+  run_forked(job$dir, job$name, function() {
+    if (nzchar(job$ablate)) {
+      ablate$ablate(job$ablate)
+    }
+    train(job)
+  })
 }
 
 train <- function(job) {
@@ -64,11 +45,4 @@ train <- function(job) {
     list(epochs = job$epochs, verbose = 0L, callbacks = callbacks)
   ))
   cases$digest(model, history, others, out)
-}
-
-# @return the lines of a run's digest; one that begins with "error:" where there
-#   is none.
-read_run <- function(dir, name) {
-  file <- file.path(dir, paste0(name, ".txt"))
-  if (file.exists(file)) readLines(file) else "error: the process died"
 }

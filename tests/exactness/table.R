@@ -20,6 +20,7 @@ Sys.setenv(KERAS_BACKEND = backend, TF_CPP_MIN_LOG_LEVEL = "3")
 library(kerasbackup)
 source(file.path(here, "cases.R"))
 source(file.path(here, "plan.R"))
+source(file.path(here, "process.R"))
 source(file.path(here, "run.R"))
 # Loaded here, so that the processes that are forked have them at once.
 has <- vapply(c("tensorflow", "torch", "tensorboard"), function(module) {

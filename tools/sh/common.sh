@@ -40,6 +40,11 @@ die() {
   exit 1
 }
 has() { command -v "$1" >/dev/null 2>&1; }
+# has_backend BACKEND [PYTHON]
+has_backend() {
+  "${2:-$PYTHON}" -c "import importlib.util as u, sys
+sys.exit(u.find_spec('$1') is None)" </dev/null
+}
 
 # Nothing that was started survives an interrupted script: `timeout` has put it
 # into a process group of its own, which the terminal's Ctrl+C does not reach.

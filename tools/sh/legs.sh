@@ -64,25 +64,46 @@ leg_testthat() { # GROUP LIMIT PATTERN [VARIABLE=VALUE...]
   more "$group: $(tally "$group")"
 }
 
-# One row in PART of the exactness table, on each backend: real processes,
-# killed by SIGKILL and started again.
-leg_exactness() { # PART
-  local log="$RESULTS/exactness.log" status=0 outcome name
-  say "Exactness: one row in $1 of the table"
-  bounded 1800 env PART="$1" BACKENDS="$BACKENDS" tools/exactness \
-    >"$log" 2>&1 || status=$?
+# A program that prints "ok ..." and "not ok ..." lines.
+leg_lines() { # GROUP LIMIT COMMAND...
+  local group=$1 limit=$2 log="$RESULTS/$1.log" status=0 outcome name
+  shift 2
+  bounded "$limit" "$@" >"$log" 2>&1 || status=$?
   while IFS=$'\t' read -r outcome name; do
-    record "$outcome" exactness "$name"
+    record "$outcome" "$group" "$name"
   done < <(awk -v OFS='\t' '
     /^ok .*# *SKIP/ { print "skipped", substr($0, 4); next }
     /^ok /     { print "passed", substr($0, 4) }
     /^not ok / { print "failed", substr($0, 8) }' "$log")
-  if [ "$(count failed exactness)" -gt 0 ]; then
+  if [ "$(count failed "$group")" -gt 0 ]; then
     grep '^not ok ' "$log" | sed 's/^/      | /'
-  elif [ "$status" -ne 0 ] || [ "$(count passed exactness)" -eq 0 ]; then
-    fail exactness "tools/exactness ended with status $status" "$log"
+  elif [ "$status" -ne 0 ] || [ "$(count passed "$group")" -eq 0 ]; then
+    fail "$group" "$* ended with status $status" "$log"
   fi
-  more "$(tally exactness)"
+  more "$(tally "$group")"
+}
+
+# One row in PART of the exactness table, on each backend: real processes,
+# killed by SIGKILL and started again.
+leg_exactness() { # PART
+  say "Exactness: one row in $1 of the table"
+  leg_lines exactness 1800 env PART="$1" BACKENDS="$BACKENDS" tools/exactness
+}
+
+# Real trainings with a large state, killed inside their saves, on the last
+# backend that there is.
+leg_crashloop() { # KILLS
+  local backend last=
+  for backend in $BACKENDS; do
+    ! has_backend "$backend" || last=$backend
+  done
+  if [ -z "$last" ]; then
+    record skipped crashloop "no backend is installed"
+    return
+  fi
+  say "Crash loop: $1 kills, on $last"
+  leg_lines crashloop 1800 env KILLS="$1" KERAS_BACKEND="$last" \
+    tools/crashloop/run
 }
 
 leg_lint() {
