@@ -51,13 +51,10 @@ backup_info <- function(dir) {
     list(
       dir = dir,
       files = files,
-      epoch = as.integer(metadata$epoch %||% NA),
-      batch = as.integer(metadata$batch %||% NA),
-      saved_at = as.POSIXct(
-        metadata$saved_at %||% NA_character_,
-        format = "%Y-%m-%dT%H:%M:%OS", tz = "UTC"
-      ),
-      versions = backup_versions(metadata, path),
+      epoch = manifest_count(metadata, "epoch", path),
+      batch = manifest_count(metadata, "batch", path),
+      saved_at = manifest_saved_at(metadata, path),
+      versions = manifest_versions(metadata, path),
       variables = data.frame(
         name = tensors$name,
         dtype = tensors$dtype,
@@ -144,12 +141,11 @@ backup_history <- function(dir) {
 #' @export
 backup_read <- function(dir, names = NULL) {
   dir <- check_existing_dir(dir)
-  newest <- read_newest(dir, function(path) {
-    list(tensors = backup_manifest(path)$tensors, loaded = store_read(path))
-  })
-  loaded <- newest$value$loaded
+  loaded <- read_newest(dir, store_read)$value
   on.exit(store_buffer_release(loaded$buffer))
-  tensors <- newest$value$tensors
+  tensors <- manifest_parse(
+    loaded$header, loaded$path, loaded$data_bytes
+  )$tensors
   tensors <- tensors[check_names(names, tensors$name), , drop = FALSE]
   values <- lapply(seq_len(nrow(tensors)), function(i) {
     read_tensor(
@@ -265,13 +261,6 @@ read_newest <- function(dir, read, attempts = 10) {
 backup_manifest <- function(path) {
   header <- store_header(path)
   manifest_parse(header, path)
-}
-
-backup_versions <- function(metadata, path) {
-  if (is.null(metadata$versions)) {
-    return(character())
-  }
-  unlist(parse_metadata(metadata$versions, path))
 }
 
 check_names <- function(names, known, call = rlang::caller_env()) {

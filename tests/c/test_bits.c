@@ -111,15 +111,15 @@ typedef struct tally {
 } tally;
 
 static bool is_clean(const tally *t) {
-  return t->n > 0 && t->loaded + t->lost + t->silent + t->misplaced +
-                             t->kept ==
-                         0;
+  return t->n > 0 &&
+         t->loaded + t->lost + t->silent + t->misplaced + t->kept == 0;
 }
 
 static void report(const tally *t, const char *what) {
-  note("%s: %zu damages, %zu loaded, %zu without the older one, %zu unsaid, "
-       "%zu misplaced, %zu left in memory",
-       what, t->n, t->loaded, t->lost, t->silent, t->misplaced, t->kept);
+  note(
+      "%s: %zu damages, %zu loaded, %zu without the older one, %zu unsaid, "
+      "%zu misplaced, %zu left in memory",
+      what, t->n, t->loaded, t->lost, t->silent, t->misplaced, t->kept);
 }
 
 /* Whether an error names the file and, if the damage is in the data alone
@@ -127,8 +127,8 @@ static void report(const tally *t, const char *what) {
  * tensors' names. */
 static bool names_place(const ck_error *err, const subject *s, size_t at,
                         size_t length) {
-  bool in_data = length > 0 && at >= s->data_at &&
-                 at + length <= s->data_at + s->data_len;
+  bool in_data =
+      length > 0 && at >= s->data_at && at + length <= s->data_at + s->data_len;
   if (!in_data) {
     return true;
   }
@@ -165,10 +165,10 @@ static void meet(tally *t, const subject *s, const uint8_t *bytes, size_t n,
       t->kept += loaded.found || loaded.image.data.data != NULL ||
                  loaded.image.header.data != NULL;
     } else {
-      t->lost += status != CK_OK || !loaded.found ||
-                 loaded.image.layout.data_len != older.total ||
-                 memcmp(loaded.image.data.data, older.bytes,
-                        (size_t)older.total) != 0;
+      t->lost +=
+          status != CK_OK || !loaded.found ||
+          loaded.image.layout.data_len != older.total ||
+          memcmp(loaded.image.data.data, older.bytes, (size_t)older.total) != 0;
       said = loaded.skipped.n == 1 ? loaded.skipped.items : NULL;
     }
     if (said == NULL || said->status != CK_ERR_CORRUPT ||
