@@ -242,8 +242,8 @@ manifest_tensors_at <- function(tensors, offset, length) {
 manifest_history <- function(metadata, path) {
   history <- parse_metadata(metadata, "history", path, depth = 2) %||%
     list(epoch = list())
-  epochs <- history[["epoch"]]
-  whole <- is_object(history) && is_whole_list(epochs) &&
+  epochs <- if (is_object(history)) history[["epoch"]]
+  whole <- is_whole_list(epochs) &&
     all(unlist(epochs) < .Machine$integer.max) &&
     !anyDuplicated(names(history)) && all(nzchar(names(history))) &&
     all(vapply(history, is_log, NA)) &&

@@ -67,8 +67,8 @@ outcome <- function(read, dir) {
   )
 }
 
-outcomes <- function(dir) {
-  vapply(readers(), outcome, "", dir = dir)
+outcomes <- function(dir, which = names(readers())) {
+  vapply(readers()[which], outcome, "", dir = dir)
 }
 
 # A sound checkpoint, and its parts.
@@ -173,15 +173,6 @@ test_that("a header of the wrong kind is corrupt, whoever reads it", {
     "an end too early" = paste0(good, "},{\"b\":1"),
     "an end in a string" = "\"a",
     "nothing but brackets" = strrep("[", 1000),
-    "arrays nested 10^6 deep" = paste0(
-      "\"a\":", strrep("[", 1e6), strrep("]", 1e6)
-    ),
-    "objects nested 10^6 deep" = paste0(
-      strrep("\"a\":{", 1e6), strrep("}", 1e6)
-    ),
-    "arrays nested 10^6 deep behind a comment with a quote" = paste0(
-      "/*\"*/\"a\":", strrep("[", 1e6), strrep("]", 1e6)
-    ),
     "no JSON at all" = "\"a\":NaN"
   )
   for (name in names(cases)) {
@@ -231,7 +222,7 @@ test_that("metadata of the wrong kind are corrupt, whoever reads them", {
 test_that("metadata that are JSON of the wrong kind are corrupt", {
   dir <- withr::local_tempdir()
   from <- sound(dir)
-  deep <- paste0(strrep("[", 1e6), strrep("]", 1e6))
+  deep <- paste0(strrep("[", 1e4), strrep("]", 1e4))
   wrong <- c(
     "", "x", "null", "3", "\"x\"", "true", "[]", "[[1]]", "[{}]", "{", "{}//",
     "\ufeff{}", "{\"a\":1}", "{\"a\":[1]}", "{\"epoch\":0}",
@@ -324,6 +315,7 @@ mutate_number <- function(bytes) {
 }
 
 test_that("every mutation of a header is read well or is corrupt", {
+  skip_on_cran()
   dir <- withr::local_tempdir()
   from <- sound(dir)
   number <- as.integer(Sys.getenv("KERASBACKUP_MUTATIONS", "2000"))
@@ -344,13 +336,13 @@ test_that("every mutation of a header is read well or is corrupt", {
       c(whole[first], mutate(middle), whole[last])
     }
     write_hostile(from$path, header, from$data)
-    seen <- c(seen, outcomes(dir))
+    seen <- c(seen, outcomes(dir, c("load", sample(names(readers()), 1))))
     if (!all(seen %in% c("ok", "corrupt"))) {
       break
     }
   })
   expect_setequal(!!unique(seen), !!c("ok", "corrupt"))
-  expect_length(seen, number * length(readers()))
+  expect_length(seen, 2 * number)
   # Enough of each, or the mutations say nothing.
   expect_gt(mean(seen == "ok"), 0.02)
   expect_gt(mean(seen == "corrupt"), 0.5)
@@ -358,20 +350,31 @@ test_that("every mutation of a header is read well or is corrupt", {
   expect_lt(sum(gc()[, 6]), 500)
 })
 
-test_that("what is nested deep or long costs little memory", {
-  dir <- withr::local_tempdir()
-  from <- sound(dir)
-  n <- length(from$data)
+test_that("what is nested 10^6 deep is corrupt, and costs little memory", {
+  skip_on_cran()
+  brackets <- paste0(strrep("[", 1e6), strrep("]", 1e6))
+  cases <- list(
+    "arrays" = paste0("\"a\":{\"shape\":", brackets, "}"),
+    "objects" = paste0(strrep("\"a\":{", 1e6), strrep("}", 1e6)),
+    "arrays behind a comment with a quote" = paste0(
+      "\"a\":{/*\"*/\"shape\":", brackets, "}"
+    ),
+    "arrays that are not closed" = paste0("\"a\":", strrep("[", 1e6), "}"),
+    "pairs" = paste0(
+      "\"a\":", strrep("[0,", 1e6), "0", strrep("]", 1e6), ",\"b\":{}"
+    )
+  )
   gc(reset = TRUE)
   before <- sum(gc()[, 6])
-  for (text in c(strrep("[", 2e6), strrep("[0,", 5e5), strrep("\"a\":{", 4e5))) {
-    write_hostile(
-      from$path,
-      hostile_header("{\"kerasbackup\":\"1\"}", paste0("\"a\":", text), n),
-      from$data
-    )
-    header <- readBin(from$path, "raw", 10)
-    expect_error(backup_info(dir), class = "kerasbackup_error_corrupt")
+  for (name in names(cases)) {
+    dir <- withr::local_tempdir()
+    save_text(dir, cases[[name]])
+    seen <- outcomes(dir, c("load", "info"))
+    expect_setequal(!!c(name, seen), !!c(name, "corrupt"))
   }
-  expect_lt(sum(gc()[, 6]) - before, 1000)
+  # In megabytes; the texts have up to eight.
+  expect_lt(sum(gc()[, 6]) - before, 500)
+  dir <- withr::local_tempdir()
+  save_text(dir, manifest_entry("a", "U8", 1, 0:1))
+  expect_setequal(outcomes(dir), "ok")
 })
