@@ -117,11 +117,11 @@ hostile_parts <- function(path) {
   )
 }
 
-# One of the metadata of a checkpoint replaced, all else as it was.
+# Some of the metadata of a checkpoint replaced, all else as it was. The file is
+# written anew, as generation 1.
 #
-# @param ... name = text.
-rewrite_metadata <- function(path, ...) {
-  generation <- store_list(dirname(path))$generation[[1]]
+# @param ... name = text, or name = NULL to leave it out.
+rewrite_metadata <- function(path, ..., to = dirname(path)) {
   parts <- hostile_parts(path)
   fields <- jsonlite::parse_json(parts$header)
   metadata <- utils::modifyList(fields[["__metadata__"]], list(...))
@@ -132,11 +132,14 @@ rewrite_metadata <- function(path, ...) {
       name, one$dtype, unlist(one$shape), unlist(one$data_offsets)
     )
   }, "")
-  header <- hostile_header(
-    manifest_metadata(metadata[names(metadata) != "kerasbackup"]),
-    paste(members, collapse = ","), length(parts$data)
-  )
-  write_hostile(path, header, parts$data, generation)
+  unlink(store_list(to)$path)
+  store <- store_open(to)
+  on.exit(store_close(store))
+  store_plan(store, paste(members, collapse = ","), length(parts$data))
+  store_save(
+    store, store_raw_address(parts$data),
+    manifest_metadata(metadata[names(metadata) != "kerasbackup"])
+  )$path
 }
 
 manifest_entry <- function(name, dtype, shape, offsets) {
