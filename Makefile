@@ -2,7 +2,7 @@
 # R CMD build leaves this file out of the package.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo test test-old-keras exactness check lint docs install clean
+.PHONY: help bench demo test test-old-keras exactness fuzz sanitize check lint docs install clean
 
 help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
@@ -11,6 +11,8 @@ help:
 	@echo 'make test-old-keras  real training with Keras 3.3 and 3.6'
 	@echo 'make check    every test, R CMD check, a third of the exactness table'
 	@echo 'make exactness  all of that table: kill, run again, compare all bits'
+	@echo 'make fuzz     hostile files and names, SECONDS=60 for each fuzzer'
+	@echo 'make sanitize  ASan, UBSan, TSan, valgrind, gctorture: up to an hour'
 	@echo 'make bench    how long saving takes, beside the limits and others'
 	@echo 'make lint     the style of Python, shell and C'
 	@echo 'make docs     help pages, NAMESPACE and the precomputed vignette'
@@ -32,6 +34,13 @@ exactness:
 	@tools/setup test
 	@tools/install
 	@tools/exactness
+
+# Bash counts in a variable of the same name.
+fuzz:
+	@env -u SECONDS FUZZ_SECONDS="$(or $(SECONDS),60)" tools/fuzz
+
+sanitize:
+	@tools/sanitize
 
 check:
 	@CHECK=1 tools/test
