@@ -195,3 +195,40 @@ test_that("a state that would replace a callback's methods is refused", {
     expect_identical(variables_of(model), before)
   }
 })
+
+test_that("a header that only some parsers read is refused by all", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  fit_until(build_model(), 2L, callback_backup_and_restore(dir))
+  path <- store_list(dir)$path
+  generation <- store_list(dir)$generation
+  parts <- hostile_parts(path)
+  model <- build_model(seed = 3L)
+  fit_model(model, epochs = 1L)
+  before <- variables_of(model)
+  for (change in list(
+    c("\"data_offsets\":[0,", "\"data_offsets\":[0.0,"),
+    c("\"shape\":[1]", "\"shape\":[1e0]"),
+    c("/kernel\"", "/\\ud800\"")
+  )) {
+    header <- sub(change[[1]], change[[2]], parts$header, fixed = TRUE)
+    expect_false(header == parts$header, label = change[[2]])
+    write_hostile(path, header, parts$data, generation)
+    result <- try_fit(model, dir)
+    expect_equal(result$kind, "CorruptError", label = change[[2]])
+    expect_match(result$message, path, fixed = TRUE)
+    expect_identical(variables_of(model), before)
+  }
+})
+
+test_that("what is nested in itself is not saved, and training goes on", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  expect_message(
+    fit_model(build_model(), epochs = 2L, callbacks = list(
+      hostile()$looper(), callback_backup_and_restore(dir)
+    )),
+    "Loops.loop",
+    class = "kerasbackup_message_unsaved"
+  )
+})

@@ -129,3 +129,15 @@ def keeper():
             self.bytes = b"ab"
 
     return Keeps()
+
+
+def looper():
+    """A callback with a list that contains itself."""
+    import keras
+
+    class Loops(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.loop = [epoch]
+            self.loop.append(self.loop)
+
+    return Loops()
