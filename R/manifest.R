@@ -165,7 +165,7 @@ manifest_tensors <- function(entries, bad) {
   )
   tensors <- tensors[order(tensors$begin, tensors$end), ]
   rownames(tensors) <- NULL
-  sizes <- vapply(tensors$shape, count_elements, 0) * dtype_sizes[tensors$dtype]
+  sizes <- vapply(tensors$shape, prod, 0) * dtype_sizes[tensors$dtype]
   wrong <- tensors$end - tensors$begin != sizes
   if (any(wrong)) {
     name <- shown(tensors$name[wrong][[1]])
@@ -179,9 +179,6 @@ manifest_tensors <- function(entries, bad) {
   tensors
 }
 
-# Zero times infinity is not a number; no elements times any number are none.
-count_elements <- function(shape) if (any(shape == 0)) 0 else prod(shape)
-
 is_tensor_entry <- function(one) {
   is_object(one) &&
     identical(sort(names(one)), c("data_offsets", "dtype", "shape")) &&
@@ -191,11 +188,14 @@ is_tensor_entry <- function(one) {
     is_whole_list(one[["data_offsets"]]) && length(one[["data_offsets"]]) == 2
 }
 
-# No array has more dimensions than NumPy's, and none that is empty is longer
-# than R can say.
+# No array has more dimensions than NumPy's. One that is empty must not be so
+# large otherwise that R cannot say how large, or its size is not a number.
 is_shape <- function(x) {
-  is_whole_list(x) && length(x) <= 64 &&
-    (!any(x == 0) || all(unlist(x) <= .Machine$integer.max))
+  if (!is_whole_list(x) || length(x) > 64) {
+    return(FALSE)
+  }
+  x <- as.numeric(unlist(x))
+  prod(x[x > 0]) <= 2^53 && (all(x > 0) || all(x <= .Machine$integer.max))
 }
 
 # A JSON array of numbers that are whole, not negative, and exact in R.

@@ -136,6 +136,8 @@ test_that("a header of the wrong kind is corrupt, whoever reads it", {
     "a shape whose product is infinite" = entry(shape = paste(rep("9007199254740992", 30), collapse = ",")),
     "a shape of nothing times infinity" = zero(paste(c(0, rep("9007199254740992", 30)), collapse = ",")),
     "a shape of infinity times nothing" = zero(paste(c(rep("9007199254740992", 30), 0), collapse = ",")),
+    "a shape of nothing times 2^31, often" = zero(paste(c(0, rep("2147483647", 40)), collapse = ",")),
+    "a shape of nothing times 2^40" = zero("0,1099511627776"),
     "a shape of 1,000 dimensions" = entry(shape = paste(c(n, rep(1, 1000)), collapse = ",")),
     "a shape with a fraction" = entry(shape = paste0(n * 2, ",0.5")),
     "a shape of strings" = entry(shape = paste0("\"", n, "\"")),
