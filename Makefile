@@ -2,7 +2,7 @@
 # R CMD build leaves this file out of the package.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo test test-old-keras test-windows mutants exactness crashloop check lint docs install clean
+.PHONY: help bench demo test test-old-keras test-windows mutants exactness crashloop fuzz sanitize check lint docs install clean
 
 help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
@@ -16,6 +16,8 @@ help:
 	@echo 'make exactness  all of that table: kill, run again, compare all bits'
 	@echo 'make crashloop  kill -9 trainings inside their saves (KILLS=1000 SEED=1;'
 	@echo '              PEER=keras: those with the callback of Keras itself)'
+	@echo 'make fuzz     hostile files and names, SECONDS=60 for each fuzzer'
+	@echo 'make sanitize  ASan, UBSan, TSan, valgrind, gctorture: up to an hour'
 	@echo 'make bench    how long saving takes, beside the limits and others'
 	@echo 'make lint     the style of Python, shell and C'
 	@echo 'make docs     help pages, NAMESPACE and the precomputed vignette'
@@ -48,6 +50,13 @@ crashloop:
 	@tools/setup test "$${KERAS_BACKEND:-torch}"
 	@tools/install
 	@tools/crashloop/run
+
+# Bash counts in a variable of the same name.
+fuzz:
+	@env -u SECONDS FUZZ_SECONDS="$(or $(SECONDS),60)" tools/fuzz
+
+sanitize:
+	@tools/sanitize
 
 check:
 	@CHECK=1 tools/test

@@ -55,20 +55,29 @@ backup_info <- function(dir) {
   manifest <- newest$value
   metadata <- manifest$metadata
   tensors <- manifest$tensors
-  all_metadata <- c(list(metadata), lapply(files$path[-1], older_metadata))
-  files$epoch <- vapply(all_metadata, function(one) as_count(one$epoch), 0L)
-  files$batch <- vapply(all_metadata, function(one) as_count(one$batch), 0L)
+  place <- function(metadata, path) {
+    vapply(c("epoch", "batch"), manifest_count, 0L,
+      metadata = metadata, path = path
+    )
+  }
+  places <- lapply(files$path[-1], function(path) {
+    tryCatch(
+      place(backup_manifest(path)$metadata, path),
+      # That it cannot be used is for backup_verify() to say.
+      kerasbackup_error = function(e) c(epoch = NA_integer_, batch = NA_integer_)
+    )
+  })
+  places <- do.call(rbind, c(list(place(metadata, path)), places))
+  files$epoch <- places[, "epoch"]
+  files$batch <- places[, "batch"]
   structure(
     list(
       dir = dir,
       files = files,
-      epoch = as_count(metadata$epoch),
-      batch = as_count(metadata$batch),
-      saved_at = as.POSIXct(
-        metadata$saved_at %||% NA_character_,
-        format = "%Y-%m-%dT%H:%M:%OS", tz = "UTC"
-      ),
-      versions = backup_versions(metadata, path),
+      epoch = files$epoch[[1]],
+      batch = files$batch[[1]],
+      saved_at = manifest_saved_at(metadata, path),
+      versions = manifest_versions(metadata, path),
       history = manifest_history(metadata, path),
       variables = data.frame(
         name = tensors$name,
@@ -157,12 +166,11 @@ backup_history <- function(dir) {
 #' @export
 backup_read <- function(dir, names = NULL) {
   dir <- check_existing_dir(dir)
-  newest <- read_newest(dir, function(path) {
-    list(tensors = backup_manifest(path)$tensors, loaded = store_read(path))
-  })
-  loaded <- newest$value$loaded
+  loaded <- read_newest(dir, store_read)$value
   on.exit(store_buffer_release(loaded$buffer))
-  tensors <- newest$value$tensors
+  tensors <- manifest_parse(
+    loaded$header, loaded$path, loaded$data_bytes
+  )$tensors
   tensors <- tensors[check_names(names, tensors$name), , drop = FALSE]
   values <- lapply(seq_len(nrow(tensors)), function(i) {
     read_tensor(
@@ -358,16 +366,6 @@ extreme <- function(of) {
   function(x) if (all(is.na(x))) NA_real_ else of(x, na.rm = TRUE)
 }
 
-as_count <- function(text) as.integer(text %||% NA)
-
-older_metadata <- function(path) {
-  tryCatch(
-    backup_manifest(path)$metadata,
-    # That it cannot be used is for backup_verify() to say.
-    kerasbackup_error = function(e) list()
-  )
-}
-
 check_logs <- function(logs, known, epochs, call = rlang::caller_env()) {
   unknown <- setdiff(logs, known)
   if (epochs == 0 || length(logs) == 0 || length(unknown) > 0) {
@@ -443,13 +441,6 @@ newest_good <- function(paths) {
 backup_manifest <- function(path) {
   header <- store_header(path)
   manifest_parse(header, path)
-}
-
-backup_versions <- function(metadata, path) {
-  if (is.null(metadata$versions)) {
-    return(character())
-  }
-  unlist(parse_metadata(metadata$versions, path))
 }
 
 check_names <- function(names, known, call = rlang::caller_env()) {

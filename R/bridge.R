@@ -144,14 +144,15 @@ bridge_load <- function(session, config) {
     return(NULL)
   }
   session$loaded <- loaded
-  manifest <- manifest_parse(loaded$header, loaded$path)
+  manifest <- manifest_parse(loaded$header, loaded$path, loaded$data_bytes)
   if (length(loaded$skipped) > 0) {
     at_once(warn_fallback(lapply(loaded$skipped, with_tensor), loaded$path))
   }
   if (config$verbose) {
+    epoch <- manifest_count(manifest$metadata, "epoch", loaded$path)
     cli::cli_inform(c(
       v = "Restored {.file {loaded$path}}.",
-      i = "Training goes on after epoch {manifest$metadata$epoch}."
+      i = "Training goes on after epoch {epoch}."
     ))
   }
   list(

@@ -174,8 +174,17 @@ bool ck_header_check(const uint8_t *header, const ck_layout *layout) {
              CK_HEADER_MAGIC_SIZE) != 0) {
     return false;
   }
+  /* Whoever takes it for a string must see all of it. */
+  if (memchr(header + CK_LENGTH_SIZE, '\0', (size_t)layout->header_len) !=
+      NULL) {
+    return false;
+  }
   while (header[end - 1] == ' ' && layout->data_at - end < CK_HEADER_ALIGN) {
     end--;
+  }
+  /* Where it is all spaces behind the magic, there is no room for an entry. */
+  if (end < CK_LENGTH_SIZE + CK_HEADER_MAGIC_SIZE + n_entry) {
+    return false;
   }
   return memcmp(header + end - n_entry, entry, n_entry) == 0;
 }

@@ -283,6 +283,33 @@ static void foreign_header(void) {
   tensors_free(&t);
 }
 
+/* Headers that begin as ours do, in memory of their exact size. */
+static void odd_headers(void) {
+  ck_layout layout = {0};
+  ck_error err;
+  uint8_t *header;
+  size_t n = 0;
+  ck_buffer built = {0};
+  (void)ck_header_build(&built, METADATA, strlen(METADATA), "", 0, 0, &err);
+  n = (size_t)built.size;
+  (void)ck_layout_init(&layout, n - CK_LENGTH_SIZE, 0, &err);
+  header = malloc(n);
+  memcpy(header, built.data, n);
+  ok(ck_header_check(header, &layout), "a header as it is built is ours");
+  header[CK_LENGTH_SIZE + CK_HEADER_MAGIC_SIZE] = '\0';
+  ok(!ck_header_check(header, &layout), "one with a zero byte in it is not");
+  free(header);
+  ck_buffer_release(&built);
+  (void)ck_layout_init(&layout, 120, 0, &err);
+  header = malloc(128);
+  memset(header, ' ', 128);
+  ck_le64_put(header, 120);
+  memcpy(header + CK_LENGTH_SIZE, CK_HEADER_MAGIC, CK_HEADER_MAGIC_SIZE);
+  ok(!ck_header_check(header, &layout),
+     "one of spaces behind the magic is not; nothing before it is read");
+  free(header);
+}
+
 static bool builds(const char *metadata, const char *text, uint64_t data_len) {
   ck_buffer out = {0};
   ck_error err;
@@ -360,6 +387,7 @@ int main(void) {
   other_name();
   lying_footers();
   foreign_header();
+  odd_headers();
   bad_texts();
   limits();
   large_header();

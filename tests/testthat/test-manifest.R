@@ -144,3 +144,31 @@ test_that("a history that is none is corrupt", {
     )
   }
 })
+
+test_that("only JSON that means the same to every parser is parsed", {
+  yes <- function(text, depth) expect_false(is.null(parse_plain_json(text, depth)))
+  no <- function(text, depth) expect_null(parse_plain_json(text, depth))
+  yes("{\"a\":[1]}", 2)
+  no("{\"a\":[1]}", 1)
+  no("[[1]]", 1)
+  yes("[[1],[1],[1]]", 2)
+  # Brackets in strings, behind escaped quotes and backslashes.
+  yes("{\"[[[\":\"]{\"}", 1)
+  yes("{\"a\\\"[[\":1}", 1)
+  yes("{\"a\\\\\":1}", 1)
+  no("{\"a\\\\\":[1]}", 1)
+  no("{\"a\\\\\\\":[1]}", 1)
+  # Comments.
+  no("{\"a\":1} // b", 3)
+  no("{/* \" */ \"a\":[[[1]]]}", 1)
+  yes("{\"http://a\":1}", 1)
+  # The end of a string in a string; an escaped backslash is no escape.
+  no("{\"a\\u0000b\":1}", 1)
+  no("{\"a\\\\\\u0000b\":1}", 1)
+  yes("{\"a\\\\u0000b\":1}", 1)
+  no("{\"a\xff\":1}", 1)
+  no("", 1)
+  no("\"open", 1)
+  no("\ufeff{}", 1)
+  no("null", 1)
+})

@@ -8,6 +8,7 @@ sets, today perhaps to something else.
 May not touch hooks or files, but for the logs of CSVLogger and TensorBoard.
 """
 
+import inspect
 import io
 import os
 import types
@@ -78,6 +79,24 @@ class CallbackStates:
                 states[name]["bytes"] = _flushed_size(callback)
         return states
 
+    def check(self, states: dict[str, Any]) -> None:
+        """Raises `ValueError` where a state has what is no state of its
+        callback: a method, or what Keras sets."""
+        for name, state in states.items():
+            callback = self._callbacks.get(name)
+            if callback is None or "protocol" in state:
+                continue
+            skipped = _skipped(callback)
+            for attribute in state.get("attributes", {}):
+                known = inspect.getattr_static(type(callback), attribute, None)
+                if (
+                    attribute in skipped
+                    or attribute.startswith("__")
+                    or callable(known)
+                    or hasattr(known, "__get__")
+                ):
+                    raise ValueError(f"{name}.{attribute} is no state")
+
     def restore(self, states: dict[str, Any], arrays) -> list[str]:
         """Puts states back.
 
@@ -115,6 +134,25 @@ class CallbackStates:
         return {"protocol": state}
 
 
+def check_states(states: Any, tensors: dict[str, tuple]) -> None:
+    """Raises where `states` are not what `CallbackStates.capture()` gives.
+
+    Args:
+        states: What was read.
+        tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: They are not.
+    """
+    for name, state in states.items():
+        size = state.get("bytes")
+        if size is not None and not (type(size) is int and size >= 0):
+            raise ValueError(f"{name} has no size of a file")
+        values.check(state.get("protocol"), tensors)
+        for value in state.get("attributes", {}).values():
+            values.check(value, tensors)
+
+
 def continue_logs(callbacks, states: dict[str, Any]) -> None:
     """Makes every CSVLogger go on with its file, as long as it was then.
 
@@ -123,7 +161,9 @@ def continue_logs(callbacks, states: dict[str, Any]) -> None:
     """
     for name, callback in _named(callbacks).items():
         size = states.get(name, {}).get("bytes")
-        if size is None or not os.path.isfile(callback.filename):
+        if size is None or not _is_csv_logger(callback):
+            continue
+        if not os.path.isfile(callback.filename):
             continue
         if os.path.getsize(callback.filename) >= size:
             os.truncate(callback.filename, size)
@@ -146,7 +186,7 @@ def _has_protocol(callback) -> bool:
 
 def _attributes(callback):
     """Its attributes, encoded, and the names of those that cannot be."""
-    skipped = NOT_STATE | NOT_STATE_OF.get(type(callback).__name__, set())
+    skipped = _skipped(callback)
     encoded = {}
     unknown = []
     for attribute, value in vars(callback).items():
@@ -161,6 +201,10 @@ def _attributes(callback):
         except values.Unsaveable:
             unknown.append(attribute)
     return encoded, unknown
+
+
+def _skipped(callback) -> set[str]:
+    return NOT_STATE | NOT_STATE_OF.get(type(callback).__name__, set())
 
 
 def _is_configuration(value) -> bool:

@@ -5,6 +5,18 @@ failures and `store.py` raises these. reticulate makes R classes of their names
 again; `R/bridge.R` maps those to the names of the R conditions.
 """
 
+from typing import Any
+
+# What reading raises where something is not what it should be.
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
 
 class KerasBackupError(RuntimeError):
     """Base of all errors of the package."""
@@ -20,6 +32,15 @@ class StorageError(KerasBackupError, OSError):
 
 class CorruptError(KerasBackupError):
     """A checkpoint is damaged."""
+
+
+def corrupt(path: str, cause: Any) -> CorruptError:
+    """The error for a file whose bytes are whole, but say what cannot be."""
+    return CorruptError(
+        f"The checkpoint '{path}' is damaged: its bytes are whole, but its "
+        f"metadata do not say what is needed to go on ({cause}). It was left "
+        "as it is. Restore it from a copy, or move it away to start anew."
+    )
 
 
 class LockedError(KerasBackupError):

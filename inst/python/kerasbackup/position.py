@@ -510,15 +510,58 @@ def _share(position: dict[str, Any]) -> dict[str, Any]:
 
 
 def unshare(position: dict[str, Any]) -> dict[str, Any]:
-    """What `capture()` gave, with the generators' states where they belong.
-
-    Raises:
-        KeyError, IndexError, TypeError: It is not what `capture()` gives.
-    """
+    """What `capture()` gave, with the generators' states where they belong."""
     position = dict(position)
-    for field in ("source", "source_kind", "steps_seen", "made", "epochs"):
-        position[field]
     for field in RNG_FIELDS:
         if position[field] is not None:
             position[field] = position["states"][position[field]]
     return position
+
+
+def check_position(
+    position: Any, batch: int, tensors: dict[str, tuple]
+) -> None:
+    """Raises where a position is not what `DataPosition.capture()` gives.
+
+    Args:
+        position: What was read.
+        batch: Integer, the batches of the epoch that are trained.
+        tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
+
+    Raises:
+        AttributeError, IndexError, KeyError, TypeError, ValueError: It is not.
+    """
+    numbers = [position[field] for field in RNG_FIELDS]
+    if not all(n is None or _is_count(n) for n in numbers):
+        raise TypeError("the states of the generators are no numbers")
+    whole = unshare(position)
+    for state in position["states"]:
+        rng.check(state)
+        for text in state["loader"]:
+            rng.check_torch(text)
+    counts = [whole[field] for field in ("steps_seen", "made", "epochs")]
+    if whole["num_batches"] is not None:
+        counts.append(whole["num_batches"])
+    if not all(map(_is_count, counts)):
+        raise ValueError("the position's counts are none")
+    if not isinstance(whole["has_iterator"], bool):
+        raise TypeError("has_iterator is no flag")
+    needed = ["rng"]
+    if batch:
+        needed.append("epoch_rng")
+    if whole["has_iterator"] and whole["steps_seen"]:
+        needed.append("at_first_draw")
+    for field in needed:
+        if whole[field] is None:
+            raise ValueError(f"{field} is missing")
+    source = values.check(whole["source"], tensors)
+    if not isinstance(source, dict) or not isinstance(
+        source.get("ready", []), list
+    ):
+        raise TypeError("the data's state is none")
+    whole["source_kind"].items()
+    whole["source_kind"]["steps_per_epoch"]
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0

@@ -8,6 +8,7 @@ May not touch Keras' variables, hooks or files.
 
 import base64
 import random
+import re
 import sys
 from typing import Any
 
@@ -66,6 +67,40 @@ class Generators:
                 setter(states[name])
 
 
+def check(states: Any) -> None:
+    """Raises where `states` are not what `Generators.capture()` gives.
+
+    Throwaway generators are given them, so that the real ones stay as they are.
+
+    Raises:
+        KeyError, TypeError, ValueError: They are not.
+    """
+    checks = {
+        "python": _check_python,
+        "numpy": _check_numpy,
+        "keras": _check_keras,
+        "r": _check_r,
+        "torch": _check_torch,
+        "tensorflow": _check_tensorflow,
+    }
+    for name, one in checks.items():
+        if name in states:
+            one(states[name])
+
+
+def check_torch(text: str) -> None:
+    """Raises `TypeError` or `ValueError` where `decode_torch()` would, or torch
+    would not take what it gives."""
+    state = _decode(text, np.uint8)
+    if "torch" in sys.modules:
+        import torch
+
+        try:
+            torch.Generator().set_state(torch.from_numpy(state))
+        except RuntimeError as e:
+            raise ValueError(str(e)) from e
+
+
 def encode_torch(state) -> str:
     """A `torch.ByteTensor` as text."""
     return _encode(state.numpy())
@@ -104,6 +139,66 @@ def _restore_python(state) -> None:
 def _numpy_state() -> list[Any]:
     kind, keys, position, has_gauss, cached = np.random.get_state()
     return [kind, _encode(keys), position, has_gauss, cached]
+
+
+def _check_python(state) -> None:
+    random.Random().setstate(_from_python_state(state))
+    if not (state[2] is None or isinstance(state[2], float)):
+        raise TypeError("a state of Python's generator is damaged")
+
+
+def _check_numpy(state) -> None:
+    kind, keys, position, has_gauss, cached = state
+    # NumPy does not look at the position, and would read beside the keys.
+    if (
+        kind != "MT19937"
+        or len(_decode(keys, np.uint32)) != 624
+        or type(position) is not int
+        or not 0 <= position <= 624
+        or has_gauss not in (0, 1)
+        or not isinstance(cached, float)
+    ):
+        raise ValueError("the state of NumPy's generator is damaged")
+
+
+def _check_keras(state) -> None:
+    _check_integers(state, (2,), 0, 2**32)
+
+
+def _check_r(text: str) -> None:
+    # By its first number: the kind of generator, and how long its state is.
+    lengths = {0: 3, 1: 2, 2: 2, 3: 625, 4: 101, 6: 101, 7: 6}
+    if text == "":
+        return
+    if not re.fullmatch(r"[0-9]{1,6}(,(NA|-?[0-9]{1,10}))+", text):
+        raise ValueError("the state of R's generator is damaged")
+    kind, *numbers = text.split(",")
+    expected = lengths.get(int(kind) % 100, len(numbers))
+    whole = [int(n) for n in numbers if n != "NA"]
+    if len(numbers) != expected or any(abs(n) >= 2**31 for n in whole):
+        raise ValueError("the state of R's generator is damaged")
+
+
+def _check_torch(states) -> None:
+    check_torch(states["cpu"])
+    for text in states.get("cuda", []):
+        _decode(text, np.uint8)
+
+
+def _check_tensorflow(states) -> None:
+    if states["eager"] is not None:
+        _check_python(states["eager"])
+    if states["global"] is not None:
+        _check_integers(states["global"], (2, 3), -(2**63), 2**63)
+
+
+def _check_integers(state, lengths, least, end) -> None:
+    if state is None:
+        return
+    if len(state) not in lengths or not all(
+        type(n) is int and least <= n < end for n in state
+    ):
+        raise ValueError("the state of a generator is damaged")
 
 
 def _restore_numpy(state) -> None:

@@ -10,6 +10,7 @@ import datetime
 import importlib
 import json
 import math
+import re
 from typing import Any
 
 import keras
@@ -18,8 +19,9 @@ import numpy as np
 from kerasbackup import errors
 from kerasbackup import values
 from kerasbackup.callback_states import CallbackStates
+from kerasbackup.callback_states import check_states
 from kerasbackup.position import DataPosition
-from kerasbackup.position import unshare
+from kerasbackup.position import check_position
 from kerasbackup.validation import ValidationPosition
 from kerasbackup.variables import DTYPES
 from kerasbackup.variables import Variables
@@ -84,8 +86,16 @@ class TrainingState:
 
         Returns:
             What is no longer as it was when the checkpoint was made.
+
+        Raises:
+            CorruptError: The states of the callbacks cannot be theirs; nothing
+                was changed.
         """
         restored = self.restored
+        try:
+            self._callbacks.check(restored.callbacks)
+        except errors.DAMAGE as e:
+            raise errors.corrupt(restored.checkpoint.path, e) from e
         self.history = restored.history
         notes = self.put()
         self._validation.restore(restored.validations)
@@ -188,31 +198,20 @@ class Restored:
         self.checkpoint = checkpoint
         self.partners = variables.check(checkpoint)
         self.metadata = checkpoint.metadata
+        tensors = checkpoint.tensors
         try:
             self.epoch = _count(self.metadata["epoch"])
             self.batch = _count(self.metadata["batch"])
             self.validations = _count(self.metadata["validation"])
-            self.stopped = self.metadata["stopped"] == "1"
+            self.stopped = _flag(self.metadata["stopped"])
             self.history = History.from_json(self.metadata["history"])
             self.callbacks = json.loads(self.metadata["callbacks"])
-            self.callbacks = {
-                name: dict(state) for name, state in self.callbacks.items()
-            }
-            self.position = dict(json.loads(self.metadata["position"]))
-            unshare(self.position)
-        except (
-            AttributeError,
-            IndexError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as e:
-            raise errors.CorruptError(
-                f"The checkpoint '{checkpoint.path}' is damaged: its bytes "
-                "are whole, but its metadata do not say what is needed to go "
-                f"on ({type(e).__name__}: {e}). It was left as it is. Restore "
-                "it from a copy, or move it away to start anew."
-            ) from e
+            check_states(self.callbacks, tensors)
+            self.position = json.loads(self.metadata["position"])
+            check_position(self.position, self.batch, tensors)
+        except errors.DAMAGE as e:
+            cause = f"{type(e).__name__}: {e}"
+            raise errors.corrupt(checkpoint.path, cause) from e
 
     def array(self, name: str) -> np.ndarray:
         """A new array with the bytes of a tensor."""
@@ -260,22 +259,28 @@ class History:
     @classmethod
     def from_json(cls, text: str) -> "History":
         columns = json.loads(text)
-        epochs = [int(epoch) for epoch in columns.pop("epoch")]
+        epochs = columns.pop("epoch")
         logs = {
-            name: [
-                float(value) if isinstance(value, str) else value
-                for value in column
-            ]
+            name: [_from_json_number(value) for value in column]
             for name, column in columns.items()
         }
+        if not all(isinstance(c, list) for c in (epochs, *columns.values())):
+            raise TypeError("the history is not of lists")
+        if not all(type(e) is int and e >= 0 for e in epochs):
+            raise ValueError("the history's epochs are no counts")
+        if any(len(column) != len(epochs) for column in logs.values()):
+            raise ValueError("the history is not one value an epoch")
         return cls(epochs, logs)
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError(f"{value} is negative")
-    return value
+    if not re.fullmatch("[0-9]{1,15}", text):
+        raise ValueError(f"{text[:50]!r} is no count")
+    return int(text)
+
+
+def _flag(text: str) -> bool:
+    return {"0": False, "1": True}[text]
 
 
 def _number(value: Any) -> float | None:
@@ -290,6 +295,16 @@ def _json_number(value: float | None) -> float | str | None:
     if value is None or math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else ("Inf" if value > 0 else "-Inf")
+
+
+def _from_json_number(value: float | str | None) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return {"NaN": math.nan, "Inf": math.inf, "-Inf": -math.inf}[value]
+    if isinstance(value, bool):
+        raise TypeError("a log is no number")
+    return float(value)
 
 
 def _now() -> str:

@@ -85,7 +85,11 @@ class Store:
                 could not be saved.
             lines: List of strings.
         """
-        self._call("notify", kind, list(lines))
+        # A name from a checkpoint may have what is no text to R.
+        lines = [
+            line.encode("utf-8", "backslashreplace").decode() for line in lines
+        ]
+        self._call("notify", kind, lines)
 
     def progress(self, done: int | None, total: int | None) -> None:
         """Shows how far a replay of data is; `None, None`: it has ended."""
@@ -121,19 +125,31 @@ class Checkpoint:
     """
 
     def __init__(self, loaded: dict[str, Any]):
-        header = json.loads(loaded["header"])
+        self.path = loaded["path"]
         size = int(loaded["data_bytes"])  # without the integrity trailer
         # The buffer belongs to R; ctypes only looks at it.
         block = (ctypes.c_char * size).from_address(int(loaded["address"]))
         data = memoryview(block).cast("B")
-        self.path = loaded["path"]
-        self.metadata = header.pop("__metadata__")
-        del header["kerasbackup.trailer"]
-        self.tensors = {}
-        for name, entry in header.items():
-            begin, end = entry["data_offsets"]
-            self.tensors[name] = (
-                entry["dtype"],
-                entry["shape"],
-                data[begin:end],
-            )
+        # R has looked at the header, but not with this parser.
+        try:
+            header = json.loads(loaded["header"])
+            self.metadata = header.pop("__metadata__")
+            del header["kerasbackup.trailer"]
+            self.tensors = {
+                name: _tensor(name, entry, data)
+                for name, entry in header.items()
+            }
+        except errors.DAMAGE as e:
+            raise errors.corrupt(self.path, f"{type(e).__name__}: {e}") from e
+
+
+def _tensor(name, entry, data):
+    # Raises where it is no text: half of a pair of surrogates.
+    name.encode("utf-8")
+    begin, end = entry["data_offsets"]
+    # 1.0 is a whole number to some parsers.
+    if not all(type(n) is int for n in (begin, end, *entry["shape"])):
+        raise TypeError(f"{name} has sizes that are no integers")
+    if not 0 <= begin <= end <= len(data):
+        raise ValueError(f"{name} is not in the file")
+    return entry["dtype"], entry["shape"], data[begin:end]

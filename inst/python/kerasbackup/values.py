@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from kerasbackup.variables import DTYPES
+from kerasbackup.variables import numpy_dtype
 
 # Functions that callbacks keep, by name: loading a checkpoint looks names up
 # here and imports nothing.
@@ -23,6 +24,10 @@ FUNCTIONS = {
     "numpy.less": np.less,
     "numpy.greater": np.greater,
 }
+
+# What is nested deeper is not saved, so that what is read can be refused before
+# Python's own limit.
+MOST_NESTED = 100
 
 
 class Unsaveable(TypeError):
@@ -51,7 +56,7 @@ class Encoder:
                 of it was collected.
         """
         found = {}
-        encoded = _encode(value, name, found)
+        encoded = _encode(value, name, found, 0)
         self.arrays.update(found)
         return encoded
 
@@ -63,15 +68,33 @@ def decode(value: Any, arrays) -> Any:
         value: What `Encoder.encode()` gave.
         arrays: Callable from tensor name to a new `numpy.ndarray`.
     """
-    if isinstance(value, list):
-        return [decode(item, arrays) for item in value]
-    if not isinstance(value, dict):
-        return value
-    ((kind, inner),) = value.items()
-    return _DECODERS[kind](inner, arrays)
+    return _Decoder(arrays, keras.ops.convert_to_tensor).decode(value)
 
 
-def _encode(value, name, arrays):
+def check(value: Any, tensors: dict[str, tuple]) -> Any:
+    """Decodes without making arrays: they are views of a single zero.
+
+    Args:
+        value: What `Encoder.encode()` may have given.
+        tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
+
+    Returns:
+        What `decode()` would, but for the arrays' content.
+
+    Raises:
+        KeyError, TypeError, ValueError: `decode()` would fail.
+    """
+
+    def lookalike(name):
+        dtype, shape, _ = tensors[name]
+        return np.broadcast_to(np.zeros((), numpy_dtype(dtype)), shape)
+
+    return _Decoder(lookalike, lambda array: array).decode(value)
+
+
+def _encode(value, name, arrays, depth):
+    if depth > MOST_NESTED:
+        raise Unsaveable("nested too deeply")
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int) and type(value) is int:
@@ -80,15 +103,16 @@ def _encode(value, name, arrays):
         return value if math.isfinite(value) else {"$float": repr(value)}
     if type(value) is list:
         return [
-            _encode(item, f"{name}/{i}", arrays) for i, item in enumerate(value)
+            _encode(item, f"{name}/{i}", arrays, depth + 1)
+            for i, item in enumerate(value)
         ]
     for kind, cls in (("$tuple", tuple), ("$set", set), ("$bytes", bytes)):
         if type(value) is cls:
             items = list(value)
-            return {kind: _encode(items, name, arrays)}
+            return {kind: _encode(items, name, arrays, depth + 1)}
     if isinstance(value, dict):
         items = [[key, item] for key, item in value.items()]
-        return {"$dict": _encode(items, name, arrays)}
+        return {"$dict": _encode(items, name, arrays, depth + 1)}
     for known, function in FUNCTIONS.items():
         if value is function:
             return {"$function": known}
@@ -111,17 +135,64 @@ def _array(value):
     return array
 
 
-_DECODERS = {
-    "$float": lambda inner, arrays: float(inner),
-    "$tuple": lambda inner, arrays: tuple(decode(inner, arrays)),
-    "$set": lambda inner, arrays: set(decode(inner, arrays)),
-    "$bytes": lambda inner, arrays: bytes(decode(inner, arrays)),
-    "$dict": lambda inner, arrays: {
+class _Decoder:
+    """Decodes, and takes nothing for what it is not."""
+
+    def __init__(self, arrays, tensor):
+        self._arrays = arrays
+        self._tensor = tensor
+
+    def decode(self, value, depth=0):
+        if depth > MOST_NESTED:
+            raise ValueError("nested too deeply")
+        if isinstance(value, list):
+            return [self.decode(item, depth + 1) for item in value]
+        if not isinstance(value, dict):
+            return value
+        ((kind, inner),) = value.items()
+        if kind in _OF_LISTS:
+            items = self.decode(_of_type(inner, list), depth + 1)
+            return _OF_LISTS[kind](items)
+        return getattr(self, _OF_TEXTS[kind])(_of_type(inner, str))
+
+    def _float(self, text):
+        return float(text)
+
+    def _function(self, name):
+        return FUNCTIONS[name]
+
+    def _array(self, name):
+        return self._arrays(name)
+
+    def _as_tensor(self, name):
+        return self._tensor(self._arrays(name))
+
+    def _scalar(self, name):
+        array = self._arrays(name)
+        if array.shape:
+            raise ValueError(f"{name} is no scalar")
+        return array[()]
+
+
+def _of_type(value, kind):
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} instead of {kind.__name__}")
+    return value
+
+
+def _dict(pairs):
+    return {
         (tuple(key) if isinstance(key, list) else key): item
-        for key, item in decode(inner, arrays)
-    },
-    "$function": lambda inner, arrays: FUNCTIONS[inner],
-    "$scalar": lambda inner, arrays: arrays(inner)[()],
-    "$array": lambda inner, arrays: arrays(inner),
-    "$tensor": lambda inner, arrays: keras.ops.convert_to_tensor(arrays(inner)),
+        for key, item in (_of_type(pair, list) for pair in pairs)
+    }
+
+
+# What is made of a list of decoded items, and of a text.
+_OF_LISTS = {"$tuple": tuple, "$set": set, "$bytes": bytes, "$dict": _dict}
+_OF_TEXTS = {
+    "$float": "_float",
+    "$function": "_function",
+    "$scalar": "_scalar",
+    "$array": "_array",
+    "$tensor": "_as_tensor",
 }

@@ -205,10 +205,10 @@ def _unnumbered(name: str) -> str:
 
 def numpy_array(dtype: str, shape: list[int], data) -> np.ndarray:
     """A new array with the bytes of a tensor."""
-    return np.frombuffer(data, dtype=_numpy_dtype(dtype)).copy().reshape(shape)
+    return np.frombuffer(data, dtype=numpy_dtype(dtype)).copy().reshape(shape)
 
 
-def _numpy_dtype(dtype: str) -> np.dtype:
+def numpy_dtype(dtype: str) -> np.dtype:
     name = KERAS_DTYPES[dtype]
     if name in ("bfloat16", "float8_e5m2", "float8_e4m3fn"):
         import ml_dtypes
