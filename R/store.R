@@ -111,6 +111,16 @@ store_wait <- function(store) {
   store_result(.Call(ffi_store_wait, store))
 }
 
+#' Where it can be read without a call whether a save is under way
+#' @param store <kb_store>
+#' @return <character(1)> the address, decimal, of two unsigned 64-bit numbers,
+#'   valid until the store is closed: 1 while a save is under way in the
+#'   background, else 0; and the nanoseconds that the last one there took
+#' @noRd
+store_activity <- function(store) {
+  store_result(.Call(ffi_store_activity, store))
+}
+
 #' Save: commit the next generation, or fail and change nothing (I4)
 #' @inheritParams store_submit
 #' @return <list> as from `store_wait()`

@@ -471,6 +471,21 @@ SEXP ffi_store_wait(SEXP store) {
   return commit_out(commit);
 }
 
+/* Two numbers of 64 bits, side by side: others read them by address. */
+_Static_assert(sizeof(ck_activity) == 16, "an atomic has another size here");
+
+SEXP ffi_store_activity(SEXP store) {
+  ck_error err;
+  store_handle *handle = store_in(store, "activity", &err);
+  char address[24];
+  if (handle == NULL) {
+    return failure_out(&err);
+  }
+  snprintf(address, sizeof address, "%" PRIuPTR,
+           (uintptr_t)ck_writer_activity(handle->writer));
+  return Rf_mkString(address);
+}
+
 /* The restored checkpoint as a list; `owner` owns its data from here on. The
  * header's copy is released: R has its own. */
 static SEXP loaded_out(SEXP owner, ck_loaded *loaded) {

@@ -14,6 +14,7 @@ SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes);
 SEXP ffi_store_prepare(SEXP store, SEXP bytes);
 SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata);
 SEXP ffi_store_wait(SEXP store);
+SEXP ffi_store_activity(SEXP store);
 SEXP ffi_store_load(SEXP store);
 SEXP ffi_store_close(SEXP store);
 SEXP ffi_store_is_open(SEXP store);

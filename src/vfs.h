@@ -97,6 +97,9 @@ uint64_t ck_process_self(void);
 bool ck_process_alive(uint64_t pid); /* true where one cannot know */
 void ck_process_kill_self(void);     /* as kill -9; for the fault layer */
 
+/* Nanoseconds since some moment; never goes back. */
+uint64_t ck_clock(void);
+
 /* Eight bytes that another process is not likely to draw. Not for secrets. */
 uint64_t ck_process_nonce(void);
 

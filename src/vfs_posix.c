@@ -294,6 +294,12 @@ void ck_process_kill_self(void) {
   }
 }
 
+uint64_t ck_clock(void) {
+  struct timespec now = {0, 0};
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 uint64_t ck_process_nonce(void) {
   static atomic_uint_fast64_t counter;
   uint64_t nonce = 0;

@@ -445,6 +445,14 @@ void ck_process_kill_self(void) {
   (void)TerminateProcess(GetCurrentProcess(), 137);
 }
 
+uint64_t ck_clock(void) {
+  LARGE_INTEGER ticks;
+  LARGE_INTEGER second;
+  (void)QueryPerformanceCounter(&ticks);
+  (void)QueryPerformanceFrequency(&second);
+  return (uint64_t)((double)ticks.QuadPart / (double)second.QuadPart * 1e9);
+}
+
 uint64_t ck_process_nonce(void) {
   static atomic_uint_fast64_t counter;
   LARGE_INTEGER ticks;

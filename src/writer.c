@@ -3,7 +3,8 @@
  * Two threads share a ck_writer, and never at the same time: while `job` is
  * JOB_NONE all of it is the owner's, from the hand over until the job is done
  * all but `job` and `monitor` is the thread's. So only `job` needs the lock,
- * and passing it on carries the rest from one thread to the other.
+ * and passing it on carries the rest from one thread to the other. `activity`
+ * is for those who do not take part, and atomic.
  */
 #include "writer.h"
 
@@ -30,6 +31,7 @@ struct ck_writer {
   ck_buffer metadata;
   ck_commit commit;
   ck_error sticky; /* status CK_OK: none */
+  ck_activity activity;
 };
 
 /* ---- Both threads -------------------------------------------------------- */
@@ -68,11 +70,14 @@ static void keep_error(ck_writer *writer, ck_status status,
 /* ---- The thread ---------------------------------------------------------- */
 
 static void commit_copy(ck_writer *writer) {
+  uint64_t started = ck_clock();
   ck_error failure;
   ck_status status = ck_store_commit_copy(
       writer->store, writer->copy.data, (const char *)writer->metadata.data,
       (size_t)writer->metadata.size, &writer->commit, &failure);
   keep_error(writer, status, &failure);
+  writer->activity.nanoseconds = ck_clock() - started;
+  writer->activity.saving = 0;
 }
 
 static void work(void *context) {
@@ -115,6 +120,10 @@ static void hand_over(ck_writer *writer, job todo) {
   writer->job = todo;
   ck_monitor_wake(writer->monitor);
   ck_monitor_leave(writer->monitor);
+}
+
+const ck_activity *ck_writer_activity(const ck_writer *writer) {
+  return &writer->activity;
 }
 
 ck_status ck_writer_settle(ck_writer *writer, ck_error *err) {
@@ -215,6 +224,7 @@ ck_status ck_writer_submit(ck_writer *writer, const uint64_t *addresses,
                         err));
   *copied = take_copy(writer, addresses, metadata, n_metadata);
   if (*copied) {
+    writer->activity.saving = 1;
     hand_over(writer, JOB_COMMIT);
   } else {
     keep_error(writer,

@@ -14,9 +14,17 @@
 #ifndef CK_WRITER_H
 #define CK_WRITER_H
 
+#include <stdatomic.h>
+
 #include "store.h"
 
 typedef struct ck_writer ck_writer;
+
+/* What anyone may read at any time, on any thread, without a lock. */
+typedef struct ck_activity {
+  _Atomic uint64_t saving;      /* 1 while a save is under way, else 0 */
+  _Atomic uint64_t nanoseconds; /* that the last one in the background took */
+} ck_activity;
 
 typedef struct ck_writer_options {
   bool background;   /* else saves are made inside ck_writer_submit() */
@@ -52,6 +60,10 @@ ck_status ck_writer_plan(ck_writer *writer, const char *tensors,
 ck_status ck_writer_submit(ck_writer *writer, const uint64_t *addresses,
                            size_t n, const char *metadata, size_t n_metadata,
                            bool *copied, ck_error *err);
+
+/* Belongs to the writer. What the thread notes there it notes before it counts
+ * as done, so ck_writer_settle() is followed by `saving == 0`. */
+const ck_activity *ck_writer_activity(const ck_writer *writer);
 
 /* Wait until nothing is under way; reports nothing. */
 ck_status ck_writer_settle(ck_writer *writer, ck_error *err);

@@ -8,6 +8,7 @@
 #define ck_process_alive included_process_alive
 #define ck_process_kill_self included_process_kill_self
 #define ck_process_nonce included_process_nonce
+#define ck_clock included_clock
 #define ck_memory_advise included_memory_advise
 #define ck_memory_available included_memory_available
 #ifdef __linux__
@@ -46,6 +47,21 @@ static bool holds(const char *path, const char *text) {
   same = n == strlen(text) && memcmp(data, text, n) == 0;
   free(data);
   return same;
+}
+
+/* In the unit of another clock, which is asked in between. */
+static bool clock_agrees(void) {
+  struct timespec nap = {0, 20000000};
+  struct timespec from;
+  struct timespec to;
+  uint64_t started = included_clock();
+  uint64_t between;
+  (void)clock_gettime(CLOCK_MONOTONIC, &from);
+  (void)nanosleep(&nap, NULL);
+  (void)clock_gettime(CLOCK_MONOTONIC, &to);
+  between = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000u +
+            (uint64_t)to.tv_nsec - (uint64_t)from.tv_nsec;
+  return included_clock() - started >= between;
 }
 
 static void renames(int (*move)(const char *, const char *),
@@ -209,6 +225,7 @@ int main(void) {
          ck_process_alive(UINT64_MAX),
      "living, dead and impossible processes are told apart");
   ok(ck_process_nonce() != ck_process_nonce(), "two nonces differ");
+  ok(clock_agrees(), "the clock counts nanoseconds");
   memory();
   refusals();
   reserving();

@@ -106,6 +106,35 @@ static void training_goes_on(void) {
   tensors_free(&same);
 }
 
+static void activity_is_told(void) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(1000, 1);
+  const ck_activity *activity;
+  uint64_t started;
+  uint64_t most;
+  gate g;
+  session s;
+  gate_init(&g, ck_vfs_system());
+  begin(&s, &g.vfs, dir, 1);
+  activity = ck_writer_activity(s.writer);
+  (void)plan(&s, &t);
+  (void)ck_writer_settle(s.writer, &s.err);
+  ok(activity->saving == 0 && activity->nanoseconds == 0,
+     "making memory ready is no save");
+  started = ck_clock();
+  (void)submit(&s, &t);
+  ok(activity->saving == 1, "everyone may see that a save is under way");
+  gate_open(&g);
+  (void)ck_writer_settle(s.writer, &s.err);
+  most = ck_clock() - started;
+  ok(activity->saving == 0, "and that it is not any more");
+  ok(activity->nanoseconds > 0 && activity->nanoseconds <= most,
+     "and how long it took");
+  end(&s);
+  gate_free(&g);
+  tensors_free(&t);
+}
+
 static void next_save_waits(void) {
   const char *dir = fixture_dir();
   tensors t[2] = {tensors_one(8 * MIB, 1), tensors_one(8 * MIB, 2)};
@@ -492,6 +521,7 @@ static void every_fault(void) {
 int main(void) {
   int descriptors = count_descriptors();
   training_goes_on();
+  activity_is_told();
   next_save_waits();
   next_plan_waits();
   close_waits();
