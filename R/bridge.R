@@ -18,6 +18,7 @@ bridge_callback <- function(config) {
     functions = reticulate::r_to_py(bridge_functions(config), convert = TRUE),
     backup_dir = config$backup_dir,
     save_freq = config$save_freq,
+    max_overhead = config$max_overhead,
     delete_checkpoint = config$delete_checkpoint,
     resume = config$resume,
     history = config$history,
@@ -93,7 +94,10 @@ bridge_functions <- function(config) {
     r_seed = function() r_seed(),
     set_r_seed = function(seed) restore_r_seed(seed),
     notify = function(kind, lines) {
-      bridge_notify(kind, as.character(unlist(lines)))
+      if (kind != "auto" || config$verbose) {
+        bridge_notify(kind, as.character(unlist(lines)))
+      }
+      invisible()
     },
     progress = function(done, total) bridge_progress(session, done, total),
     finish = function() bridge_finish(session, config),
@@ -135,7 +139,7 @@ bridge_open <- function(session, config, is_running) {
   # Whoever takes the directory from a training that is over must not find its
   # thread still writing there.
   session$lock$before_release <- function() bridge_end_saves(session, config)
-  invisible()
+  store_activity(session$store)
 }
 
 bridge_load <- function(session, config) {
@@ -245,6 +249,7 @@ bridge_notify <- function(kind, lines) {
         "training waits while a checkpoint is written."
       )
     ),
+    auto = c(i = "`save_freq = \"auto\"` has chosen how often to save:"),
     complete = c(
       i = paste(
         "The training in `backup_dir` was complete already: no epoch was left",

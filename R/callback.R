@@ -30,6 +30,14 @@
 #' batch: the batches that were trained on already are drawn from the data again,
 #' so that what comes after them is the same, and nothing is trained on twice.
 #'
+#' With `save_freq = "auto"` what a kill can cost is seconds, not an epoch, on any
+#' machine and for any model. The first checkpoint is saved after a second, so
+#' that there is something to go back to. Of each it is measured for how long
+#' training waited, and what the steps lost that ran while it was written; the
+#' next is saved, between batches or at the end of an epoch, when that is at most
+#' `max_overhead` of the time since, when the one before has been on disk for as
+#' long as it took to write, and never before five seconds have passed.
+#'
 #' Of other callbacks, those attributes are saved that changed since training
 #' began: numbers, strings, lists, dicts and arrays. A callback may offer
 #' `get_state()` and `set_state()` and then those are used. What cannot be saved
@@ -46,7 +54,8 @@
 #'   is missing, and removed after training where this package created it and
 #'   nothing else is in it.
 #' @param save_freq When to save: `"epoch"` (the default), at the end of every
-#'   epoch; or a whole number, every so many batches.
+#'   epoch; a whole number, every so many batches; or `"auto"`, as often as
+#'   costs at most `max_overhead` of the training time, see Details.
 #' @param delete_checkpoint Flag, whether to delete the checkpoints (our own
 #'   files and nothing else) when training is complete. With `FALSE` a further
 #'   `fit()` with the same number of epochs has nothing left to do.
@@ -67,12 +76,16 @@
 #'   too little, a message says so and training waits for the disk, as with
 #'   `FALSE`, which takes next to none. `fit()` returns when the last checkpoint is
 #'   committed, or reported as failed.
+#' @param max_overhead For `save_freq = "auto"`, and only there: the part of the
+#'   training time that saving may cost, a number above 0, up to 1. The default
+#'   is 1 %.
 #' @param on_save_error What to do when a checkpoint cannot be saved, for example
 #'   because the disk is full: `"warn"` (the default) warns and trains on, the
 #'   next save tries anew; `"stop"` ends `fit()` with the error. Either way the
 #'   last good checkpoint is untouched. With `async = TRUE` it is done when the
 #'   next checkpoint is due, or when `fit()` ends.
-#' @param verbose Flag, whether to say when a checkpoint is saved or restored.
+#' @param verbose Flag, whether to say when a checkpoint is saved or restored,
+#'   and what `save_freq = "auto"` has chosen.
 #'   With `async = TRUE` the one is said when the next is due, or `fit()` ends.
 #' @return A `keras.callbacks.Callback`, for the `callbacks` argument of `fit()`.
 #'   It can be used for several trainings, one after the other.
@@ -108,6 +121,7 @@ callback_backup_and_restore <- function(
     resume = c("batch", "epoch"),
     history = c("resumed", "full"),
     async = TRUE,
+    max_overhead = 0.01,
     on_save_error = c("warn", "stop"),
     verbose = FALSE) {
   check_dots(...)
@@ -119,6 +133,9 @@ callback_backup_and_restore <- function(
     resume = check_choice(resume, c("batch", "epoch"), "resume"),
     history = check_choice(history, c("resumed", "full"), "history"),
     async = check_flag(async, "async"),
+    max_overhead = check_max_overhead(
+      max_overhead, save_freq, !missing(max_overhead)
+    ),
     on_save_error = check_choice(
       on_save_error, c("warn", "stop"), "on_save_error"
     ),

@@ -39,10 +39,10 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
   x
 }
 
-# Whether `save_freq` is "epoch" or a whole number of batches. The words are
-# those of Keras' own callback, which users know.
+# Whether `save_freq` is "epoch", "auto" or a whole number of batches. The words
+# are those of Keras' own callback, which users know.
 check_save_freq <- function(save_freq, call = rlang::caller_env()) {
-  if (identical(save_freq, "epoch")) {
+  if (identical(save_freq, "epoch") || identical(save_freq, "auto")) {
     return(save_freq)
   }
   whole <- rlang::is_scalar_integerish(save_freq) && !is.na(save_freq) &&
@@ -52,11 +52,11 @@ check_save_freq <- function(save_freq, call = rlang::caller_env()) {
   }
   hint <- if (isFALSE(save_freq)) {
     paste(
-      "FALSE saves nothing at all. Expected either 'epoch' or a whole number",
+      "FALSE saves nothing at all. Expected 'epoch', 'auto' or a whole number",
       "of batches, 1 or more."
     )
   } else {
-    "Expected either 'epoch' or a whole number of batches, 1 or more."
+    "Expected 'epoch', 'auto' or a whole number of batches, 1 or more."
   }
   stop_argument(
     c(
@@ -67,6 +67,40 @@ check_save_freq <- function(save_freq, call = rlang::caller_env()) {
     "save_freq",
     call
   )
+}
+
+# A part of the training time. It means nothing but with save_freq = "auto".
+#
+# @param given whether the user gave it.
+check_max_overhead <- function(max_overhead, save_freq, given,
+                               call = rlang::caller_env()) {
+  if (given && !identical(save_freq, "auto")) {
+    stop_argument(
+      c(
+        "`max_overhead` goes only with `save_freq = \"auto\"`.",
+        x = paste0("Received: save_freq=", describe(save_freq), "."),
+        i = paste(
+          "Leave `max_overhead` out, or let it decide how often to save, by",
+          "`save_freq = \"auto\"`."
+        )
+      ),
+      "max_overhead",
+      call
+    )
+  }
+  number <- is.numeric(max_overhead) && length(max_overhead) == 1
+  if (!number || is.na(max_overhead) || max_overhead <= 0 || max_overhead > 1) {
+    stop_argument(
+      c(
+        "Invalid value for argument `max_overhead`.",
+        x = paste0("Received: ", describe(max_overhead), "."),
+        i = "Expected a number above 0, up to 1: 0.01 is 1 % of the time."
+      ),
+      "max_overhead",
+      call
+    )
+  }
+  as.double(max_overhead)
 }
 
 # A path that is, or can become, the directory of checkpoints: one non-empty

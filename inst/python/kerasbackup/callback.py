@@ -20,10 +20,12 @@ from kerasbackup.replay import Progress
 from kerasbackup.rng import Generators
 from kerasbackup.running_fit import RunningFit
 from kerasbackup.running_fit import is_running
+from kerasbackup.save_interval import SaveInterval
 from kerasbackup.state import TrainingState
 from kerasbackup.store import Store
 from kerasbackup.validation import ValidationPosition
 from kerasbackup.variables import count_bytes
+from kerasbackup.variables import wait_for_steps
 
 
 class BackupAndRestore(keras.callbacks.Callback):
@@ -32,7 +34,8 @@ class BackupAndRestore(keras.callbacks.Callback):
     Args:
         functions: Dict of callables, the store; see `store.Store`.
         backup_dir: String, the directory, for whoever looks at the callback.
-        save_freq: `"epoch"`, or an integer: a checkpoint every so many batches.
+        save_freq: `"epoch"`, or an integer: a checkpoint every so many batches,
+            or `"auto"`: as often as costs at most `max_overhead`.
         delete_checkpoint: Boolean, whether the store deletes its files when
             training is complete.
         resume: `"batch"`: go on at the very batch. `"epoch"`: begin the
@@ -40,6 +43,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         history: `"resumed"`: what `fit()` returns has the epochs run by this
             call. `"full"`: it has those of the whole run.
         versions: Dict from name to version, to be noted in checkpoints.
+        max_overhead: Float, the part of the training time that checkpoints may
+            cost, for `save_freq="auto"`.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         resume: str = "batch",
         history: str = "resumed",
         versions: dict[str, str] | None = None,
+        max_overhead: float = 0.01,
     ):
         super().__init__()
         self.backup_dir = backup_dir
@@ -59,6 +65,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.resume = resume
         self.history = history
         self.versions = versions or {}
+        self.max_overhead = max_overhead
         self._store = Store(functions)
         self._state = None
 
@@ -87,7 +94,8 @@ class BackupAndRestore(keras.callbacks.Callback):
             for callback in fit.callback_list.callbacks
             if getattr(callback, "_owner", None) is not self
         ]
-        kind = _EpochHelper if self.save_freq == "epoch" else _BatchHelper
+        kinds = {"epoch": _EpochHelper, "auto": _AutoHelper}
+        kind = kinds.get(self.save_freq, _BatchHelper)
         helper = kind(self, self._store, state, fit)
         helper.set_params(self.params)
         helper.set_model(self._model)
@@ -269,6 +277,47 @@ class _BatchHelper(_EpochHelper):
             return False
         self._since_save = 0
         return True
+
+
+class _AutoHelper(_BatchHelper):
+    """Saves when a `SaveInterval` says that it costs little enough."""
+
+    def __init__(self, owner, store, state, fit):
+        super().__init__(owner, store, state, fit)
+        self._interval = SaveInterval(
+            owner.max_overhead, store.writing_time, self._settle
+        )
+
+    def on_test_begin(self, logs=None):
+        self._interval.pause()
+        super().on_test_begin(logs)
+
+    def _before_batch(self, batch: int) -> None:
+        if self._interval.step():
+            self._save(self._epoch, batch)
+
+    def _is_epoch_due(self) -> bool:
+        self._interval.pause()
+        return self._interval.is_due()
+
+    def _save(self, epoch: int, batch: int) -> None:
+        self._interval.begin_save()
+        super()._save(epoch, batch)
+        self._interval.end_save()
+        news = self._interval.news()
+        if news is not None:
+            steps, seconds, cost = news
+            batches = steps * self._epoch_iterator.steps_per_execution
+            self._store.notify(
+                "auto",
+                [
+                    f"about every {batches} batches, or {seconds:.1f} seconds",
+                    f"a checkpoint costs {1000 * cost:.1f} ms of training",
+                ],
+            )
+
+    def _settle(self) -> None:
+        wait_for_steps(self.model)
 
 
 def _others(callback_list) -> list[keras.callbacks.Callback]:

@@ -24,6 +24,7 @@ class Store:
 
     def __init__(self, functions: dict[str, Callable]):
         self._functions = functions
+        self._activity = None
 
     def open(self, is_running: Callable[[], bool]) -> None:
         """Locks the directory and opens it; creates it where it is missing.
@@ -33,7 +34,15 @@ class Store:
                 later training in the same process may take the directory over
                 where it does not.
         """
-        self._call("open", is_running)
+        # Belongs to R, as long as the store is open; ctypes only looks at it.
+        address = int(self._call("open", is_running))
+        self._activity = (ctypes.c_uint64 * 2).from_address(address)
+
+    def writing_time(self) -> float | None:
+        """How many seconds it took to write the last checkpoint that was
+        written in the background; `None` while one is. No call into R."""
+        is_writing, nanoseconds = self._activity
+        return None if is_writing else nanoseconds * 1e-9
 
     def plan(self, spec: list[tuple[str, str, list[int]]]) -> None:
         """Announces the tensors, in file order: name, dtype, shape."""
@@ -82,7 +91,7 @@ class Store:
 
         Args:
             kind: `"notes"`: what is no longer as it was. `"unsaved"`: what
-                could not be saved.
+                could not be saved. `"auto"`: how often is saved.
             lines: List of strings.
         """
         # A name from a checkpoint may have what is no text to R.
@@ -101,10 +110,12 @@ class Store:
 
     def finish(self) -> None:
         """Ends a complete training: deletes the checkpoint if asked to."""
+        self._activity = None
         self._call("finish")
 
     def close(self) -> None:
         """Ends an incomplete training: every checkpoint stays. Idempotent."""
+        self._activity = None
         self._call("close")
 
     def _call(self, name: str, *args: Any) -> Any:

@@ -135,6 +135,14 @@ def count_bytes(model: keras.Model) -> int:
     )
 
 
+def wait_for_steps(model: keras.Model) -> None:
+    """Returns when the backend has done every step that it was given."""
+    if model.optimizer is not None:
+        # The smallest that each step changes. What a step changes is there all
+        # at once.
+        keras.ops.convert_to_numpy(model.optimizer.iterations)
+
+
 def _width(dtype: str) -> int:
     bits = re.search(r"\d+", dtype)
     return max(1, int(bits[0]) // 8) if bits else 1
