@@ -181,9 +181,14 @@ class SaveInterval:
         if written is None or self._undisturbed.seconds < written:
             return None
         usual = self._undisturbed.seconds / max(1, self._undisturbed.steps)
-        lost = self._disturbed.seconds - self._disturbed.steps * usual
-        # What else may have held them up, such as compiling anew.
-        return self._stall + min(max(0.0, lost), written)
+        seconds = self._disturbed.seconds
+        lost = max(0.0, seconds - self._disturbed.steps * usual)
+        if seconds < written:
+            # The rest of it ran beside what is not compared.
+            lost *= written / seconds
+        # The writer cannot have held them up for longer; something else has,
+        # such as compiling anew.
+        return self._stall + min(lost, written)
 
 
 class _Stretch:

@@ -107,3 +107,66 @@ def _all(model):
         model.metrics_variables,
     )
     return list({id(v): v for group in groups for v in group}.values())
+
+
+def hasten():
+    """Lets save_freq = "auto" save from the third step on, and then as soon as
+    the save before is paid for. What it gives is called to end that."""
+    return set_interval(FIRST=0.0, LEAST=0.0, LOOK=0.0)
+
+
+def set_interval(**values):
+    """Sets constants of save_freq = "auto". What it gives is called to put back
+    what they were."""
+    from kerasbackup.save_interval import SaveInterval
+
+    before = {name: getattr(SaveInterval, name) for name in values}
+
+    def put(values):
+        for name, value in values.items():
+            setattr(SaveInterval, name, value)
+
+    put(values)
+    return lambda: put(before)
+
+
+def count_calls(callback):
+    """Counts the calls into R, by name, from now on. What it gives is called
+    to be told."""
+    functions = callback._store._functions
+    counts = dict.fromkeys(functions, 0)
+
+    def counted(name, function):
+        def call(*args):
+            counts[name] += 1
+            return function(*args)
+
+        return call
+
+    for name in counts:
+        functions[name] = counted(name, functions[name])
+    return lambda: counts
+
+
+class SeeHooks(keras.callbacks.Callback):
+    """Remembers which hooks for batches there are, and whether Keras calls
+    them in a thread of its own."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        ours = sys._getframe(1).f_locals["self"]
+        self.in_thread = getattr(ours, "_async_train", None)
+        self.hooks = [
+            name
+            for callback in ours.callbacks
+            if type(callback).__module__.startswith("kerasbackup")
+            for name in dir(callback)
+            if name.startswith("on_") and "batch" in name
+            if not keras.src.utils.is_default(getattr(callback, name))
+        ]
+        self.seen = len(
+            [
+                callback
+                for callback in ours.callbacks
+                if type(callback).__module__.startswith("kerasbackup")
+            ]
+        )
