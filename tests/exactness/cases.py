@@ -25,6 +25,15 @@ def redirect(path):
     os.dup2(log, 2)
 
 
+def hasten(callback):
+    """Lets `save_freq = "auto"` save from the third step on, and whatever it
+    costs: no training here takes a second."""
+    from kerasbackup.save_interval import SaveInterval
+
+    SaveInterval.FIRST = SaveInterval.LEAST = SaveInterval.LOOK = 0.0
+    callback.max_overhead = 1e9
+
+
 def build(row, out):
     """A model, the arguments of its `fit()`, and the other callbacks.
 

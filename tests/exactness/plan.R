@@ -8,6 +8,7 @@
 #   "validation": while an epoch is validated.
 #   "end": after the last epoch, before fit() returned.
 #   "larger": not at all; the second run has more epochs.
+#   "auto": in two epochs, saved as often as `save_freq = "auto"` may.
 # @param row string; where a callback ends training early, the kill comes in the
 #   last epoch that there is, so that the callback has a state by then.
 # @param epochs integer, of the whole run.
@@ -31,9 +32,10 @@ plan_row <- function(kind, row, epochs) {
     validation = list(at(epoch, 1, "validation")),
     end = list(at(0, 0, "end")),
     larger = list(list(kill = NULL, epochs = epochs - 2L)),
+    auto = list(at(epoch - 1, batch()), at(epoch, batch())),
     list(at(epoch, batch()))
   )
-  freq <- switch(kind, first = "epoch", twice = 1L, thrice = 2L, freq)
+  freq <- switch(kind, first = "epoch", twice = 1L, thrice = 2L, auto = "auto", freq)
   list(runs = kills, freq = freq, label = plan_label(kills, freq))
 }
 
@@ -50,6 +52,10 @@ plan_label <- function(kills, freq) {
   }, character(1))
   sprintf(
     "%s; saved every %s", paste(where, collapse = "; "),
-    if (freq == "epoch") "epoch" else paste(freq, "batches")
+    switch(as.character(freq),
+      epoch = "epoch",
+      auto = "so often by itself",
+      paste(freq, "batches")
+    )
   )
 }

@@ -32,6 +32,7 @@ train <- function(job) {
       file.path(job$dir, job$saved),
       save_freq = job$freq, delete_checkpoint = job$delete, history = "full"
     )
+    if (job$freq == "auto") cases$hasten(ours)
     callbacks <- c(ours, callbacks)
   }
   if (!is.null(job$kill)) {

@@ -50,8 +50,30 @@ test_that("a bad save_freq is refused in Keras' words", {
     callback_backup_and_restore("d", c(1, 2))
     callback_backup_and_restore("d", Inf)
     callback_backup_and_restore("d", 2^31)
+    callback_backup_and_restore("d", "Auto")
   })
   expect_equal(expect_bad("d", 0)$arg, "save_freq")
+})
+
+test_that("a bad max_overhead is refused, and one that would do nothing", {
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", "auto", max_overhead = 0)
+    callback_backup_and_restore("d", "auto", max_overhead = 1.01)
+    callback_backup_and_restore("d", "auto", max_overhead = NA_real_)
+    callback_backup_and_restore("d", "auto", max_overhead = NaN)
+    callback_backup_and_restore("d", "auto", max_overhead = "1 %")
+    callback_backup_and_restore("d", "auto", max_overhead = c(0.1, 0.2))
+    callback_backup_and_restore("d", "auto", max_overhead = TRUE)
+    callback_backup_and_restore("d", max_overhead = 0.01)
+    callback_backup_and_restore("d", 100, max_overhead = 0.5)
+  })
+  expect_equal(expect_bad("d", "auto", max_overhead = 2)$arg, "max_overhead")
+  expect_equal(expect_bad("d", max_overhead = 0.01)$arg, "max_overhead")
+  # These are not refused.
+  expect_identical(check_save_freq("auto"), "auto")
+  expect_identical(check_max_overhead(1, "auto", TRUE), 1)
+  expect_identical(check_max_overhead(1e-6, "auto", TRUE), 1e-6)
+  expect_identical(check_max_overhead(0.01, 5L, FALSE), 0.01)
 })
 
 test_that("flags that are not flags are refused", {

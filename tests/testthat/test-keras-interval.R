@@ -130,7 +130,7 @@ test_that("ends of epochs count too, and no save is made as one begins", {
   expect_within(run, 0.01, 0.4)
   run <- interval_run(
     steps = 20000L, step = 0.005, stall = 0.05, write = 1, slowdown = 0.5,
-    epoch = 3L
+    epoch = 3L, between = 0.02
   )
   expect_equal(run$news[[1]][[3]], 0.05 + 1 / 3, tolerance = 0.03)
   expect_within(run, 0.01, 0.4)

@@ -93,6 +93,7 @@ class FakeTraining:
                 self.now += settings["validation"]
                 if self.interval.is_due():
                     self.save(i + 1, settings["epoch"])
+                self.now += settings["between"]
         self.settle()
 
 
@@ -104,6 +105,7 @@ def run(
     slowdown=0.0,
     epoch=10**9,
     validation=0.0,
+    between=0.0,
     first=0.0,
     extra=None,
     change_at=None,
@@ -121,7 +123,8 @@ def run(
         write: Seconds that it is then written.
         slowdown: By what part steps take longer meanwhile.
         epoch: Steps an epoch.
-        validation: Seconds after each epoch.
+        validation: Seconds at each epoch's end.
+        between: Seconds from there to the next.
         first: Seconds that an epoch's first step takes longer.
         extra: Dict from the number of a step to seconds that it takes longer.
         change_at, factor: From that step on, steps take so many times as long.
