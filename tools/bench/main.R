@@ -61,7 +61,16 @@ if (flips > 0) {
   show("bits", utils::read.csv(bits))
 }
 
-trainings <- c("none", "kerasbackup", "keras")
+lines <- grep("^cost ", child("hook.R", character()), value = TRUE)
+costs <- as.numeric(sub(".* ", "", lines))
+show("hook", data.frame(
+  save_freq = sub("cost (\\w+) .*", "\\1", lines),
+  `microseconds a batch` = sprintf("%.3f", costs / 1000),
+  `above none` = sprintf("%.3f", (costs - costs[[1]]) / 1000),
+  check.names = FALSE
+))
+
+trainings <- c("none", "kerasbackup", "kerasbackup-auto", "keras")
 training_rounds <- setting("TRAINING_ROUNDS", "5")
 epochs <- setting("EPOCHS", "20")
 runs <- NULL

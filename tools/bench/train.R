@@ -1,8 +1,8 @@
 # Owns: a real training, from R, in a process of its own: a convolutional
-# network, saved at each of its epochs.
+# network, saved at each of its epochs, or as often as costs 1 %.
 #
-# Arguments: which callback ("none", "kerasbackup" or "keras"), epochs. Prints
-# the seconds that fit() took.
+# Arguments: which callback ("none", "kerasbackup", "kerasbackup-auto" or
+# "keras"), epochs. Prints the seconds that fit() took.
 
 arguments <- commandArgs(trailingOnly = TRUE)
 epochs <- as.integer(arguments[[2]])
@@ -39,6 +39,9 @@ backup_dir <- tempfile("bench", Sys.getenv("BENCH_DIR", tempdir()))
 callbacks <- switch(arguments[[1]],
   none = list(),
   kerasbackup = list(kerasbackup::callback_backup_and_restore(backup_dir)),
+  `kerasbackup-auto` = list(
+    kerasbackup::callback_backup_and_restore(backup_dir, save_freq = "auto")
+  ),
   keras = list(keras$callbacks$BackupAndRestore(backup_dir))
 )
 started <- Sys.time()
