@@ -161,3 +161,31 @@ test_that("nothing crosses into R between saves, however many batches", {
   # And one call a save.
   expect_equal(calls(10L, 100)[["save"]], 10)
 })
+
+test_that("validation is not taken for steps", {
+  skip_without_keras()
+  see <- python_helpers()$SeePause()
+  fit_model(build_model(), epochs = 2L, validation_split = 1 / 3, callbacks = list(
+    see, auto(withr::local_tempdir())
+  ))
+  # Two batches of training, then one of validation.
+  expect_identical(unlist(see$paused), rep(c(FALSE, FALSE, TRUE), 2))
+})
+
+test_that("Python reads what the writer does from memory", {
+  skip_without_keras()
+  bridge_module()
+  expect_identical(python_helpers()$writing_times(), list(NULL, 2))
+  dir <- withr::local_tempdir()
+  store <- store_open(dir, async = TRUE)
+  read <- function() python_helpers()$read_two(store_activity(store))
+  expect_equal(unlist(read()), c(0, 0))
+  plan <- tensor_plan(some_bytes(3e6))
+  store_plan(store, plan$text, plan$sizes)
+  store_submit(store, plan$addresses, metadata_text())
+  store_wait(store)
+  expect_equal(read()[[1]], 0)
+  expect_gt(read()[[2]], 0)
+  store_close(store)
+  expect_error(store_activity(store), class = "kerasbackup_error_argument")
+})

@@ -8,6 +8,7 @@ import time
 
 import keras
 import numpy as np
+
 from kerasbackup import callback
 from kerasbackup.position import DataPosition
 from kerasbackup.save_interval import SaveInterval

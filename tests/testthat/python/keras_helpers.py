@@ -1,5 +1,6 @@
 """What the tests that train need on Python's side."""
 
+import ctypes
 import random
 import sys
 
@@ -170,3 +171,40 @@ class SeeHooks(keras.callbacks.Callback):
                 if type(callback).__module__.startswith("kerasbackup")
             ]
         )
+
+
+class SeePause(keras.callbacks.Callback):
+    """Remembers whether save_freq = "auto" takes validation for steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.paused = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._note()
+
+    def on_test_batch_begin(self, batch, logs=None):
+        self._note()
+
+    def _note(self):
+        helper = sys._getframe(2).f_locals["self"].callbacks[-1]
+        self.paused.append(helper._interval._looked is None)
+
+
+def writing_times():
+    """What Python reads of a save that is under way, and of one that took two
+    seconds."""
+    from kerasbackup.store import Store
+
+    block = (ctypes.c_uint64 * 2)(1, 0)
+    address = {"value": str(ctypes.addressof(block))}
+    store = Store({"open": lambda is_running: address})
+    store.open(lambda: True)
+    found = [store.writing_time()]
+    block[:] = 0, 2 * 10**9
+    return [*found, store.writing_time()]
+
+
+def read_two(address):
+    """Two unsigned 64-bit numbers."""
+    return list((ctypes.c_uint64 * 2).from_address(int(address)))
