@@ -162,7 +162,8 @@ class SeeHooks(keras.callbacks.Callback):
             if type(callback).__module__.startswith("kerasbackup")
             for name in dir(callback)
             if name.startswith("on_") and "batch" in name
-            if not keras.src.utils.is_default(getattr(callback, name))
+            if getattr(type(callback), name)
+            is not getattr(keras.callbacks.Callback, name)
         ]
         self.seen = len(
             [
