@@ -77,11 +77,13 @@ lock_release <- function(lock) {
 lock_drop <- function(lock) {
   # A finalizer may come after the directory was locked anew.
   current <- lock_holder(lock$key)
-  if (is.null(current) || identical(current, lock)) {
+  is_current <- is.null(current) || identical(current, lock)
+  if (is_current) {
     rm(list = intersect(lock$key, ls(lock_table)), envir = lock_table)
   }
   lock$key <- NULL
-  if (!is.null(lock$handle)) {
+  # filelock has one handle a file, which is the next one's then.
+  if (is_current && !is.null(lock$handle)) {
     # In a forked process this takes the lock out of filelock's own list, and
     # leaves it to the process that has it.
     filelock::unlock(lock$handle)
