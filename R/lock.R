@@ -77,13 +77,12 @@ lock_release <- function(lock) {
 lock_drop <- function(lock) {
   # A finalizer may come after the directory was locked anew.
   current <- lock_holder(lock$key)
-  is_current <- is.null(current) || identical(current, lock)
-  if (is_current) {
+  if (is.null(current) || identical(current, lock)) {
     rm(list = intersect(lock$key, ls(lock_table)), envir = lock_table)
   }
   lock$key <- NULL
-  # filelock has one handle a file, which is the next one's then.
-  if (is_current && !is.null(lock$handle)) {
+  # filelock counts how often a process has locked a file.
+  if (!is.null(lock$handle)) {
     # In a forked process this takes the lock out of filelock's own list, and
     # leaves it to the process that has it.
     filelock::unlock(lock$handle)
