@@ -81,6 +81,7 @@ lock_drop <- function(lock) {
     rm(list = intersect(lock$key, ls(lock_table)), envir = lock_table)
   }
   lock$key <- NULL
+  # filelock counts how often a process has locked a file.
   if (!is.null(lock$handle)) {
     # In a forked process this takes the lock out of filelock's own list, and
     # leaves it to the process that has it.

@@ -24,6 +24,7 @@ typedef struct meeting {
   pthread_t first;
   bool has_first;
   bool met;
+  bool alone; /* nobody came: nobody is waited for again */
   uint64_t fail_from; /* offset from which reads of whole blocks fail */
 } meeting;
 
@@ -40,9 +41,10 @@ static void meet(meeting *m) {
     m->met = true;
     (void)pthread_cond_broadcast(&m->changed);
   }
-  while (!m->met && sys == 0) {
+  while (!m->met && !m->alone && sys == 0) {
     sys = pthread_cond_timedwait(&m->changed, &m->lock, &until);
   }
+  m->alone = m->alone || sys != 0;
   (void)pthread_mutex_unlock(&m->lock);
 }
 

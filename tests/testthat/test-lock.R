@@ -1,5 +1,37 @@
 # I8: one writer a directory.
 
+# Runs `expr` in a forked process, and returns its value.
+in_fork <- function(expr) {
+  child <- parallel::mcparallel(expr, silent = TRUE)
+  parallel::mccollect(child)[[1]]
+}
+
+# Whether another process may have the directory.
+is_free <- function(dir) {
+  out <- run_r(
+    c(
+      "lock <- tryCatch(kerasbackup:::lock_acquire(commandArgs(TRUE)),",
+      "  kerasbackup_error_locked = function(e) NULL)",
+      "cat(!is.null(lock))"
+    ),
+    dir
+  )
+  identical(out, "TRUE")
+}
+
+# Replaces what a function of filelock's does.
+local_lock_attempt <- function(attempt, frame = parent.frame()) {
+  ns <- asNamespace("filelock")
+  old <- ns$lock
+  replace <- function(value) {
+    unlockBinding("lock", ns)
+    assign("lock", value, ns)
+    lockBinding("lock", ns)
+  }
+  replace(attempt)
+  withr::defer(replace(old), envir = frame)
+}
+
 test_that("I8: a second holder in this process is refused, with the pid", {
   dir <- withr::local_tempdir()
   lock <- lock_acquire(dir)
@@ -72,6 +104,19 @@ test_that("a lock whose training is over gives way", {
   lock_release(first)
   expect_error(lock_acquire(dir), class = "kerasbackup_error_locked")
   lock_release(second)
+})
+
+test_that("I8: a release that comes late leaves the next one's lock", {
+  dir <- withr::local_tempdir()
+  first <- lock_acquire(dir)
+  # As the garbage collector does before it calls the finalizer.
+  rm(list = first$key, envir = lock_table)
+  second <- lock_acquire(dir)
+  lock_release(first)
+  expect_error(lock_acquire(dir), class = "kerasbackup_error_locked")
+  expect_false(is_free(dir))
+  lock_release(second)
+  expect_true(is_free(dir))
 })
 
 test_that("a lock that nobody has any more is freed by garbage collection", {
@@ -155,38 +200,6 @@ test_that("what is no plain file is not waited for", {
   dir.create(file.path(dir, lock_name))
   expect_error(lock_acquire(dir), "not a file", class = "kerasbackup_error_io")
 })
-
-# Runs `expr` in a forked process, and returns its value.
-in_fork <- function(expr) {
-  child <- parallel::mcparallel(expr, silent = TRUE)
-  parallel::mccollect(child)[[1]]
-}
-
-# Whether another process may have the directory.
-is_free <- function(dir) {
-  out <- run_r(
-    c(
-      "lock <- tryCatch(kerasbackup:::lock_acquire(commandArgs(TRUE)),",
-      "  kerasbackup_error_locked = function(e) NULL)",
-      "cat(!is.null(lock))"
-    ),
-    dir
-  )
-  identical(out, "TRUE")
-}
-
-# Replaces what a function of filelock's does.
-local_lock_attempt <- function(attempt, frame = parent.frame()) {
-  ns <- asNamespace("filelock")
-  old <- ns$lock
-  replace <- function(value) {
-    unlockBinding("lock", ns)
-    assign("lock", value, ns)
-    lockBinding("lock", ns)
-  }
-  replace(attempt)
-  withr::defer(replace(old), envir = frame)
-}
 
 test_that("I8: a forked process is refused, and told who has the directory", {
   skip_on_os("windows")
