@@ -570,8 +570,6 @@ def check_position(
     needed = ["rng"]
     if batch:
         needed.append("epoch_rng")
-    if whole["has_iterator"] and whole["steps_seen"]:
-        needed.append("at_first_draw")
     for field in needed:
         if whole[field] is None:
             raise ValueError(f"{field} is missing")
