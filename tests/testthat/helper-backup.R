@@ -50,6 +50,28 @@ example_fields <- function() {
   )
 }
 
+# The newest checkpoint of one directory, with other metadata, in another one.
+#
+# @param change function from the metadata (named list of strings) to others.
+rewrite_backup <- function(from, to, change) {
+  path <- store_list(from)$path[[1]]
+  loaded <- store_read(path)
+  on.exit(store_buffer_release(loaded$buffer))
+  manifest <- manifest_parse(loaded$header, path)
+  found <- manifest$tensors
+  tensors <- lapply(seq_len(nrow(found)), function(i) {
+    list(
+      dtype = found$dtype[[i]], shape = found$shape[[i]],
+      bytes = store_buffer_read(
+        loaded$buffer, found$begin[[i]], found$end[[i]] - found$begin[[i]]
+      )
+    )
+  })
+  names(tensors) <- found$name
+  fields <- change(manifest$metadata)
+  save_backup(to, tensors, fields[names(fields) != "kerasbackup"])
+}
+
 # Flips one bit of a file. `at` counts bytes from 0.
 flip_bit <- function(path, at, bit = 0) {
   bytes <- readBin(path, "raw", file.size(path))

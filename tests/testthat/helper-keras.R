@@ -76,9 +76,12 @@ count_batches <- function() python_helpers()$CountBatches()
 # Tells the class of the callback that acts last.
 see_last <- function() python_helpers()$SeeLast()
 
-python_helpers <- function() {
+python_helpers <- function() python_file("keras_helpers")
+
+# A file of the directory `python`, as a module.
+python_file <- function(name) {
   reticulate::import_from_path(
-    "keras_helpers", testthat::test_path("python"), delay_load = FALSE
+    name, testthat::test_path("python"), delay_load = FALSE
   )
 }
 

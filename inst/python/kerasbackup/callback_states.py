@@ -16,6 +16,7 @@ from typing import Any
 
 import keras
 
+from kerasbackup import script
 from kerasbackup import values
 
 # Set by Keras, or made anew in every process.
@@ -50,6 +51,15 @@ class CallbackStates:
             name: {} if _has_protocol(callback) else _attributes(callback)[0]
             for name, callback in self._callbacks.items()
         }
+        # As text, and arrays are not compared.
+        self._configurations = {
+            name: {
+                attribute: script.brief(encoded)
+                for attribute, (encoded, has_arrays) in base.items()
+                if not has_arrays
+            }
+            for name, base in self._base.items()
+        }
         self.unsaved = []
 
     def capture(self, encoder: values.Encoder) -> dict[str, Any]:
@@ -73,18 +83,26 @@ class CallbackStates:
                         getattr(callback, attribute),
                         f"callbacks/{name}/{attribute}",
                     )
-            states[name] = {"attributes": changed}
+            states[name] = {
+                "attributes": changed,
+                "configuration": {
+                    attribute: text
+                    for attribute, text in self._configurations[name].items()
+                    if attribute not in changed
+                },
+            }
             _flush_events(callback)
             if _is_csv_logger(callback):
                 states[name]["bytes"] = _flushed_size(callback)
+                states[name]["file"] = callback.filename
         return states
 
     def check(self, states: dict[str, Any]) -> None:
         """Raises `ValueError` where a state has what is no state of its
         callback: a method, or what Keras sets."""
-        for name, state in states.items():
-            callback = self._callbacks.get(name)
-            if callback is None or "protocol" in state:
+        for saved, name in self._partners(states).items():
+            callback, state = self._callbacks[name], states[saved]
+            if "protocol" in state:
                 continue
             skipped = _skipped(callback)
             for attribute in state.get("attributes", {}):
@@ -105,25 +123,76 @@ class CallbackStates:
             arrays: Callable from tensor name to a new array.
 
         Returns:
-            What is no longer as it was: callbacks that came or went.
+            What is no longer as it was: callbacks that came, went, changed
+            places or are set otherwise. Of one that has neither a state nor a
+            setting nothing is told.
         """
         notes = []
-        for name, state in states.items():
-            callback = self._callbacks.get(name)
-            if callback is None and any(state.values()):
-                notes.append(f"the state of callback {name} is not used")
-            elif callback is None:
+        partners = self._partners(states)
+        for saved, state in states.items():
+            name = partners.get(saved)
+            if name is None:
+                if state.get("protocol") or state.get("attributes"):
+                    notes.append(f"the state of callback {saved} is not used")
+                elif state.get("configuration"):
+                    notes.append(f"callback {saved} is gone")
                 continue
-            elif "protocol" in state:
+            callback = self._callbacks[name]
+            if "protocol" in state:
                 if hasattr(callback, "set_state"):
                     callback.set_state(values.decode(state["protocol"], arrays))
-            else:
-                for attribute, value in state.get("attributes", {}).items():
-                    setattr(callback, attribute, values.decode(value, arrays))
-        for name in self._callbacks:
-            if name not in states and self._base[name]:
+                continue
+            for attribute, value in state.get("attributes", {}).items():
+                setattr(callback, attribute, values.decode(value, arrays))
+            notes += [
+                f"callback {name}: {change}"
+                for change in script.differences(
+                    state.get("configuration", {}), self._configurations[name]
+                )
+            ]
+        kept = set(partners.values())
+        for name, callback in self._callbacks.items():
+            has_any = self._base[name] or (
+                _has_protocol(callback) and callback.get_state()
+            )
+            if name not in kept and has_any:
                 notes.append(f"callback {name} begins anew")
+        places = [n for n in self._callbacks if n in kept]
+        if places != list(partners.values()):
+            notes.append(f"callbacks are in another order: {', '.join(places)}")
         return notes
+
+    def _partners(self, states: dict[str, Any]) -> dict[str, str]:
+        """For each saved name the name of the callback that is meant: of the
+        same class, and of several the one that is set as it was."""
+        partners = {}
+        for wanted in (self._is_set_alike, self._watches_the_same):
+            for saved, state in states.items():
+                if saved in partners:
+                    continue
+                for name in self._callbacks:
+                    if (
+                        _kind(name) == _kind(saved)
+                        and name not in partners.values()
+                        and wanted(name, state.get("configuration", {}))
+                    ):
+                        partners[saved] = name
+                        break
+        return {name: partners[name] for name in states if name in partners}
+
+    def _is_set_alike(self, name: str, configuration: dict[str, str]) -> bool:
+        now = self._configurations[name]
+        return all(
+            now.get(attribute) == text
+            for attribute, text in configuration.items()
+        )
+
+    def _watches_the_same(
+        self, name: str, configuration: dict[str, str]
+    ) -> bool:
+        # The best value of one log says nothing about another log.
+        monitor = configuration.get("monitor")
+        return monitor in (None, self._configurations[name].get("monitor"))
 
     def _encode_protocol(self, name, callback, encoder):
         try:
@@ -148,6 +217,9 @@ def check_states(states: Any, tensors: dict[str, tuple]) -> None:
         size = state.get("bytes")
         if size is not None and not (type(size) is int and size >= 0):
             raise ValueError(f"{name} has no size of a file")
+        if not isinstance(state.get("file", ""), str):
+            raise TypeError(f"{name} has no name of a file")
+        script.check_texts(state.get("configuration", {}))
         values.check(state.get("protocol"), tensors)
         for value in state.get("attributes", {}).values():
             values.check(value, tensors)
@@ -157,14 +229,20 @@ def continue_logs(callbacks, states: dict[str, Any]) -> None:
     """Makes every CSVLogger go on with its file, as long as it was then.
 
     To be called before the callbacks' `on_train_begin`, in which a CSVLogger
-    empties its file. Rows of epochs that are done again are cut off.
+    empties its file. Rows of epochs that are done again are cut off. A file of
+    another name is not the one that was logged to.
     """
-    for name, callback in _named(callbacks).items():
-        size = states.get(name, {}).get("bytes")
-        if size is None or not _is_csv_logger(callback):
+    sizes = {
+        state["file"]: state["bytes"]
+        for state in states.values()
+        if state.get("file") is not None and state.get("bytes") is not None
+    }
+    for callback in callbacks:
+        if not _is_csv_logger(callback) or callback.filename not in sizes:
             continue
         if not os.path.isfile(callback.filename):
             continue
+        size = sizes[callback.filename]
         if os.path.getsize(callback.filename) >= size:
             os.truncate(callback.filename, size)
         callback.append = True
@@ -175,9 +253,13 @@ def _named(callbacks) -> dict[str, keras.callbacks.Callback]:
     names = {}
     for callback in callbacks:
         kind = type(callback).__name__
-        count = sum(1 for name in names if name.split("~")[0] == kind)
+        count = sum(1 for name in names if _kind(name) == kind)
         names[f"{kind}~{count}" if count else kind] = callback
     return names
+
+
+def _kind(name: str) -> str:
+    return name.split("~")[0]
 
 
 def _has_protocol(callback) -> bool:

@@ -193,9 +193,15 @@ class DataPosition:
             }
         return notes
 
-    def restore_generators(self, position: dict[str, Any]) -> None:
-        """Only the generators: the epoch is begun anew."""
-        self._restore_rng(unshare(position)["rng"])
+    def restore_generators(self, position: dict[str, Any]) -> list[str]:
+        """Only the generators: the epoch is begun anew.
+
+        Returns:
+            What is no longer as it was.
+        """
+        position = unshare(position)
+        self._restore_rng(position["rng"])
+        return self._changes(position["source_kind"])
 
     def release(self) -> None:
         """Gives Keras its own methods back."""
@@ -390,6 +396,14 @@ class DataPosition:
             "data": type(self._adapter).__name__,
             "batch_size": self._adapter.batch_size,
             "batches": self._adapter.num_batches,
+            "rows in the last batch": getattr(
+                self._adapter, "_partial_batch_size", None
+            ),
+            "shuffle": getattr(
+                self._adapter,
+                "_shuffle",
+                getattr(self._adapter, "shuffle", None),
+            ),
             "steps_per_epoch": self._iterator.steps_per_epoch,
             "steps_per_execution": self._iterator.steps_per_execution,
         }
@@ -404,13 +418,20 @@ class DataPosition:
 
     def _is_other_data(self, before: dict[str, Any]) -> bool:
         now = self._describe()
-        same = ("backend", "data", "batch_size", "batches")
+        same = (
+            "backend",
+            "data",
+            "batch_size",
+            "batches",
+            "rows in the last batch",
+            "shuffle",
+        )
         lives_on = (
             before["steps_per_epoch"] is None,
             now["steps_per_epoch"] is None,
         )
         return lives_on[0] != lives_on[1] or any(
-            before.get(name) != now[name] for name in same
+            before.get(name, now[name]) != now[name] for name in same
         )
 
     def _note_drawn(self, before: dict[str, Any]) -> None:
@@ -549,8 +570,6 @@ def check_position(
     needed = ["rng"]
     if batch:
         needed.append("epoch_rng")
-    if whole["has_iterator"] and whole["steps_seen"]:
-        needed.append("at_first_draw")
     for field in needed:
         if whole[field] is None:
             raise ValueError(f"{field} is missing")

@@ -250,7 +250,12 @@ def _restore_tensorflow(states) -> None:
 
     eager = getattr(context.context(), "_rng", None)
     if states["eager"] is not None and eager is not None:
-        eager.setstate(_from_python_state(states["eager"]))
+        state = _from_python_state(states["eager"])
+        if eager.getstate() != state:
+            eager.setstate(state)
+            # An operation that was run with a seed in this process would go on
+            # where it was: it is kept with its own state.
+            context.context().clear_kernel_cache()
     if states["global"] is not None:
         import tensorflow as tf
 

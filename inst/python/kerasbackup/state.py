@@ -7,7 +7,6 @@ of the run. May not touch hooks or files.
 
 import array
 import datetime
-import importlib
 import json
 import math
 import re
@@ -22,6 +21,10 @@ from kerasbackup.callback_states import CallbackStates
 from kerasbackup.callback_states import check_states
 from kerasbackup.position import DataPosition
 from kerasbackup.position import check_position
+from kerasbackup.script import Script
+from kerasbackup.script import check_description
+from kerasbackup.script import check_texts
+from kerasbackup.script import is_other_backend
 from kerasbackup.validation import ValidationPosition
 from kerasbackup.variables import DTYPES
 from kerasbackup.variables import Variables
@@ -49,7 +52,7 @@ class TrainingState:
     def __init__(self, model, epoch_iterator, versions: dict[str, str]):
         self._model = model
         self._epoch_iterator = epoch_iterator
-        self._versions = json.dumps({**versions, **_versions()})
+        self._script = Script(model, versions)
         self._variables = None
         self.history = History()
         self.restored = None
@@ -58,12 +61,15 @@ class TrainingState:
         """Loads the newest checkpoint, if any, and checks that it fits.
 
         Raises:
-            MismatchError: It is of another model; nothing was changed.
+            MismatchError: It is of another model or optimizer; nothing was
+                changed.
         """
         checkpoint = store.load()
         if checkpoint is not None:
             self._build()
-            self.restored = Restored(checkpoint, self._variables)
+            restored = Restored(checkpoint, self._variables)
+            self._script.check(restored.script, checkpoint.path)
+            self.restored = restored
 
     def begin(
         self,
@@ -75,6 +81,9 @@ class TrainingState:
         self._callbacks = callbacks
         self._position = position
         self._validation = validation
+        if self._model.built:
+            # Else with the first save, which builds it.
+            self._script.describe()
 
     def restore(self, exact: bool) -> list[str]:
         """Puts the loaded checkpoint back, as far as that is possible before
@@ -97,10 +106,11 @@ class TrainingState:
         except errors.DAMAGE as e:
             raise errors.corrupt(restored.checkpoint.path, e) from e
         self.history = restored.history
-        notes = self.put()
+        notes = self._script.changes(restored.script, restored.versions)
+        notes += self.put()
         self._validation.restore(restored.validations)
         if restored.batch and not exact:
-            self._position.restore_generators(restored.position)
+            notes += self._position.restore_generators(restored.position)
         else:
             notes += self._position.restore(
                 restored.position, restored.batch, restored.array
@@ -133,7 +143,8 @@ class TrainingState:
             "batch": str(batch),
             "stopped": "1" if self._model.stop_training else "0",
             "saved_at": _now(),
-            "versions": self._versions,
+            "versions": json.dumps(self._script.versions),
+            "script": json.dumps(self._script.describe()),
             "history": self.history.to_json(),
             "callbacks": json.dumps(self._callbacks.capture(encoder)),
             "position": json.dumps(self._position.capture(batch, encoder)),
@@ -192,11 +203,11 @@ class Restored:
         history: The `History` until then.
         stopped: Whether a callback had ended the training.
         callbacks, position: What `CallbackStates` and `DataPosition` captured.
+        script, versions: What `Script` described; empty where it was not.
     """
 
     def __init__(self, checkpoint, variables: Variables):
         self.checkpoint = checkpoint
-        self.partners = variables.check(checkpoint)
         self.metadata = checkpoint.metadata
         tensors = checkpoint.tensors
         try:
@@ -209,9 +220,16 @@ class Restored:
             check_states(self.callbacks, tensors)
             self.position = json.loads(self.metadata["position"])
             check_position(self.position, self.batch, tensors)
+            self.script = json.loads(self.metadata.get("script", "{}"))
+            check_description(self.script)
+            self.versions = json.loads(self.metadata.get("versions", "{}"))
+            check_texts(self.versions)
         except errors.DAMAGE as e:
             cause = f"{type(e).__name__}: {e}"
             raise errors.corrupt(checkpoint.path, cause) from e
+        self.partners = variables.check(
+            checkpoint, is_other_backend(self.versions)
+        )
 
     def array(self, name: str) -> np.ndarray:
         """A new array with the bytes of a tensor."""
@@ -310,15 +328,6 @@ def _from_json_number(value: float | str | None) -> float | None:
 def _now() -> str:
     now = datetime.datetime.now(datetime.timezone.utc)
     return now.strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _versions() -> dict[str, str]:
-    backend = keras.backend.backend()
-    return {
-        "keras": keras.__version__,
-        backend: importlib.import_module(backend).__version__,
-        "numpy": np.__version__,
-    }
 
 
 def _build(model, epoch_iterator) -> None:

@@ -80,7 +80,7 @@ class Variables:
             owners.append(owner)
         return addresses, owners
 
-    def check(self, checkpoint) -> list[str]:
+    def check(self, checkpoint, other_backend: bool = False) -> list[str]:
         """Compares with a checkpoint and pairs the variables with its tensors.
 
         Keras numbers the names of layers over the life of a process (`dense`,
@@ -90,6 +90,8 @@ class Variables:
 
         Args:
             checkpoint: A `store.Checkpoint`.
+            other_backend: Whether another backend wrote it: seeds and counters
+                may be integers of another kind there.
 
         Returns:
             The name of every variable's tensor, in the order of `spec`.
@@ -105,7 +107,8 @@ class Variables:
         }
         names = [name for name, _, _ in self.spec]
         partners = _pair(names, list(saved))
-        differences = _differences(self.spec, partners, saved)
+        alike = _is_integer if other_backend else None
+        differences = _differences(self.spec, partners, saved, alike)
         if differences:
             raise errors.MismatchError(
                 f"The checkpoint '{checkpoint.path}' is of another model. "
@@ -225,7 +228,9 @@ def numpy_dtype(dtype: str) -> np.dtype:
     return np.dtype(name)
 
 
-def _differences(spec, partners, saved) -> list[str]:
+def _differences(spec, partners, saved, alike=None) -> list[str]:
+    """What does not fit, in words. `alike`: of two dtypes that it holds for,
+    one is as good as the other."""
     lines = []
     for (name, dtype, shape), partner in zip(spec, partners):
         if partner not in saved:
@@ -235,7 +240,10 @@ def _differences(spec, partners, saved) -> list[str]:
             )
             continue
         saved_dtype, saved_shape, _ = saved[partner]
-        if (dtype, list(shape)) != (saved_dtype, list(saved_shape)):
+        same = dtype == saved_dtype or (
+            alike is not None and alike(dtype) and alike(saved_dtype)
+        )
+        if not same or list(shape) != list(saved_shape):
             lines.append(
                 f"{name}: {_kind(dtype, shape)} in the model, "
                 f"{_kind(saved_dtype, saved_shape)} in the checkpoint"
@@ -248,6 +256,10 @@ def _differences(spec, partners, saved) -> list[str]:
                 f"{_kind(saved_dtype, saved_shape)} in the checkpoint"
             )
     return lines
+
+
+def _is_integer(dtype: str) -> bool:
+    return re.fullmatch(r"[IU]\d+", dtype) is not None
 
 
 def _kind(dtype: str, shape) -> str:

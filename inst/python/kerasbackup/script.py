@@ -1,0 +1,312 @@
+"""Owns what the script decides and no variable holds, and telling what of it
+is not as it was: optimizer, loss, the layers' configuration, versions.
+
+Described when training begins, kept in every checkpoint, compared when one is
+restored. A description is for comparing and for words in a message; nothing is
+ever made of it. `get_config()` would do, but that of a layer imports every
+backend there is.
+
+May not touch variables, hooks or files.
+"""
+
+import hashlib
+import importlib
+import json
+import re
+import types
+import weakref
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasbackup import errors
+
+# Longer descriptions are told by a checksum.
+LONGEST = 200
+
+# Names are numbered over the life of a process, seeds may be drawn, and the
+# others are no settings.
+NOT_SETTINGS = {"name", "seed", "built", "training"}
+
+# By optimizer: the learning rate when it was first seen, before any training.
+_given = weakref.WeakKeyDictionary()
+
+
+class Script:
+    """What the script of one `fit()` decided.
+
+    To be made before anything is restored or trained.
+
+    Args:
+        model: The `keras.Model` being trained.
+        versions: Dict from name to version, beside Keras', the backend's and
+            NumPy's.
+    """
+
+    def __init__(self, model, versions: dict[str, str]):
+        self._model = model
+        self._classes, self._optimizer = _optimizer(model)
+        self._rate = _given_rate(self._optimizer)
+        self._description = None
+        self.versions = {**versions, **_versions()}
+
+    def describe(self) -> dict[str, Any]:
+        """The description, as values that JSON has. To be called when the model
+        is built."""
+        if self._description is None:
+            self._description = {
+                "optimizer": self._classes,
+                "learning_rate": self._rate,
+                "optimizer_settings": settings(self._optimizer)
+                if self._optimizer is not None
+                else {},
+                "fit": {
+                    "loss": _loss(getattr(self._model, "loss", None)),
+                    "loss_weights": brief(
+                        getattr(self._model, "loss_weights", None)
+                    ),
+                    "run_eagerly": brief(
+                        getattr(self._model, "run_eagerly", None)
+                    ),
+                    "jit_compile": brief(
+                        getattr(self._model, "jit_compile", None)
+                    ),
+                },
+                "layers": _layers(self._model),
+            }
+        return self._description
+
+    def check(self, saved: dict[str, Any], path: str) -> None:
+        """Compares what cannot be gone on with.
+
+        Args:
+            saved: What `describe()` gave.
+            path: String, the checkpoint, for the message.
+
+        Raises:
+            MismatchError: It is of another optimizer, whose variables may well
+                have the same names and shapes.
+        """
+        before, now = saved.get("optimizer"), self._classes
+        if before is not None and before != now:
+            raise errors.MismatchError(
+                f"The checkpoint '{path}' is of another optimizer: {before}, "
+                f"not {now}. Nothing was restored, and the checkpoint was left "
+                "as it is.\nTrain with the optimizer that it was saved with, "
+                "or use another `backup_dir`."
+            )
+
+    def changes(
+        self, saved: dict[str, Any], versions: dict[str, str]
+    ) -> list[str]:
+        """What is not as it was.
+
+        Args:
+            saved: What `describe()` gave; may be empty.
+            versions: `versions`, as they were.
+        """
+        notes = differences(versions, self.versions)
+        now = self.describe()
+        # The learning rate is a variable, and those are restored.
+        rates = [one.get("learning_rate") for one in (saved, now)]
+        if None not in rates and rates[0] != rates[1]:
+            kept = all(_is_number(rate) for rate in rates)
+            notes.append(
+                f"learning_rate was {_short(rates[0])}, is {_short(rates[1])}"
+                + (": the checkpoint's is used, not the script's" * kept)
+            )
+        notes += differences(
+            saved.get("optimizer_settings", {}), now["optimizer_settings"]
+        )
+        notes += differences(saved.get("fit", {}), now["fit"])
+        # Another version of Keras may describe the same layer otherwise.
+        if "layers" in saved and versions.get("keras") == keras.__version__:
+            notes += _layer_changes(saved["layers"], now["layers"])
+        return notes
+
+
+def check_description(saved: Any) -> None:
+    """Raises where `saved` is not what `Script.describe()` gives, or empty.
+
+    Raises:
+        AttributeError, TypeError, ValueError: It is not.
+    """
+    for field in ("optimizer", "learning_rate"):
+        if not isinstance(saved.get(field), (str, types.NoneType)):
+            raise TypeError(f"{field} is no text")
+    for field in ("optimizer_settings", "fit"):
+        check_texts(saved.get(field, {}))
+    for name, checksum in saved.get("layers", []):
+        check_texts({name: checksum})
+
+
+def check_texts(texts: Any) -> None:
+    """Raises where `texts` is no dict from text to text.
+
+    Raises:
+        AttributeError, TypeError: It is not.
+    """
+    for name, text in texts.items():
+        if not (isinstance(name, str) and isinstance(text, str)):
+            raise TypeError(f"{name} is no text")
+
+
+def is_other_backend(versions: dict[str, str]) -> bool:
+    """Whether these are the versions that another backend ran with."""
+    return bool(versions) and keras.backend.backend() not in versions
+
+
+def differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """The entries in both that are not equal, in words."""
+    return [
+        f"{name} was {value}, is {now[name]}"
+        for name, value in before.items()
+        if name in now and value != now[name]
+    ]
+
+
+def brief(value: Any) -> str:
+    """A value as text: equal for equal values, in every process."""
+    if value is None or isinstance(value, bool):
+        return str(value)
+    text = json.dumps(_plain(value))
+    if len(text) > LONGEST:
+        return f"{type(value).__name__} {_digest(text.encode())}"
+    return text.strip('"')
+
+
+def settings(thing: Any) -> dict[str, str]:
+    """The public attributes of a Keras object, in brief."""
+    return {
+        name: brief(value)
+        for name, value in vars(thing).items()
+        if not name.startswith("_") and name not in NOT_SETTINGS
+    }
+
+
+def _plain(value: Any) -> Any:
+    """What of a value is the same in every process."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, np.ndarray):
+        return ["array", list(value.shape), _digest(value.tobytes())]
+    if isinstance(
+        value,
+        (
+            keras.Initializer,
+            keras.Regularizer,
+            keras.constraints.Constraint,
+            keras.optimizers.schedules.LearningRateSchedule,
+        ),
+    ):
+        return [type(value).__name__, settings(value)]
+    return getattr(value, "__name__", type(value).__name__)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def _optimizer(model) -> tuple[str | None, Any]:
+    """Its class, around those of optimizers inside it, and the innermost."""
+    optimizer = getattr(model, "optimizer", None)
+    classes = [type(optimizer).__name__]
+    while getattr(optimizer, "inner_optimizer", None) is not None:
+        optimizer = optimizer.inner_optimizer
+        classes.append(type(optimizer).__name__)
+    return " of ".join(classes), optimizer
+
+
+def _given_rate(optimizer) -> str | None:
+    """The learning rate that the script gave. Training moves it: of an
+    optimizer that trained before in this process it is not asked again."""
+    if optimizer is None:
+        return None
+    if optimizer not in _given:
+        rate = getattr(optimizer, "_learning_rate", None)
+        if isinstance(rate, keras.Variable):
+            try:
+                rate = float(keras.ops.convert_to_numpy(rate))
+            except RuntimeError:
+                # On JAX a training that was interrupted without this callback
+                # leaves variables without a value.
+                rate = None
+        _given[optimizer] = None if rate is None else brief(rate)
+    return _given[optimizer]
+
+
+def _loss(loss: Any) -> str:
+    return brief(keras.tree.map_structure(_one_loss, loss))
+
+
+def _one_loss(loss: Any) -> Any:
+    if isinstance(loss, str):
+        # "mse" and "mean_squared_error" are one.
+        return getattr(keras.losses.get(loss), "__name__", loss)
+    if isinstance(loss, keras.losses.Loss):
+        # What it is parametrized by.
+        more = {k: brief(v) for k, v in getattr(loss, "_fn_kwargs", {}).items()}
+        found = sorted({**settings(loss), **more}.items())
+        return f"{type(loss).__name__} ({', '.join(map(' '.join, found))})"
+    return loss
+
+
+def _layers(model) -> list[list[str]]:
+    """Of every layer its name, without its number, and a checksum of its class
+    and settings."""
+    found = []
+    for layer in model._flatten_layers(include_self=False):
+        text = json.dumps(
+            [
+                type(layer).__name__,
+                layer.trainable,
+                layer.dtype_policy.name,
+                # Of a model in a model the layers count, and they come too.
+                {} if isinstance(layer, keras.Model) else settings(layer),
+            ],
+            sort_keys=True,
+        )
+        name = re.sub(r"_\d+$", "", layer.name)
+        found.append([name, _digest(text.encode())])
+    return found
+
+
+def _layer_changes(before, now) -> list[str]:
+    if len(before) != len(now):
+        return [f"layers were {len(before)}, are {len(now)}"]
+    names = [
+        name for (_, was), (name, is_now) in zip(before, now) if was != is_now
+    ]
+    if not names:
+        return []
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return [f"layers are configured otherwise: {', '.join(names[:5])}{more}"]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _short(rate: str) -> str:
+    """Without the digits that float32 adds."""
+    return f"{float(rate):.6g}" if _is_number(rate) else rate
+
+
+def _versions() -> dict[str, str]:
+    backend = keras.backend.backend()
+    return {
+        "keras": keras.__version__,
+        backend: importlib.import_module(backend).__version__,
+        "numpy": np.__version__,
+    }

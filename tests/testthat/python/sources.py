@@ -1,0 +1,58 @@
+"""Data of other kinds than arrays, and a look at what was restored."""
+
+import keras
+import numpy as np
+
+
+class Slices(keras.utils.PyDataset):
+    """Arrays, in batches."""
+
+    def __init__(self, x, y, batch_size):
+        super().__init__()
+        self.x = np.asarray(x, "float32")
+        self.y = np.asarray(y, "float32")
+        self.batch_size = int(batch_size)
+
+    def __len__(self):
+        return len(self.x) // self.batch_size
+
+    def __getitem__(self, index):
+        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        return self.x[rows], self.y[rows]
+
+
+def dataset(x, y, batch_size):
+    return Slices(x, y, batch_size)
+
+
+def endless(x, y, batch_size):
+    """Arrays, in batches, over and over."""
+    slices = Slices(x, y, batch_size)
+    while True:
+        for index in range(len(slices)):
+            yield slices[index]
+
+
+class SeeVariables(keras.callbacks.Callback):
+    """Remembers the variables as the first epoch finds them: the numbers, by
+    columns as R has them, and how many steps were made."""
+
+    def on_train_begin(self, logs=None):
+        self.floats = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.floats is not None:
+            return
+        every = [*self.model.variables, *self.model.optimizer.variables]
+        self.floats = [
+            keras.ops.convert_to_numpy(v).flatten("F").tolist()
+            for v in every
+            if "float" in v.dtype
+        ]
+        self.steps = int(self.model.optimizer.iterations)
+
+    def get_state(self):
+        return {}
+
+    def set_state(self, state):
+        pass

@@ -1,0 +1,229 @@
+"""position.py: where in the data a training is, and getting there again.
+
+With Keras' own epoch iterator, but without a model or a fit().
+"""
+
+import json
+import unittest
+
+import keras
+import numpy as np
+from keras.src.trainers.epoch_iterator import EpochIterator
+from unit_rng import FakeStore
+
+from kerasbackup import errors
+from kerasbackup import position
+from kerasbackup import replay
+from kerasbackup import rng
+from kerasbackup import values
+
+
+def arrays(rows=20):
+    return np.arange(rows, dtype="float32").reshape(rows, 1)
+
+
+class Run:
+    """One training's data: the batches drawn, and positions in them."""
+
+    def __init__(self, x=None, save_at=None, **kwargs):
+        self.iterator = EpochIterator(
+            x=arrays() if x is None else x, **{"batch_size": 4, **kwargs}
+        )
+        self.saved = None
+        self.save_at = save_at
+        self.position = position.DataPosition(
+            self.iterator,
+            rng.Generators(FakeStore()),
+            replay.Progress(lambda *args: None),
+            self.before_batch,
+        )
+        self.epoch = 0
+        self.drawn = []
+        self.told = []
+
+    def before_batch(self, batch):
+        self.told.append((self.epoch, batch))
+        if (self.epoch, batch) == self.save_at:
+            self.save(batch)
+
+    def save(self, batch):
+        encoder = values.Encoder()
+        text = json.dumps(self.position.capture(batch, encoder))
+        self.saved = json.loads(text), batch, encoder.arrays
+        self.drawn_before = len(self.drawn)
+
+    def run_epochs(self, number):
+        for epoch in range(self.epoch, self.epoch + number):
+            self.epoch = epoch
+            self.position.on_epoch_begin()
+            steps = getattr(self.iterator, replay.steps_method(self.iterator))()
+            ending = getattr(self.iterator, "catch_stop_iteration", None)
+            if ending is None:
+                self.draw(steps)
+            else:
+                with ending():
+                    self.draw(steps)
+            self.iterator.data_adapter.on_epoch_end()
+        self.epoch += 1
+
+    def draw(self, steps):
+        for step in steps:
+            data = step[-1]
+            batch = data[0] if isinstance(data, list) else next(data)
+            self.drawn.append(np.asarray(batch[0]).ravel().tolist())
+
+    def restore(self, saved, epoch):
+        self.epoch = epoch
+        known, batch, found = saved
+        return self.position.restore(known, batch, found.__getitem__)
+
+
+def lost(save_at, epochs=4, **kwargs):
+    """A run that is saved at a place, and left alone."""
+    keras.utils.set_random_seed(5)
+    run = Run(save_at=save_at, **kwargs)
+    run.run_epochs(epochs)
+    return run
+
+
+class Resuming(unittest.TestCase):
+    def test_at_the_very_batch_without_the_ones_before(self):
+        for shuffle in (True, False, "batch"):
+            with self.subTest(shuffle=shuffle):
+                before = lost((2, 3), shuffle=shuffle)
+                keras.utils.set_random_seed(99)
+                run = Run(shuffle=shuffle)
+                self.assertEqual(run.restore(before.saved, 2), [])
+                self.assertEqual(run.position.passed, 3)
+                run.run_epochs(2)
+                self.assertEqual(run.drawn, before.drawn[2 * 5 + 3 :])
+                # And who is told of batches hears of no other.
+                self.assertEqual(run.told[0], (2, 3))
+
+    def test_between_epochs(self):
+        keras.utils.set_random_seed(5)
+        before = Run(shuffle=True)
+        before.run_epochs(2)
+        before.save(0)
+        before.run_epochs(2)
+        keras.utils.set_random_seed(99)
+        run = Run(shuffle=True)
+        self.assertEqual(run.restore(before.saved, 2), [])
+        run.run_epochs(2)
+        self.assertEqual(run.drawn, before.drawn[2 * 5 :])
+
+    def test_an_iterator_that_lives_across_epochs(self):
+        before = lost((2, 1), shuffle=True, steps_per_epoch=3)
+        keras.utils.set_random_seed(99)
+        run = Run(shuffle=True, steps_per_epoch=3)
+        self.assertEqual(run.restore(before.saved, 2), [])
+        run.run_epochs(2)
+        self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
+
+    def test_data_and_callbacks_that_draw_from_one_generator(self):
+        def drawing():
+            while True:
+                yield (np.random.rand(4, 1).astype("float32"),)
+
+        for save_at in ((2, 0), (2, 1)):
+            with self.subTest(save_at=save_at):
+                kwargs = {"steps_per_epoch": 3, "batch_size": None}
+                before = lost(save_at, x=drawing(), **kwargs)
+                after = np.random.rand()
+                keras.utils.set_random_seed(99)
+                run = Run(x=drawing(), **kwargs)
+                position.check_position(*before.saved)
+                self.assertEqual(run.restore(before.saved, 2), [])
+                run.run_epochs(2)
+                self.assertEqual(
+                    run.drawn[-5:], before.drawn[before.drawn_before :][-5:]
+                )
+                # What would be drawn next, too.
+                self.assertEqual(np.random.rand(), after)
+
+    def test_a_position_can_be_captured_again(self):
+        before = lost((1, 2), shuffle=True)
+        keras.utils.set_random_seed(99)
+        second = Run(shuffle=True, save_at=(2, 4))
+        second.restore(before.saved, 1)
+        second.run_epochs(3)
+        keras.utils.set_random_seed(77)
+        third = Run(shuffle=True)
+        self.assertEqual(third.restore(second.saved, 2), [])
+        third.run_epochs(2)
+        self.assertEqual(third.drawn, before.drawn[2 * 5 + 4 :])
+
+    def test_capturing_changes_nothing(self):
+        plain = lost(None, shuffle=True)
+        saved = lost((1, 2), shuffle=True)
+        self.assertIsNotNone(saved.saved)
+        self.assertEqual(saved.drawn, plain.drawn)
+
+
+class Changed(unittest.TestCase):
+    def notes(self, before=None, **kwargs):
+        run = Run(**kwargs)
+        notes = run.restore(lost((1, 2), **(before or {})).saved, 1)
+        return run, notes
+
+    def test_other_data_begin_the_epoch_anew(self):
+        for kwargs, note in (
+            ({"batch_size": 5}, "batch_size was 4, is 5"),
+            ({"x": arrays(19)}, "rows in the last batch was 0, is 3"),
+            ({"x": arrays(40)}, "batches was 5, is 10"),
+            ({"shuffle": True}, "shuffle was False, is True"),
+            ({"steps_per_epoch": 4}, "steps_per_epoch was None, is 4"),
+        ):
+            with self.subTest(note=note):
+                run, notes = self.notes(**kwargs)
+                self.assertIn(note, notes)
+                self.assertIn("the unfinished epoch begins anew", notes)
+                self.assertEqual(run.position.passed, 0)
+                run.run_epochs(1)
+                self.assertEqual(run.told[0], (1, 0))
+
+    def test_data_that_end_too_early_are_an_error(self):
+        def endless(batches):
+            for i in range(batches):
+                yield (np.full((4, 1), i, "float32"),)
+
+        before = lost(
+            (2, 2),
+            x=endless(50),
+            steps_per_epoch=4,
+            batch_size=None,
+        )
+        run = Run(x=endless(3), steps_per_epoch=4, batch_size=None)
+        with self.assertRaisesRegex(errors.MismatchError, "ended"):
+            run.restore(before.saved, 2)
+            run.run_epochs(1)
+
+    def test_what_is_no_position_is_refused(self):
+        known, batch, found = lost((1, 2)).saved
+        position.check_position(known, batch, found)
+        for field in known:
+            broken = {k: v for k, v in known.items() if k != field}
+            with self.subTest(field=field), self.assertRaises(errors.DAMAGE):
+                position.check_position(broken, batch, found)
+        with self.assertRaises(IndexError):
+            position.check_position({**known, "rng": 9}, batch, found)
+
+
+class Keeping(unittest.TestCase):
+    def test_release_gives_keras_its_methods_back(self):
+        run = Run()
+        wrapped = ("_get_iterator", replay.steps_method(run.iterator))
+        self.assertLessEqual(set(wrapped), set(vars(run.iterator)))
+        run.position.release()
+        self.assertFalse(set(wrapped) & set(vars(run.iterator)))
+
+    def test_equal_states_are_kept_once(self):
+        run = lost((1, 2), shuffle=True)
+        states = run.saved[0]["states"]
+        self.assertEqual(
+            len({json.dumps(s, sort_keys=True) for s in states}), len(states)
+        )
+        back = position.unshare(run.saved[0])
+        self.assertEqual(
+            set(back["rng"]) - {"loader"}, set(states[0]) - {"loader"}
+        )

@@ -1,0 +1,105 @@
+"""replay.py: how far a replay is, and how data are drawn again."""
+
+import unittest
+from unittest import mock
+
+from kerasbackup import replay
+
+
+class FakeClock:
+    """time.monotonic(), moved by hand."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Telling(unittest.TestCase):
+    def setUp(self):
+        self.clock = FakeClock()
+        patch = mock.patch.object(replay.time, "monotonic", self.clock)
+        patch.start()
+        self.addCleanup(patch.stop)
+        self.told = []
+        self.progress = replay.Progress(lambda *args: self.told.append(args))
+
+    def run_replay(self, batches, seconds_each, total=None):
+        for i in range(batches):
+            self.progress.at(i, total)
+            self.clock.now += seconds_each
+        self.progress.end()
+
+    def test_a_short_one_is_not_told_of(self):
+        self.run_replay(1000, 0.00001)
+        self.assertEqual(self.told, [])
+
+    def test_a_long_one_is_told_of_and_that_it_ended(self):
+        self.run_replay(10, replay.Progress.INTERVAL, total=10)
+        self.assertEqual(self.told[0], (1, 10))
+        self.assertEqual(self.told[-2:], [(9, 10), (None, None)])
+        self.assertEqual(self.told.count((None, None)), 1)
+
+    def test_not_more_often_than_the_interval(self):
+        self.run_replay(1000, replay.Progress.INTERVAL / 100)
+        self.assertLessEqual(len(self.told), 1000 / 100 + 1)
+        self.assertGreater(len(self.told), 5)
+
+    def test_a_second_replay_begins_anew(self):
+        self.run_replay(3, replay.Progress.INTERVAL)
+        self.told.clear()
+        # The time between the two is none of a replay.
+        self.clock.now += 100
+        self.run_replay(3, 0.0)
+        self.assertEqual(self.told, [])
+
+    def test_the_end_of_none_is_not_told(self):
+        self.progress.end()
+        self.assertEqual(self.told, [])
+
+
+class Steps:
+    """An epoch iterator of so many batches, two at once."""
+
+    steps_per_execution = 2
+
+    def __init__(self, batches):
+        self.batches = batches
+        self.drawn = []
+
+    def _data(self):
+        for i in range(self.batches):
+            self.drawn.append(i)
+            yield i
+
+    def _enumerate_iterator(self):
+        data = self._data()
+        for first in range(0, self.batches, 2):
+            yield first, first + 1, data
+
+
+class Drawing(unittest.TestCase):
+    def test_all_batches_of_an_epoch_once(self):
+        steps = Steps(6)
+        replay.draw_epoch(steps)
+        self.assertEqual(steps.drawn, list(range(6)))
+
+    def test_a_step_is_as_many_batches_as_run_at_once(self):
+        steps = Steps(6)
+        first = next(steps._enumerate_iterator())
+        self.assertEqual(replay.size(steps, first), 2)
+        replay.draw_step(steps, first)
+        self.assertEqual(steps.drawn, [0, 1])
+
+    def test_batches_that_a_step_has_drawn_are_not_drawn_twice(self):
+        steps = Steps(5)
+        replay.draw_step(steps, (0, [10, 11]))
+        self.assertEqual(steps.drawn, [])
+        self.assertEqual(replay.size(steps, (4, [10])), 1)
+
+    def test_the_method_that_keras_has(self):
+        self.assertEqual(replay.steps_method(Steps(1)), replay.STEPS_METHODS[0])
+        old = mock.Mock(spec=["enumerate_epoch"])
+        self.assertEqual(replay.steps_method(old), replay.STEPS_METHODS[1])
+        self.assertIsNone(replay.steps_method(object()))

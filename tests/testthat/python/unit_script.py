@@ -1,0 +1,122 @@
+"""script.py: equal for equal scripts, and naming what is not equal."""
+
+import types
+import unittest
+
+import keras
+import numpy as np
+
+from kerasbackup import errors
+from kerasbackup import script
+
+
+def model(units=3, activation="relu", optimizer="adam", loss="mse"):
+    made = keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Dense(units, activation=activation),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(1),
+        ]
+    )
+    made.compile(optimizer, loss)
+    return made
+
+
+def described(versions=None, **kwargs):
+    return script.Script(model(**kwargs), versions or {}).describe()
+
+
+class Describing(unittest.TestCase):
+    def test_the_same_script_twice_is_equal(self):
+        # Layers have other numbers, initializers other seeds.
+        self.assertEqual(described(), described())
+
+    def test_training_does_not_change_it(self):
+        made = model()
+        before = script.Script(made, {}).describe()
+        made.fit(np.zeros((4, 2)), np.zeros((4, 1)), verbose=0)
+        made.optimizer.learning_rate = 0.5
+        self.assertEqual(script.Script(made, {}).describe(), before)
+
+    def test_a_setting_more_is_another_text(self):
+        texts = {
+            script.brief(value)
+            for value in (
+                None,
+                True,
+                1,
+                1.5,
+                "a",
+                [1, 2],
+                {"a": 1},
+                np.zeros(2),
+                np.ones(2),
+                keras.regularizers.L2(0.1),
+                keras.regularizers.L2(0.2),
+                keras.regularizers.L1(0.1),
+                "x" * 1000,
+                "y" * 1000,
+            )
+        }
+        self.assertEqual(len(texts), 14)
+        self.assertLess(max(map(len, texts)), script.LONGEST + 1)
+
+    def test_a_function_is_told_by_its_name(self):
+        self.assertEqual(script.brief(np.mean), "mean")
+
+    def test_a_model_without_an_optimizer(self):
+        bare = types.SimpleNamespace(_flatten_layers=lambda include_self: [])
+        description = script.Script(bare, {}).describe()
+        self.assertIsNone(description["learning_rate"])
+
+
+class Comparing(unittest.TestCase):
+    def changes(self, before, versions=None, **kwargs):
+        now = script.Script(model(**kwargs), {"R": "4.2.2"})
+        return now.changes(before, {**now.versions, **(versions or {})})
+
+    def test_nothing_is_told_of_the_same(self):
+        self.assertEqual(self.changes(described()), [])
+
+    def test_nothing_is_told_where_nothing_is_known(self):
+        now = script.Script(model(), {})
+        self.assertEqual(now.changes({}, {}), [])
+
+    def test_layers_are_named(self):
+        self.assertEqual(
+            self.changes(described(), activation="tanh"),
+            ["layers are configured otherwise: dense"],
+        )
+
+    def test_layers_are_not_compared_across_versions_of_keras(self):
+        notes = self.changes(
+            described(), versions={"keras": "3.0.0"}, activation="tanh"
+        )
+        self.assertEqual(notes, [f"keras was 3.0.0, is {keras.__version__}"])
+
+    def test_versions_of_what_is_in_one_only_are_none(self):
+        self.assertEqual(self.changes(described(), {"other": "1"}), [])
+
+    def test_another_optimizer_is_refused(self):
+        script.Script(model(), {}).check(described(), "file")
+        with self.assertRaisesRegex(
+            errors.MismatchError,
+            "'file' is of another optimizer: SGD, not Adam",
+        ):
+            script.Script(model(), {}).check(described(optimizer="sgd"), "file")
+
+    def test_an_optimizer_in_another_one_counts(self):
+        scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
+        with self.assertRaisesRegex(
+            errors.MismatchError, "LossScaleOptimizer of Adam, not Adam"
+        ):
+            script.Script(model(), {}).check(
+                described(optimizer=scaled), "file"
+            )
+
+    def test_another_backend_is_known_by_the_versions(self):
+        backend = keras.backend.backend()
+        self.assertFalse(script.is_other_backend({backend: "1"}))
+        self.assertTrue(script.is_other_backend({"other": "1"}))
+        self.assertFalse(script.is_other_backend({}))

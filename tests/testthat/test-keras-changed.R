@@ -1,0 +1,548 @@
+# What is changed between an interruption and the resume. What can be gone on
+# with is, and a message (class kerasbackup_message_notes) names what is no
+# longer exact; what cannot is refused before anything is assigned (I6).
+#
+# Other sizes of batches and models of other shapes are in test-keras-resume.R
+# and test-keras-directory.R.
+
+# Trains until epoch `until` (the first is 0) begins, then hands over the
+# directory. The defaults save at the end of an epoch.
+interrupted <- function(model = build_model(), until = 3L, save_freq = "epoch",
+                        callbacks = list(), ...,
+                        .local_envir = parent.frame()) {
+  dir <- withr::local_tempdir(.local_envir = .local_envir)
+  ours <- callback_backup_and_restore(dir, save_freq)
+  expect_error(
+    fit_model(
+      model, ..., callbacks = c(list(ours), callbacks, interrupt_at(until))
+    ),
+    "interrupted"
+  )
+  dir
+}
+
+# Goes on. What is told of as a note, one a change.
+notes_of_resume <- function(dir, model = build_model(), callbacks = list(),
+                            resume = "batch", ...) {
+  notes <- character()
+  history <- withCallingHandlers(
+    fit_model(model, ..., callbacks = c(
+      list(callback_backup_and_restore(dir, resume = resume)), callbacks
+    )),
+    kerasbackup_message_notes = function(cnd) {
+      lines <- strsplit(cli::ansi_strip(conditionMessage(cnd)), "\n")[[1]]
+      expect_match(lines[[1]], "result may differ")
+      notes <<- c(notes, sub("^[*\u2022] ", "", lines[-1]))
+      invokeRestart("muffleMessage")
+    }
+  )
+  # All goes on: the last epoch is trained.
+  expect_equal(utils::tail(unlist(history$epoch), 1), 5L)
+  notes
+}
+
+# Refused, and nothing of the model is touched (I6).
+expect_refused <- function(dir, model, pattern, ...) {
+  # All that fit() builds is there before.
+  fit_model(model, epochs = 1L, ...)
+  before <- variables_of(model)
+  files <- tools::md5sum(store_list(dir)$path)
+  error <- expect_error(
+    fit_model(model, ..., callbacks = list(callback_backup_and_restore(dir))),
+    "MismatchError|is of another"
+  )
+  expect_match(conditionMessage(error), pattern)
+  expect_identical(variables_of(model), before)
+  expect_identical(tools::md5sum(store_list(dir)$path), files)
+  invisible(error)
+}
+
+test_that("nothing changed: nothing is told, and it is exact", {
+  skip_without_keras()
+  whole <- build_model()
+  fit_model(whole)
+  for (save_freq in list("epoch", 4L)) {
+    dir <- interrupted(save_freq = save_freq)
+    resumed <- rebuild_model()
+    expect_identical(notes_of_resume(dir, resumed), character())
+    expect_identical(variables_of(resumed), variables_of(whole))
+  }
+})
+
+# Data ----------------------------------------------------------------------
+
+test_that("data of another length are told of, in batches or in rows", {
+  skip_without_keras()
+  dir <- interrupted(save_freq = 4L)
+  expect_equal(backup_info(dir)$batch, 2L)
+  # As many batches, but the last one is smaller: other rows are shuffled.
+  counter <- count_batches()
+  expect_setequal(
+    notes_of_resume(dir, data = train_data(95), callbacks = list(counter)),
+    c("rows in the last batch was 0, is 31", "the unfinished epoch begins anew")
+  )
+  expect_equal(counter$batches, 4 * 3)
+
+  dir <- interrupted(save_freq = 4L)
+  counter <- count_batches()
+  expect_setequal(
+    notes_of_resume(dir, data = train_data(160), callbacks = list(counter)),
+    c("batches was 3, is 5", "the unfinished epoch begins anew")
+  )
+  expect_equal(counter$batches, 4 * 5)
+})
+
+test_that("data in another order are told of", {
+  skip_without_keras()
+  dir <- interrupted(save_freq = 4L)
+  expect_setequal(
+    notes_of_resume(dir, shuffle = FALSE),
+    c("shuffle was True, is False", "the unfinished epoch begins anew")
+  )
+})
+
+test_that("another batch_size is told of under resume = \"epoch\" too", {
+  skip_without_keras()
+  dir <- interrupted(save_freq = 4L)
+  expect_setequal(
+    notes_of_resume(dir, batch_size = 16L, resume = "epoch"),
+    c("batch_size was 32, is 16", "batches was 3, is 6")
+  )
+})
+
+test_that("another steps_per_epoch is told of", {
+  skip_without_keras()
+  data <- train_data()
+  fit_endless <- function(model, steps, callbacks) {
+    model$fit(
+      python_file("sources")$endless(data$x, data$y, 32L),
+      steps_per_epoch = steps, epochs = 6L, verbose = 0L, callbacks = callbacks
+    )
+  }
+  # The data go on where they were, in an epoch that now ends elsewhere.
+  dir <- withr::local_tempdir()
+  ours <- function() callback_backup_and_restore(dir, save_freq = 4L)
+  expect_error(
+    fit_endless(build_model(), 3L, list(ours(), interrupt_at(3L))),
+    "interrupted"
+  )
+  expect_equal(backup_info(dir)$batch, 2L)
+  counter <- count_batches()
+  messages <- capture_messages(
+    fit_endless(rebuild_model(), 4L, list(ours(), counter))
+  )
+  expect_match(messages, "steps_per_epoch was 3, is 4")
+  expect_no_match(messages, "begins anew")
+  expect_equal(counter$batches, 2 + 3 * 4)
+
+  # Without it every epoch has an iterator of its own.
+  dir <- interrupted(save_freq = 4L, batch_size = 32L, steps_per_epoch = 2L)
+  expect_setequal(
+    notes_of_resume(dir),
+    c("steps_per_epoch was 2, is None", "the unfinished epoch begins anew")
+  )
+})
+
+test_that("another kind of data is told of", {
+  skip_without_keras()
+  dir <- interrupted()
+  data <- train_data()
+  model <- build_model()
+  source <- python_file("sources")$dataset(data$x, data$y, 32L)
+  messages <- capture_messages(history <- model$fit(
+    source, epochs = 6L, verbose = 0L,
+    callbacks = list(callback_backup_and_restore(dir))
+  ))
+  expect_match(messages, "data was ArrayDataAdapter, is PyDatasetAdapter")
+  expect_equal(unlist(history$epoch), 3:5)
+})
+
+# Callbacks -----------------------------------------------------------------
+
+stopping <- function(monitor = "mae", patience = 50L) {
+  keras()$callbacks$EarlyStopping(monitor, patience = patience)
+}
+
+plateau <- function(factor = 0.5) {
+  keras()$callbacks$ReduceLROnPlateau(
+    "mae", patience = 1L, min_delta = 10, factor = factor
+  )
+}
+
+scheduler <- function() {
+  keras()$callbacks$LearningRateScheduler(function(epoch, lr) lr * 0.9)
+}
+
+test_that("a callback more begins anew, and that is told", {
+  skip_without_keras()
+  dir <- interrupted(callbacks = list(stopping()))
+  expect_equal(
+    notes_of_resume(dir, callbacks = list(plateau(), stopping())),
+    "callback ReduceLROnPlateau begins anew"
+  )
+})
+
+test_that("a callback less is told, whether it had a state or not", {
+  skip_without_keras()
+  dir <- interrupted(callbacks = list(plateau(), stopping(), scheduler()))
+  expect_equal(
+    notes_of_resume(dir, callbacks = list(stopping())),
+    c(
+      "the state of callback ReduceLROnPlateau is not used",
+      "callback LearningRateScheduler is gone"
+    )
+  )
+})
+
+test_that("a callback of another type is one less and one more", {
+  skip_without_keras()
+  dir <- interrupted(callbacks = list(stopping()))
+  expect_equal(
+    notes_of_resume(dir, callbacks = list(plateau())),
+    c(
+      "the state of callback EarlyStopping is not used",
+      "callback ReduceLROnPlateau begins anew"
+    )
+  )
+})
+
+test_that("callbacks in another order keep their states, and it is told", {
+  skip_without_keras()
+  dir <- interrupted(callbacks = list(stopping(), plateau()))
+  again <- list(plateau(), stopping())
+  expect_equal(
+    notes_of_resume(dir, callbacks = again),
+    "callbacks are in another order: ReduceLROnPlateau, EarlyStopping"
+  )
+  # Of ours none counts: it may stand anywhere.
+  dir <- interrupted(callbacks = list(stopping(), plateau()))
+  expect_identical(
+    notes_of_resume(dir, callbacks = list(stopping(), plateau())), character()
+  )
+})
+
+test_that("two callbacks of one class keep their own states in any order", {
+  skip_without_keras()
+  # What each has seen as the best tells whose state it is.
+  best <- function(callback) round(as.numeric(callback$best), 6)
+  whole <- list(stopping("mae"), stopping("loss"))
+  fit_model(build_model(), callbacks = whole)
+  expect_false(best(whole[[1]]) == best(whole[[2]]))
+
+  dir <- interrupted(callbacks = list(stopping("mae"), stopping("loss")))
+  # One that stood first, and is new, must not take the state of another.
+  again <- list(stopping("val_loss"), stopping("loss"), stopping("mae"))
+  notes <- notes_of_resume(
+    dir, callbacks = again, validation_split = NULL, model = rebuild_model()
+  )
+  expect_match(notes, "EarlyStopping begins anew", all = FALSE)
+  expect_match(notes, "another order", all = FALSE)
+  expect_equal(best(again[[2]]), best(whole[[2]]))
+  expect_equal(best(again[[3]]), best(whole[[1]]))
+})
+
+test_that("a callback that watches another log begins anew", {
+  skip_without_keras()
+  dir <- interrupted(callbacks = list(stopping("mae")))
+  expect_equal(
+    notes_of_resume(dir, callbacks = list(stopping("loss"))),
+    c(
+      "the state of callback EarlyStopping is not used",
+      "callback EarlyStopping begins anew"
+    )
+  )
+})
+
+test_that("a callback that is set otherwise keeps its state, and it is told", {
+  skip_without_keras()
+  dir <- interrupted(callbacks = list(stopping(patience = 50L)))
+  again <- stopping(patience = 40L)
+  expect_equal(
+    notes_of_resume(dir, callbacks = list(again)),
+    "callback EarlyStopping: patience was 50, is 40"
+  )
+  expect_equal(again$patience, 40L)
+})
+
+test_that("a callback without a state or a setting may come and go", {
+  skip_without_keras()
+  # interrupt_at() is one: it was there, and it is not there now.
+  dir <- interrupted()
+  expect_identical(notes_of_resume(dir), character())
+})
+
+test_that("I7: a CSVLogger with another file harms no other file", {
+  skip_without_keras()
+  logger <- function(name) {
+    keras()$callbacks$CSVLogger(file.path(logs, name), append = TRUE)
+  }
+  logs <- withr::local_tempdir()
+  mine <- rep("mine", 200)
+  writeLines(mine, file.path(logs, "other.csv"))
+  dir <- interrupted(callbacks = list(logger("log.csv")))
+  notes <- notes_of_resume(dir, callbacks = list(logger("other.csv")))
+  expect_match(notes, "filename was .*log.csv, is .*other.csv")
+  expect_equal(readLines(file.path(logs, "other.csv"))[1:200], mine)
+
+  # Two that change places: each goes on with its own.
+  whole <- withr::local_tempdir()
+  fit_model(build_model(), callbacks = list(
+    keras()$callbacks$CSVLogger(file.path(whole, "log.csv"))
+  ))
+  writeLines("a,b", file.path(logs, "long.csv"))
+  unlink(file.path(logs, "log.csv"))
+  dir <- interrupted(callbacks = list(logger("log.csv"), logger("long.csv")))
+  notes_of_resume(
+    dir, callbacks = list(logger("long.csv"), logger("log.csv"))
+  )
+  reference <- readLines(file.path(whole, "log.csv"))
+  expect_identical(readLines(file.path(logs, "log.csv")), reference)
+  expect_identical(readLines(file.path(logs, "long.csv"))[[1]], "a,b")
+  expect_length(readLines(file.path(logs, "long.csv")), 7)
+})
+
+# What is compiled ----------------------------------------------------------
+
+recompiled <- function(optimizer = "adam", loss = "mse", ...) {
+  model <- build_model(compile = FALSE)
+  model$compile(
+    optimizer = optimizer, loss = loss, metrics = list("mae"), ...
+  )
+  model
+}
+
+test_that("I6: another optimizer is refused, also with the same variables", {
+  skip_without_keras()
+  k <- keras()$optimizers
+  dir <- interrupted()
+  expect_refused(dir, recompiled("sgd"), "momentum")
+  # AdamW has the variables of Adam.
+  expect_refused(
+    dir, recompiled("adamw"), "of another optimizer: Adam, not AdamW"
+  )
+  dir <- interrupted(recompiled(k$SGD(momentum = 0.9)))
+  expect_refused(dir, recompiled(k$Lion()), "SGD, not Lion")
+  # The right one still goes on, and from where it was.
+  expect_identical(
+    notes_of_resume(dir, recompiled(k$SGD(momentum = 0.9))), character()
+  )
+})
+
+test_that("another learning rate in the script is told, the saved one counts", {
+  skip_without_keras()
+  k <- keras()$optimizers
+  rate <- function(model) {
+    as.numeric(keras()$ops$convert_to_numpy(model$optimizer$learning_rate))
+  }
+  dir <- interrupted(recompiled(k$Adam(0.01)))
+  model <- recompiled(k$Adam(0.001))
+  expect_equal(
+    notes_of_resume(dir, model),
+    paste(
+      "learning_rate was 0.01, is 0.001:",
+      "the checkpoint's is used, not the script's"
+    )
+  )
+  expect_equal(rate(model), 0.01, tolerance = 1e-6)
+
+  # What a callback has made of it is no change of the script's. Neither is it
+  # in the same process, with the same model.
+  whole <- recompiled(k$Adam(0.01))
+  fit_model(whole, callbacks = list(plateau()))
+  expect_lt(rate(whole), 0.009)
+  model <- recompiled(k$Adam(0.01))
+  dir <- interrupted(model, until = 4L, callbacks = list(plateau()))
+  expect_identical(
+    notes_of_resume(dir, model, callbacks = list(plateau())), character()
+  )
+  expect_identical(rate(model), rate(whole))
+})
+
+test_that("a schedule of the learning rate that is another one is told", {
+  skip_without_keras()
+  k <- keras()$optimizers
+  decay <- function(rate) {
+    recompiled(k$Adam(k$schedules$ExponentialDecay(0.01, 10L, rate)))
+  }
+  dir <- interrupted(decay(0.9))
+  notes <- notes_of_resume(dir, decay(0.5))
+  expect_length(notes, 1)
+  expect_match(notes, "learning_rate was .*0.9.*, is .*0.5")
+  # From a number to a schedule: a variable less.
+  dir <- interrupted(recompiled(k$Adam(0.01)))
+  expect_refused(dir, decay(0.9), "learning_rate: missing in the model")
+})
+
+test_that("other settings of the optimizer are told", {
+  skip_without_keras()
+  k <- keras()$optimizers
+  dir <- interrupted(recompiled(k$Adam(0.01)))
+  expect_equal(
+    notes_of_resume(dir, recompiled(k$Adam(0.01, beta_1 = 0.8, clipnorm = 1))),
+    c("clipnorm was None, is 1.0", "beta_1 was 0.9, is 0.8")
+  )
+})
+
+test_that("another loss is told, another name of it is not", {
+  skip_without_keras()
+  dir <- interrupted()
+  expect_equal(
+    notes_of_resume(dir, recompiled(loss = "mae")),
+    "loss was mean_squared_error, is mean_absolute_error"
+  )
+  dir <- interrupted()
+  expect_identical(
+    notes_of_resume(dir, recompiled(loss = "mean_squared_error")), character()
+  )
+  # The same class, set otherwise.
+  huber <- function(delta) recompiled(loss = keras()$losses$Huber(delta))
+  dir <- interrupted(huber(1))
+  notes <- notes_of_resume(dir, huber(0.5))
+  expect_match(notes, "loss was Huber .*delta 1.0.* is Huber .*delta 0.5")
+})
+
+test_that("I6: other metrics are refused", {
+  skip_without_keras()
+  model <- build_model(compile = FALSE)
+  model$compile("adam", "mse", metrics = list("mape"))
+  dir <- interrupted()
+  expect_refused(dir, model, "mean_absolute_percentage_error")
+})
+
+# The model -----------------------------------------------------------------
+
+layered <- function(activation = "relu", rate = 0.3, wide = FALSE) {
+  k <- keras()
+  k$utils$set_random_seed(1L)
+  model <- k$Sequential(c(
+    list(
+      k$Input(reticulate::tuple(4L)),
+      k$layers$Dense(8L, activation = activation)
+    ),
+    if (wide) list(k$layers$Activation("tanh")),
+    list(k$layers$Dropout(rate), k$layers$Dense(1L))
+  ))
+  model$compile("adam", "mse")
+  model
+}
+
+test_that("a model that differs in no variable is told by its layers", {
+  skip_without_keras()
+  dir <- interrupted(layered())
+  expect_equal(
+    notes_of_resume(dir, layered("tanh", 0.5)),
+    "layers are configured otherwise: dense, dropout"
+  )
+  dir <- interrupted(layered())
+  expect_equal(
+    notes_of_resume(dir, layered(wide = TRUE)), "layers were 4, are 5"
+  )
+})
+
+test_that("I6: layers of another dtype are refused", {
+  skip_without_keras()
+  model <- function(dtype) {
+    k <- keras()
+    model <- k$Sequential(list(
+      k$Input(reticulate::tuple(4L)),
+      k$layers$Dense(8L, dtype = dtype, name = "first"),
+      k$layers$Dense(1L, name = "second")
+    ))
+    model$compile("adam", "mse", metrics = list("mae"))
+    model
+  }
+  dir <- interrupted(model("float32"))
+  expect_refused(
+    dir, model("float16"),
+    "kernel: float16 \\(4, 8\\) in the model, float32 \\(4, 8\\)"
+  )
+})
+
+# What the script runs with -------------------------------------------------
+
+test_that("other versions are told, each by its name", {
+  skip_without_keras()
+  dir <- interrupted()
+  now <- backup_info(dir)$versions
+  backend <- Sys.getenv("KERAS_BACKEND")
+  expect_setequal(
+    names(now), c("kerasbackup", "R", "keras", backend, "numpy")
+  )
+  for (name in names(now)) {
+    changed <- withr::local_tempdir()
+    rewrite_backup(dir, changed, function(metadata) {
+      versions <- jsonlite::parse_json(metadata$versions)
+      versions[[name]] <- "0.0.1"
+      metadata$versions <- jsonlite::toJSON(versions, auto_unbox = TRUE)
+      metadata
+    })
+    expect_equal(
+      notes_of_resume(changed, rebuild_model()),
+      paste0(name, " was 0.0.1, is ", now[[name]])
+    )
+  }
+})
+
+test_that("a checkpoint that tells nothing of the script is gone on with", {
+  skip_without_keras()
+  dir <- interrupted()
+  bare <- withr::local_tempdir()
+  rewrite_backup(dir, bare, function(metadata) {
+    metadata[setdiff(names(metadata), c("script", "versions"))]
+  })
+  whole <- build_model()
+  fit_model(whole)
+  resumed <- rebuild_model()
+  expect_identical(notes_of_resume(bare, resumed), character())
+  expect_identical(variables_of(resumed), variables_of(whole))
+})
+
+# Trains with another backend, in a process of its own, until it is interrupted.
+train_elsewhere <- function(backend, dir) {
+  run_r(
+    c(
+      "args <- commandArgs(TRUE)",
+      "Sys.setenv(KERAS_BACKEND = args[[1]], TESTTHAT = 'true')",
+      "library(testthat)", "library(kerasbackup)",
+      "setwd(args[[3]])",
+      "source('helper-keras.R')",
+      "ours <- callback_backup_and_restore(args[[2]], save_freq = 4)",
+      "try(fit_model(",
+      "  build_model(), callbacks = list(ours, interrupt_at(3L))",
+      "))"
+    ),
+    backend, dir, normalizePath(test_path())
+  )
+}
+
+test_that("a checkpoint of another backend is gone on with, and it is told", {
+  skip_without_keras()
+  here <- Sys.getenv("KERAS_BACKEND")
+  tried <- character()
+  for (other in setdiff(c("jax", "tensorflow", "torch"), here)) {
+    if (!reticulate::py_module_available(other)) next
+    dir <- withr::local_tempdir()
+    saved_before <- withr::local_tempdir()
+    train_elsewhere(other, dir)
+    file.copy(store_list(dir)$path, saved_before)
+    expect_equal(backup_info(dir)$batch, 2L)
+    counter <- count_batches()
+    model <- rebuild_model()
+    look <- python_file("sources")$SeeVariables()
+    notes <- notes_of_resume(dir, model, callbacks = list(counter, look))
+    expect_true(paste0("backend was ", other, ", is ", here) %in% notes)
+    expect_true("the unfinished epoch begins anew" %in% notes)
+    expect_equal(counter$batches, 4 * 3)
+    # Weights, moments and the count of steps came over.
+    saved <- backup_read(saved_before)
+    saved <- saved[grepl("^(variables|optimizer)", names(saved))]
+    is_count <- grepl("iteration$|seed_generator", names(saved))
+    expect_equal(
+      lapply(look$floats, unlist),
+      unname(lapply(saved[!is_count], as.numeric))
+    )
+    expect_equal(look$steps, saved[[grep("iteration$", names(saved))]])
+    tried <- c(tried, other)
+  }
+  skip_if(length(tried) == 0, "there is no other backend")
+})
