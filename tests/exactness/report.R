@@ -1,10 +1,13 @@
 # Owns the exactness table as Markdown, all backends side by side. Started by
 # tools/exactness.
 #
-#   Rscript report.R OUT.md BACKEND=table.csv...
+#   Rscript report.R OUT.md PAGE ABOUT BACKEND=table.csv...
+#
+# PAGE: "", or a page in which what is between the two comments is replaced by
+# ABOUT and the table.
 
 args <- commandArgs(trailingOnly = TRUE)
-files <- strsplit(args[-1], "=", fixed = TRUE)
+files <- strsplit(args[-(1:3)], "=", fixed = TRUE)
 backends <- vapply(files, `[[`, character(1), 1)
 tables <- lapply(files, function(file) {
   read.csv(file[[2]], colClasses = "character", na.strings = character())
@@ -24,11 +27,23 @@ lines <- vapply(first$name, function(name) {
   killed <- first$killed[[match(name, first$name)]]
   sprintf("| %s |", paste(c(name, cells, killed), collapse = " | "))
 }, character(1))
-writeLines(c(
+table <- c(
   sprintf(
     "| data / model / callbacks | %s | interrupted |",
     paste(backends, collapse = " | ")
   ),
   paste0("|", strrep("---|", length(backends) + 2)),
   lines
-), args[[1]])
+)
+writeLines(table, args[[1]])
+page <- args[[2]]
+if (nzchar(page)) {
+  text <- readLines(page)
+  begin <- match("<!-- begin: made by `make exactness` -->", text)
+  end <- match("<!-- end -->", text)
+  stopifnot(!is.na(begin), !is.na(end))
+  writeLines(c(
+    text[seq_len(begin)], "", paste0("`make exactness`: ", args[[3]], "."), "",
+    table, "", text[end:length(text)]
+  ), page)
+}
