@@ -31,6 +31,16 @@ copy_of_ours <- function(to) {
   file.copy(save_once(source, some_bytes())$path, to)
 }
 
+test_that("I10: only completion deletes, and only where it is asked to", {
+  dir <- withr::local_tempdir()
+  train(dir, complete = FALSE)
+  expect_equal(store_list(dir)$generation, 2)
+  train(dir, saves = 1, delete_checkpoint = FALSE)
+  expect_equal(store_list(dir)$generation, 3)
+  train(dir)
+  expect_identical(files_in(dir), character())
+})
+
 test_that("I7: what others have in the directory stays, whatever it is called", {
   skip_on_os("windows")
   dir <- withr::local_tempdir()
