@@ -18,6 +18,7 @@ bridge_callback <- function(config) {
     functions = reticulate::r_to_py(bridge_functions(config), convert = TRUE),
     backup_dir = config$backup_dir,
     save_freq = config$save_freq,
+    save_before_preemption = as.list(names(config$signals)),
     max_overhead = config$max_overhead,
     delete_checkpoint = config$delete_checkpoint,
     resume = config$resume,
@@ -65,7 +66,8 @@ refuse_old_keras <- function(version) {
 bridge_functions <- function(config) {
   session <- rlang::env(
     lock = NULL, store = NULL, loaded = NULL, bar = NULL, bytes = 0,
-    told_no_copy = FALSE
+    told_no_copy = FALSE, failure = NULL, told = TRUE, watches = FALSE,
+    preempted = NULL
   )
   functions <- list(
     open = function(is_running) {
@@ -74,8 +76,12 @@ bridge_functions <- function(config) {
       # too short for the differences between two models.
       old <- options(warning.length = 8170L)
       defer_to_python_caller({
+        raised <- is_raising()
         options(old)
         bridge_close(session, config)
+        if (raised && !is.null(session$preempted)) {
+          signal_instead(session$preempted)
+        }
       })
       bridge_open(session, config, is_running)
     },
@@ -100,6 +106,14 @@ bridge_functions <- function(config) {
       invisible()
     },
     progress = function(done, total) bridge_progress(session, done, total),
+    watch = function() {
+      list(address = signals_address(), bits = sum(config$signals))
+    },
+    is_saved = function() {
+      bridge_report(session, config, may_stop = FALSE)
+      is.null(session$failure)
+    },
+    preempt = function() bridge_preempt(session, config),
     finish = function() bridge_finish(session, config),
     close = function() bridge_close(session, config)
   )
@@ -136,9 +150,14 @@ bridge_open <- function(session, config, is_running) {
     async = config$async
   )
   session$told_no_copy <- FALSE
+  session$preempted <- NULL
   # Whoever takes the directory from a training that is over must not find its
   # thread still writing there.
   session$lock$before_release <- function() bridge_end_saves(session, config)
+  if (length(config$signals) > 0) {
+    signals_watch(config$signals)
+    session$watches <- TRUE
+  }
   store_activity(session$store)
 }
 
@@ -181,7 +200,9 @@ bridge_release <- function(session) {
 # @return TRUE where the checkpoint is committed, or will be by the background
 #   thread; FALSE where the save failed and training goes on (I4).
 bridge_save <- function(session, config, addresses, metadata) {
-  bridge_report(session$store, config)
+  # A signal that came ends training, so nothing else may, before this save.
+  goes_on <- length(signals_arrived(config$signals)) == 0
+  bridge_report(session, config, goes_on)
   copied <- store_submit(session$store, addresses, metadata)
   if (copied) {
     return(TRUE)
@@ -190,43 +211,99 @@ bridge_save <- function(session, config, addresses, metadata) {
     session$told_no_copy <- TRUE
     bridge_notify("no_copy", paste("Needed:", format_bytes(session$bytes)))
   }
-  bridge_report(session$store, config)
+  bridge_report(session, config, goes_on)
 }
 
-# Waits for the save under way, if any, and tells how it went.
+# Waits for the save under way, if any, and tells how it went. A failure is
+# remembered until a later save succeeds: it is told once more in the end.
 #
-# @param goes_on whether training does. Where it does not, because it was
-#   interrupted, there is nothing left to stop.
+# @param goes_on whether training does. Where it does not, this is the end.
+# @param may_stop whether there is something left to stop.
 # @return FALSE where it failed.
-bridge_report <- function(store, config, goes_on = TRUE) {
+bridge_report <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
   saved <- tryCatch(
-    store_wait(store),
+    store_wait(session$store),
     kerasbackup_error_io = function(e) {
-      if (goes_on && config$on_save_error == "stop") {
+      session$failure <- e
+      session$told <- !goes_on
+      if (may_stop && config$on_save_error == "stop") {
+        session$told <- TRUE
         rlang::cnd_signal(e)
       }
       at_once(warn_save_failed(e, has_checkpoint(config$backup_dir), goes_on))
       FALSE
     }
   )
-  if (config$verbose && is.list(saved)) {
-    cli::cli_inform(c(v = "Saved {.file {saved$path}}."))
+  if (is.list(saved)) {
+    session$failure <- NULL
+    if (config$verbose) {
+      cli::cli_inform(c(v = "Saved {.file {saved$path}}."))
+    }
   }
   !isFALSE(saved)
 }
 
-# No thread writes in the directory when this returns. Idempotent.
+# No thread writes in the directory when this returns, and no signal is watched.
+# Idempotent.
 bridge_end_saves <- function(session, config) {
+  # Last of all: until the save is done, a further signal must not end it.
+  on.exit(bridge_unwatch(session, config))
   store <- session$store
   if (!is.null(store)) {
-    session$store <- NULL
-    on.exit(store_close(store))
+    on.exit(
+      {
+        session$store <- NULL
+        store_close(store)
+      },
+      add = TRUE, after = FALSE
+    )
     # Its own finalizer, which may be earlier, has waited for them.
     if (store_is_open(store)) {
-      bridge_report(store, config, goes_on = FALSE)
+      bridge_report(session, config, goes_on = FALSE)
+    }
+    bridge_tell_last(session, config)
+  }
+  invisible()
+}
+
+# fit() ends: the last failure once more, where no save has succeeded since.
+bridge_tell_last <- function(session, config) {
+  if (!is.null(session$failure) && !session$told) {
+    at_once(warn_save_failed(
+      session$failure, has_checkpoint(config$backup_dir), goes_on = FALSE
+    ))
+  }
+  session$failure <- NULL
+  invisible()
+}
+
+# Idempotent. A signal that did not stop this training is not passed over in
+# silence: whoever sent it waits for the process to end.
+bridge_unwatch <- function(session, config) {
+  if (session$watches) {
+    session$watches <- FALSE
+    signals_release(config$signals)
+    came <- signals_arrived(config$signals)
+    if (length(came) > 0 && is.null(session$preempted)) {
+      bridge_notify("signal", came)
     }
   }
   invisible()
+}
+
+# Training stops for a signal, its last checkpoint saved: fit() ends with what
+# is said here.
+#
+# @return string, for Python's exception.
+bridge_preempt <- function(session, config) {
+  bridge_report(session, config, goes_on = FALSE)
+  session$preempted <- cnd_preempted(
+    signals_arrived(config$signals),
+    newest_checkpoint(config$backup_dir),
+    session$failure
+  )
+  bridge_close(session, config)
+  conditionMessage(session$preempted)
 }
 
 bridge_notify <- function(kind, lines) {
@@ -255,6 +332,12 @@ bridge_notify <- function(kind, lines) {
         "The training in `backup_dir` was complete already: no epoch was left",
         "to train. A larger `epochs` trains on; an empty `backup_dir` starts",
         "anew."
+      )
+    ),
+    signal = c(
+      "!" = paste(
+        "A signal came when there was nothing left to save. Training has",
+        "ended, and nothing else is done about the signal:"
       )
     )
   )
@@ -289,7 +372,8 @@ bridge_progress <- function(session, done, total) {
 
 # fit() is complete: the only place where a checkpoint is deleted (I10).
 bridge_finish <- function(session, config) {
-  bridge_report(session$store, config)
+  bridge_report(session, config, goes_on = FALSE, may_stop = TRUE)
+  bridge_tell_last(session, config)
   if (config$delete_checkpoint && dir.exists(config$backup_dir)) {
     tryCatch(
       {
@@ -347,8 +431,12 @@ create_dir <- function(dir) {
   made
 }
 
-has_checkpoint <- function(dir) {
-  dir.exists(dir) && nrow(store_list(dir)) > 0
+has_checkpoint <- function(dir) !is.null(newest_checkpoint(dir))
+
+# @return its path, or NULL.
+newest_checkpoint <- function(dir) {
+  files <- if (dir.exists(dir)) store_list(dir)
+  if (NROW(files) > 0) files$path[[1]]
 }
 
 # What of a skipped checkpoint is damaged, by the names in its own header.
@@ -393,6 +481,17 @@ defer_to_python_caller <- function(expr) {
   do.call(base::on.exit, arguments, envir = frame)
 }
 
+# Whether the function whose on.exit() is being evaluated is left by an error, or
+# another jump.
+is_raising <- function() {
+  none <- environment()
+  identical(returnValue(none), none)
+}
+
+# An error is on its way up, and `condition` says better what it is. Where
+# nobody waits for the condition, the error goes on.
+signal_instead <- function(condition) signalCondition(condition)
+
 # The frame of the R function from which Python was entered, or NULL where there
 # is none. On the stack it is followed by a function of reticulate that Python's
 # call arrives in, then by our guard.
@@ -423,7 +522,8 @@ bridge_condition_classes <- function(classes) {
       CorruptError = "kerasbackup_error_corrupt",
       LockedError = "kerasbackup_error_locked",
       MismatchError = "kerasbackup_error_mismatch",
-      UnsupportedError = "kerasbackup_error_unsupported"
+      UnsupportedError = "kerasbackup_error_unsupported",
+      PreemptedError = "kerasbackup_preempted"
     )
     names <- sub("kerasbackup.errors.", "", classes[ours], fixed = TRUE)
     known <- names %in% names(kinds)

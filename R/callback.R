@@ -55,13 +55,19 @@
 #'   nothing else is in it.
 #' @param save_freq When to save: `"epoch"` (the default), at the end of every
 #'   epoch; a whole number, every so many batches; or `"auto"`, as often as
-#'   costs at most `max_overhead` of the training time, see Details.
+#'   costs at most `max_overhead` of the training time, see Details; or, together
+#'   with `save_before_preemption`, `FALSE`: only then.
 #' @param delete_checkpoint Flag, whether to delete the checkpoints (our own
 #'   files and nothing else) when training is complete. With `FALSE` a further
 #'   `fit()` with the same number of epochs has nothing left to do.
 #' @param ... Must be empty.
 #' @param double_checkpoint Flag, whether to keep the previous checkpoint beside
 #'   the current one. Takes twice the space.
+#' @param save_before_preemption Whether to save and stop when a signal says that
+#'   the process will end: `FALSE` (the default), `TRUE` for SIGTERM, or names of
+#'   signals out of `"SIGTERM"`, `"SIGUSR1"`, `"SIGUSR2"`, `"SIGHUP"` and
+#'   `"SIGXCPU"`. See the section on preemption. Not on Windows, which has no
+#'   such signals.
 #' @param resume Where to go on after an interruption in the middle of an epoch:
 #'   `"batch"` (the default), at the very batch, exactly; `"epoch"`, at the
 #'   beginning of that epoch, with the variables from its middle, as Keras' own
@@ -81,14 +87,61 @@
 #'   is 1 %.
 #' @param on_save_error What to do when a checkpoint cannot be saved, for example
 #'   because the disk is full: `"warn"` (the default) warns and trains on, the
-#'   next save tries anew; `"stop"` ends `fit()` with the error. Either way the
-#'   last good checkpoint is untouched. With `async = TRUE` it is done when the
+#'   next save tries anew, and where none succeeds any more the last failure is
+#'   told again when `fit()` ends; `"stop"` ends `fit()` with the error. Either
+#'   way the last good checkpoint is untouched. With `async = TRUE` it is done when the
 #'   next checkpoint is due, or when `fit()` ends.
 #' @param verbose Flag, whether to say when a checkpoint is saved or restored,
 #'   and what `save_freq = "auto"` has chosen.
 #'   With `async = TRUE` the one is said when the next is due, or `fit()` ends.
 #' @return A `keras.callbacks.Callback`, for the `callbacks` argument of `fit()`.
 #'   It can be used for several trainings, one after the other.
+#' @section Preemption:
+#' Batch systems send a signal some time before they end a job. With
+#' `save_before_preemption` that signal is noted; before the next batch one
+#' checkpoint is saved at that very place, training stops there, and `fit()` ends
+#' with a condition of class `kerasbackup_preempted`. Callbacks are not told that
+#' an epoch or the training has ended, and there is no validation. The condition
+#' has the fields `signals`, `path` (of the newest checkpoint, `NULL` where there
+#' is none) and `saved`: `FALSE` where the last checkpoint could not be saved.
+#' It is no `kerasbackup_error`. A script may catch it, to exit with a status that
+#' makes the batch system run it again; uncaught, it ends the script with a
+#' message and status 1:
+#'
+#' ```
+#' #!/bin/bash
+#' #SBATCH --requeue --open-mode=append
+#' #SBATCH --signal=USR1@120
+#' srun Rscript train.R
+#' if [ $? -eq 75 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+#' ```
+#'
+#' ```r
+#' tryCatch(
+#'   model |> fit(x, y, epochs = 100, callbacks = list(
+#'     callback_backup_and_restore(
+#'       "backup", save_before_preemption = c("SIGUSR1", "SIGTERM")
+#'     )
+#'   )),
+#'   kerasbackup_preempted = function(e) quit(status = 75)
+#' )
+#' ```
+#'
+#' The time between signal and end must do for one batch and one checkpoint. A
+#' signal during validation waits for the end of the epoch, one before the first
+#' batch of an epoch for that batch; one that comes when the last epoch ends is
+#' told in a message, and training completes. Where nothing was trained since the
+#' newest checkpoint, none is saved. Further signals change nothing.
+#'
+#' Signals are watched while `fit()` runs; what was done about them before is put
+#' back then. A handler of the script or of another library, as Python's
+#' `signal.signal()` sets, is called as well: one that raises ends `fit()` before
+#' a checkpoint is saved. R's own answer to SIGUSR1 and SIGUSR2, which is to save
+#' the workspace and quit, is not given. Processes that R or Python fork meanwhile
+#' treat these signals as if nobody watched them.
+#'
+#' With reticulate before 1.29 the message of the condition is also printed as an
+#' error where nothing but `kerasbackup_preempted` is caught.
 #' @section Errors:
 #' Every error has the class `kerasbackup_error` and one more:
 #' `kerasbackup_error_argument` (an argument is invalid), `_io` (a file or the
@@ -118,6 +171,7 @@ callback_backup_and_restore <- function(
     delete_checkpoint = TRUE,
     ...,
     double_checkpoint = FALSE,
+    save_before_preemption = FALSE,
     resume = c("batch", "epoch"),
     history = c("resumed", "full"),
     async = TRUE,
@@ -125,9 +179,11 @@ callback_backup_and_restore <- function(
     on_save_error = c("warn", "stop"),
     verbose = FALSE) {
   check_dots(...)
+  signals <- check_signals(save_before_preemption, "save_before_preemption")
   config <- list(
     backup_dir = check_backup_dir(backup_dir),
-    save_freq = check_save_freq(save_freq),
+    save_freq = check_save_freq(save_freq, may_be_false = length(signals) > 0),
+    signals = signals,
     delete_checkpoint = check_flag(delete_checkpoint, "delete_checkpoint"),
     double_checkpoint = check_flag(double_checkpoint, "double_checkpoint"),
     resume = check_choice(resume, c("batch", "epoch"), "resume"),
@@ -141,5 +197,9 @@ callback_backup_and_restore <- function(
     ),
     verbose = check_flag(verbose, "verbose")
   )
+  if (isFALSE(config$save_freq)) {
+    # A copy that is used once, while training waits for it, is for nothing.
+    config$async <- FALSE
+  }
   bridge_callback(config)
 }

@@ -41,8 +41,13 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
 
 # Whether `save_freq` is "epoch", "auto" or a whole number of batches. The words
 # are those of Keras' own callback, which users know.
-check_save_freq <- function(save_freq, call = rlang::caller_env()) {
-  if (identical(save_freq, "epoch") || identical(save_freq, "auto")) {
+#
+# @param may_be_false whether a checkpoint is saved all the same, in front of a
+#   preemption.
+check_save_freq <- function(save_freq, may_be_false = FALSE,
+                            call = rlang::caller_env()) {
+  if (identical(save_freq, "epoch") || identical(save_freq, "auto") ||
+    (may_be_false && isFALSE(save_freq))) {
     return(save_freq)
   }
   whole <- rlang::is_scalar_integerish(save_freq) && !is.na(save_freq) &&
@@ -52,8 +57,8 @@ check_save_freq <- function(save_freq, call = rlang::caller_env()) {
   }
   hint <- if (isFALSE(save_freq)) {
     paste(
-      "FALSE saves nothing at all. Expected 'epoch', 'auto' or a whole number",
-      "of batches, 1 or more."
+      "FALSE saves nothing at all without `save_before_preemption`. Expected",
+      "'epoch', 'auto' or a whole number of batches, 1 or more."
     )
   } else {
     "Expected 'epoch', 'auto' or a whole number of batches, 1 or more."
@@ -65,6 +70,64 @@ check_save_freq <- function(save_freq, call = rlang::caller_env()) {
       i = hint
     ),
     "save_freq",
+    call
+  )
+}
+
+# FALSE, TRUE, or names of signals.
+#
+# @param bits_of what asks the system.
+# @return named integer, the signals to watch: their names, and their bits in C.
+check_signals <- function(signals, arg, bits_of = signals_bits,
+                          call = rlang::caller_env()) {
+  if (rlang::is_bool(signals)) {
+    signals <- if (signals) "SIGTERM" else character()
+  } else if (!is.character(signals) || length(signals) == 0) {
+    stop_signals(arg, describe(signals), call = call)
+  }
+  uncatchable <- intersect(signals, c("SIGKILL", "SIGSTOP"))
+  if (length(uncatchable) > 0) {
+    stop_signals(
+      arg, describe(uncatchable[[1]]),
+      "No process can do anything about that signal.", call
+    )
+  }
+  unknown <- setdiff(signals, known_signals)
+  if (length(unknown) > 0) {
+    stop_signals(
+      arg, describe(unknown[[1]]),
+      if ("SIGINT" %in% unknown) {
+        paste(
+          "SIGINT is Ctrl+C: it interrupts R as ever, and the newest",
+          "checkpoint stays."
+        )
+      },
+      call
+    )
+  }
+  bits <- bits_of(unique(signals))
+  if (any(bits == 0)) {
+    stop_unsupported(
+      paste0("`", arg, "` cannot be used on this system."),
+      paste0("It has no signal ", names(bits)[bits == 0][[1]], "."),
+      "Save by `save_freq` instead."
+    )
+  }
+  bits
+}
+
+stop_signals <- function(arg, received, cause = NULL, call = NULL) {
+  stop_argument(
+    c(
+      paste0("Invalid value for argument `", arg, "`."),
+      x = paste0("Received: ", received, "."),
+      x = cause,
+      i = paste0(
+        "Expected FALSE, TRUE (SIGTERM), or names of signals: ",
+        paste0("\"", known_signals, "\"", collapse = ", "), "."
+      )
+    ),
+    arg,
     call
   )
 }
@@ -192,7 +255,8 @@ describe <- function(x) {
     return("nothing")
   }
   if (is.atomic(x) && length(x) <= 1) {
-    return(if (is.character(x)) encodeString(x, quote = "\"") else deparse1(x))
+    is_text <- is.character(x) && length(x) == 1
+    return(if (is_text) encodeString(x, quote = "\"") else deparse1(x))
   }
   paste0("an object of class ", class(x)[[1]], ", length ", length(x))
 }

@@ -190,6 +190,36 @@ warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
   )
 }
 
+# A signal said that the process will end, and training was stopped for it. No
+# `kerasbackup_error`: nothing went wrong.
+#
+# @param signals names.
+# @param path the newest checkpoint, NULL where there is none.
+# @param failure why the last checkpoint could not be saved, or NULL.
+cnd_preempted <- function(signals, path, failure = NULL) {
+  rlang::error_cnd(
+    "kerasbackup_preempted",
+    message = paste0(
+      paste(signals, collapse = ", "), " came, and training was stopped. ",
+      if (!is.null(failure)) {
+        "A last checkpoint could not be saved. "
+      },
+      if (is.null(path)) {
+        "There is no checkpoint: the same script begins anew."
+      } else {
+        paste0(
+          "Run the same script again to go on from the checkpoint ",
+          quote_path(path), "."
+        )
+      }
+    ),
+    signals = signals,
+    path = path,
+    saved = is.null(failure) && !is.null(path),
+    parent = failure
+  )
+}
+
 # Training is complete, but its files could not be deleted.
 warn_not_deleted <- function(error) {
   warn_kerasbackup(
@@ -326,21 +356,30 @@ space_hint <- function(failure) {
   if (is.na(failure$needed)) {
     return(NULL)
   }
-  paste0(
-    "Needed: ", format_bytes(failure$needed), "; free: ",
-    if (is.na(failure$available)) {
-      "unknown"
-    } else {
-      format_bytes(failure$available)
-    },
-    "."
-  )
+  needed <- paste0("Needed: ", format_bytes(failure$needed))
+  free <- if (is.na(failure$available)) {
+    "unknown"
+  } else {
+    format_bytes(failure$available)
+  }
+  if (failure$errno %in% c("ENOSPC", "EDQUOT")) {
+    paste0(needed, "; free: ", free, ".")
+  } else {
+    paste0(needed, ".")
+  }
 }
 
 errno_hint <- function(errno) {
   switch(errno,
-    ENOSPC = ,
-    EDQUOT = "Free some space, or choose a `backup_dir` on another disk.",
+    ENOSPC = "Free some space, or choose a `backup_dir` on another disk.",
+    EDQUOT = paste(
+      "Your quota is used up, whatever is free on the disk: delete files of",
+      "yours, or choose a `backup_dir` on another disk."
+    ),
+    EFBIG = paste(
+      "No file may be so large here: raise the limit of the process",
+      "(`ulimit -f`), or choose a `backup_dir` on another disk."
+    ),
     EACCES = ,
     EPERM = "Check who may write to the directory.",
     EROFS = "The file system is read-only; choose another `backup_dir`.",

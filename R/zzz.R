@@ -5,7 +5,8 @@
 }
 
 # The library stays loaded, as objects may be left whose finalizers are in it;
-# its threads end.
+# its threads end, and it answers no signal any more.
 .onUnload <- function(libpath) {
   store_stop_all()
+  signals_release_all()
 }

@@ -31,11 +31,20 @@ SEXP ffi_raw_address(SEXP x);
 SEXP ffi_trailer_size(SEXP data_bytes);
 SEXP ffi_path_is_file(SEXP path);
 SEXP ffi_file_id(SEXP path);
+SEXP ffi_signals_bits(SEXP names);
+SEXP ffi_signals_watch(SEXP bits);
+SEXP ffi_signals_release(SEXP bits);
+SEXP ffi_signals_release_all(void);
+SEXP ffi_signals_arrived(void);
+SEXP ffi_signals_address(void);
 SEXP ffi_directory_unmake(SEXP path);
 SEXP ffi_errno_text(SEXP name);
 
 /* Ends every background thread, after the saves under way; their stores count
  * as closed. For when the package goes. */
 void ffi_stores_stop(void);
+
+/* Puts every signal handler back that was there before ours. */
+void ffi_signals_stop(void);
 
 #endif

@@ -28,6 +28,22 @@ static bool means_unsupported(int sys) {
   return sys == ENOTSUP || sys == EOPNOTSUPP || sys == ENOSYS || sys == EINVAL;
 }
 
+bool ck_means_full(int sys) {
+#ifdef EDQUOT
+  if (sys == EDQUOT) {
+    return true;
+  }
+#endif
+  return sys == ENOSPC;
+}
+
+uint64_t ck_path_space(ck_vfs *vfs, const char *dir) {
+  uint64_t available = CK_UNKNOWN;
+  int sys;
+  RETRY(sys, vfs->space(vfs, dir, &available));
+  return sys == 0 ? available : CK_UNKNOWN;
+}
+
 ck_status ck_file_create(ck_file *file, ck_vfs *vfs, const char *path,
                          ck_error *err) {
   int sys;
@@ -53,14 +69,12 @@ ck_status ck_file_reserve(ck_file *file, const char *dir, uint64_t size,
   ck_vfs *vfs = file->vfs;
   uint64_t available = CK_UNKNOWN;
   int sys;
-  int asked;
   RETRY(sys, vfs->reserve(vfs, file->handle, size));
   if (sys == 0) {
     return CK_OK;
   }
-  RETRY(asked, vfs->space(vfs, dir, &available));
-  if (asked != 0) {
-    available = CK_UNKNOWN;
+  if (means_unsupported(sys) || ck_means_full(sys)) {
+    available = ck_path_space(vfs, dir);
   }
   if (means_unsupported(sys)) {
     if (available == CK_UNKNOWN || available >= size) {

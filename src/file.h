@@ -24,8 +24,8 @@ ck_status ck_file_open(ck_file *file, ck_vfs *vfs, const char *path,
                        ck_error *err);
 
 /* Claim `size` bytes on the file system of `dir`; where that cannot be done,
- * compare with the space that is free. CK_ERR_IO with ENOSPC (`needed` and
- * `available` filled in) if there is not enough. */
+ * compare with the space that is free. CK_ERR_IO with `needed`, and for ENOSPC
+ * and EDQUOT `available`, filled in if there is not enough. */
 ck_status ck_file_reserve(ck_file *file, const char *dir, uint64_t size,
                           ck_error *err);
 
@@ -46,6 +46,13 @@ ck_status ck_file_sync(ck_file *file, ck_error *err);
 
 /* Closed afterwards, whatever is returned. A closed file may be closed. */
 ck_status ck_file_close(ck_file *file, ck_error *err);
+
+/* Whether an errno value says that the disk, or what of it one may use, is
+ * full. */
+bool ck_means_full(int sys);
+
+/* Bytes free on the file system of `dir`; CK_UNKNOWN where it does not tell. */
+uint64_t ck_path_space(ck_vfs *vfs, const char *dir);
 
 /* By path. */
 ck_status ck_path_lookup(ck_vfs *vfs, const char *path, ck_file_info *out,

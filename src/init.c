@@ -30,6 +30,12 @@ static const R_CallMethodDef entries[] = {
     ENTRY(ffi_trailer_size, 1),
     ENTRY(ffi_path_is_file, 1),
     ENTRY(ffi_file_id, 1),
+    ENTRY(ffi_signals_bits, 1),
+    ENTRY(ffi_signals_watch, 1),
+    ENTRY(ffi_signals_release, 1),
+    ENTRY(ffi_signals_release_all, 0),
+    ENTRY(ffi_signals_arrived, 0),
+    ENTRY(ffi_signals_address, 0),
     ENTRY(ffi_directory_unmake, 1),
     ENTRY(ffi_errno_text, 1),
     {NULL, NULL, 0},
@@ -44,4 +50,5 @@ attribute_visible void R_init_kerasbackup(DllInfo *dll) {
 attribute_visible void R_unload_kerasbackup(DllInfo *dll) {
   (void)dll;
   ffi_stores_stop();
+  ffi_signals_stop();
 }

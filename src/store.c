@@ -262,6 +262,7 @@ static ck_status commit(ck_store *store, const ck_source *source,
   ck_status status;
 
   /* The sizes and the names. */
+  layout.file_len = CK_UNKNOWN;
   CK_TRY(ck_layout_init(&layout, store->scratch.header.size - CK_LENGTH_SIZE,
                         store->data_len, err));
   CK_TRY(ck_directory_list(store->vfs, store->dir, &before, err));
@@ -307,6 +308,13 @@ cleanup:
   (void)ck_file_close(&file, &ignored);
   if (temp_exists) {
     (void)ck_path_unlink(store->vfs, temp_path, &ignored);
+  }
+  /* Where space could not be reserved, or did not hold: how much is there for
+   * the next attempt? */
+  if (status == CK_ERR_IO && ck_means_full(err->sys) &&
+      err->needed == CK_UNKNOWN) {
+    err->needed = layout.file_len;
+    err->available = ck_path_space(store->vfs, store->dir);
   }
   ck_listing_clear(&before);
   return status;

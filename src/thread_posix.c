@@ -1,6 +1,12 @@
 /* thread_posix.c: thread.h on Linux, macOS and other Unixes. */
 #ifndef _WIN32
+#if defined(__linux__)
+#define _GNU_SOURCE /* pthread_setname_np */
+#elif defined(__APPLE__)
+#define _DARWIN_C_SOURCE
+#else
 #define _POSIX_C_SOURCE 200809L
+#endif
 #endif
 
 #include "thread.h"
@@ -74,6 +80,12 @@ void ck_monitor_wake(ck_monitor *monitor) {
 
 static void *thread_main(void *argument) {
   ck_thread *thread = argument;
+  /* For whoever looks at the process from outside. */
+#if defined(__linux__)
+  (void)pthread_setname_np(pthread_self(), "kerasbackup");
+#elif defined(__APPLE__)
+  (void)pthread_setname_np("kerasbackup");
+#endif
   thread->run(thread->context);
   return NULL;
 }

@@ -40,7 +40,9 @@ struct ck_vfs {
   int (*open)(ck_vfs *vfs, const char *path, ck_handle *out);
 
   /* Claim `size` bytes on disk. ENOTSUP, ENOSYS or EINVAL: cannot be done
-   * here, which says nothing about the space there is. */
+   * here, which says nothing about the space there is. EFBIG: no file may be so
+   * large. It must be asked for before anything is written: a write beyond a
+   * limit of the process may end the process. */
   int (*reserve)(ck_vfs *vfs, ck_handle handle, uint64_t size);
 
   /* Append; `done` may be less than `n`. */

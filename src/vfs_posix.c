@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/types.h>
@@ -56,12 +57,21 @@ static int posix_open(ck_vfs *vfs, const char *path, ck_handle *out) {
   return 0;
 }
 
+/* Beyond the limit on a file's size (`ulimit -f`) the system does not just
+ * refuse: it sends SIGXFSZ, which ends a process that does nothing about it. So
+ * nobody may get there. */
+static bool beyond_limit(uint64_t size) {
+  struct rlimit limit;
+  return getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+         limit.rlim_cur != RLIM_INFINITY && size > (uint64_t)limit.rlim_cur;
+}
+
 static int posix_reserve(ck_vfs *vfs, ck_handle handle, uint64_t size) {
   (void)vfs;
   if (size == 0) {
     return 0;
   }
-  if (size > INT64_MAX) {
+  if (size > INT64_MAX || beyond_limit(size)) {
     return EFBIG;
   }
 #if defined(__linux__)

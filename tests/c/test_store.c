@@ -747,6 +747,46 @@ static void space_without_reserve(void) {
   tensors_free(&t);
 }
 
+/* A disk that is found full although space was reserved, or could not be. */
+static void space_runs_out(void) {
+  static const int causes[] = {ENOSPC, EDQUOT, EIO};
+  static const ck_fault_op ops[] = {CK_OP_WRITE, CK_OP_SYNC, CK_OP_CREATE};
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(500, 1);
+  ck_commit commit = {0};
+  ck_fault fault;
+  ck_store *store;
+  ck_error err;
+  custom = *ck_vfs_system();
+  custom.space = space_small;
+  space_left = 77;
+  ck_fault_init(&fault, &custom);
+  store = open_store(&fault.vfs, dir, 1);
+  ok(tensors_save(store, &t, &commit, &err) == CK_OK, "a save");
+  for (size_t i = 0; i < 3; i++) {
+    for (size_t j = 0; j < 3; j++) {
+      bool full = causes[i] != EIO;
+      arm(&fault, ops[j], causes[i]);
+      ok(tensors_save(store, &t, NULL, &err) == CK_ERR_IO &&
+             err.sys == causes[i] &&
+             err.needed == (full ? commit.bytes : CK_UNKNOWN) &&
+             err.available == (full ? 77 : CK_UNKNOWN),
+         "I4: %s of %s says %s", ck_errno_name(causes[i]),
+         ck_fault_op_name(ops[j]),
+         full ? "how much is needed and free" : "nothing of space");
+      fault.fail_at = 0;
+    }
+  }
+  arm(&fault, CK_OP_RESERVE, EFBIG);
+  ok(tensors_save(store, &t, NULL, &err) == CK_ERR_IO && err.sys == EFBIG &&
+         err.needed == commit.bytes && err.available == CK_UNKNOWN,
+     "I4: a file that may not be so large says how large, not what is free");
+  ck_commit_clear(&commit);
+  ck_store_close(store);
+  ck_fault_clear(&fault);
+  tensors_free(&t);
+}
+
 static int write_nothing(ck_vfs *vfs, ck_handle handle, const void *data,
                          size_t n, size_t *done) {
   (void)vfs;
@@ -859,6 +899,7 @@ int main(void) {
   no_progress();
   listing_starts_again();
   space_without_reserve();
+  space_runs_out();
   arguments();
   ok(count_descriptors() == descriptors, "no descriptor was lost");
   fixture_end();

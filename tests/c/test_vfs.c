@@ -32,6 +32,7 @@ static int link_or_not(const char *from, const char *to) {
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "fixture.h"
 #include "tap.h"
@@ -110,6 +111,38 @@ static void memory(void) {
   ok(ck_memory_available() == UINT64_MAX, "no memory is counted here");
 }
 #endif
+
+/* What reserving `size` bytes gives where no file may be larger than `limit`;
+ * -1: it ended the process. */
+static int reserved_under(rlim_t limit, uint64_t size) {
+  const char *path = at(fixture_dir(), "limited");
+  int status = 0;
+  pid_t child = fork();
+  if (child == 0) {
+    ck_vfs *vfs = ck_vfs_system();
+    struct rlimit limits;
+    ck_handle handle;
+    int sys;
+    if (getrlimit(RLIMIT_FSIZE, &limits) != 0) {
+      _exit(100);
+    }
+    limits.rlim_cur = limit;
+    if (setrlimit(RLIMIT_FSIZE, &limits) != 0 ||
+        vfs->create(vfs, path, &handle) != 0) {
+      _exit(100);
+    }
+    sys = vfs->reserve(vfs, handle, size);
+    _exit(sys == ENOTSUP || sys == EOPNOTSUPP ? 0 : sys);
+  }
+  (void)waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void limits(void) {
+  ok(reserved_under(4096, 4097) == EFBIG,
+     "I4: a file beyond the process's limit is refused, and does not end it");
+  ok(reserved_under(4096, 4096) == 0, "one within it is not");
+}
 
 /* What cannot be done must not be taken for done: else nobody would notice that
  * it never is. */
@@ -227,6 +260,7 @@ int main(void) {
   ok(ck_process_nonce() != ck_process_nonce(), "two nonces differ");
   ok(clock_agrees(), "the clock counts nanoseconds");
   memory();
+  limits();
   refusals();
   reserving();
   unmaking();

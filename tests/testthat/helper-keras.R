@@ -129,3 +129,96 @@ expect_complete <- function(fit) {
 files_in <- function(dir) {
   list.files(dir, all.files = TRUE, no.. = TRUE)
 }
+
+# Sends a signal to this process when a hook is called, see keras_helpers.py.
+signal_at <- function(name, hook, epoch, batch = NULL) {
+  python_helpers()$SignalAt(
+    name, hook, as.integer(epoch), if (!is.null(batch)) as.integer(batch)
+  )
+}
+
+# Training in an R process of its own. `code` sees what is in the package and in
+# this file, and `args`. It goes on beside this process until end_of() is called.
+start_training <- function(code, args = character(), env = parent.frame()) {
+  base <- withr::local_tempfile(.local_envir = env)
+  writeLines(
+    c(
+      "env <- new.env(parent = asNamespace('kerasbackup'))",
+      "suppressPackageStartupMessages(library(testthat))",
+      "sys.source('helper-keras.R', env)",
+      "env$args <- commandArgs(TRUE)",
+      sprintf("sys.source('%s.R', env)", base)
+    ),
+    paste0(base, "-start.R")
+  )
+  dump_code <- deparse(substitute(code))
+  writeLines(dump_code[-c(1, length(dump_code))], paste0(base, ".R"))
+  rscript <- file.path(R.home("bin"), "Rscript")
+  command <- paste0(
+    shQuote(rscript), " --vanilla ", shQuote(paste0(base, "-start.R")), " ",
+    paste(shQuote(args), collapse = " "), " >", shQuote(paste0(base, ".out")),
+    " 2>", shQuote(paste0(base, ".err")), " </dev/null; echo $? >",
+    shQuote(paste0(base, ".status"))
+  )
+  system2(
+    "sh", c("-c", shQuote(command)), wait = FALSE,
+    env = c(
+      "TESTTHAT=true",
+      paste0("R_LIBS=", shQuote(paste(.libPaths(), collapse = ":")))
+    )
+  )
+  base
+}
+
+# @return list(status, out, err): the exit status, and what it wrote.
+end_of <- function(base, limit = 300) {
+  file <- paste0(base, ".status")
+  deadline <- Sys.time() + limit
+  status <- character()
+  while (length(status) == 0 && Sys.time() < deadline) {
+    Sys.sleep(0.05)
+    if (file.exists(file)) status <- readLines(file)
+  }
+  if (length(status) == 0) {
+    stop("a process that trains did not end:\n", paste(
+      readLines(paste0(base, ".err")), collapse = "\n"
+    ))
+  }
+  list(
+    status = as.integer(status),
+    out = readLines(paste0(base, ".out")),
+    err = readLines(paste0(base, ".err"))
+  )
+}
+
+# Our threads, by their name. NA where the system does not tell.
+count_our_threads <- function() {
+  if (!dir.exists("/proc/self/task")) {
+    return(NA_integer_)
+  }
+  files <- file.path("/proc/self/task", list.files("/proc/self/task"), "comm")
+  # Some may end meanwhile.
+  names <- lapply(files, function(file) {
+    tryCatch(suppressWarnings(readLines(file)), error = function(e) NULL)
+  })
+  sum(unlist(names) == "kerasbackup")
+}
+
+# Whether this process does something about a signal. NA as above.
+catches <- function(signal) {
+  if (!file.exists("/proc/self/status")) {
+    return(NA)
+  }
+  line <- grep("^SigCgt", readLines("/proc/self/status"), value = TRUE)
+  half <- strtoi(substr(line, nchar(line) - 3, nchar(line)), 16L)
+  bitwAnd(half, bitwShiftL(1L, signal - 1L)) != 0
+}
+
+# That a training has left a directory to whoever comes.
+expect_left <- function(dir, epoch, batch = 0) {
+  expect_true(backup_verify(dir))
+  info <- backup_info(dir)
+  expect_equal(c(info$epoch, info$batch), c(epoch, batch))
+  expect_length(list.files(dir, "tmp$"), 0)
+  lock_release(lock_acquire(dir))
+}

@@ -88,6 +88,46 @@ test_that("flags that are not flags are refused", {
   expect_equal(expect_bad("d", verbose = 1)$arg, "verbose")
 })
 
+test_that("signals that are none, or that nobody can catch, are refused", {
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", save_before_preemption = NA)
+    callback_backup_and_restore("d", save_before_preemption = NULL)
+    callback_backup_and_restore("d", save_before_preemption = 15)
+    callback_backup_and_restore("d", save_before_preemption = character())
+    callback_backup_and_restore("d", save_before_preemption = "TERM")
+    callback_backup_and_restore("d", save_before_preemption = c("SIGTERM", NA))
+    callback_backup_and_restore("d", save_before_preemption = "SIGKILL")
+    callback_backup_and_restore("d", save_before_preemption = c("SIGTERM", "SIGSTOP"))
+    callback_backup_and_restore("d", save_before_preemption = "SIGINT")
+  })
+  arg <- "save_before_preemption"
+  expect_equal(expect_bad("d", save_before_preemption = NA)$arg, arg)
+  expect_equal(expect_bad("d", save_freq = FALSE)$arg, "save_freq")
+})
+
+test_that("signals are FALSE, TRUE or names", {
+  expect_length(check_signals(FALSE, "arg"), 0)
+  # As where there are no such signals.
+  none <- function(names) stats::setNames(integer(length(names)), names)
+  expect_error(
+    check_signals(TRUE, "arg", none), "It has no signal SIGTERM",
+    class = "kerasbackup_error_unsupported"
+  )
+  expect_length(check_signals(FALSE, "arg", none), 0)
+})
+
+test_that("signals have bits, and `save_freq = FALSE` goes with them", {
+  skip_on_os("windows")
+  expect_named(check_signals(TRUE, "arg"), "SIGTERM")
+  expect_named(
+    check_signals(c("SIGUSR1", "SIGTERM", "SIGUSR1"), "arg"),
+    c("SIGUSR1", "SIGTERM")
+  )
+  bits <- check_signals(known_signals, "arg")
+  expect_equal(sum(bits), 2^length(bits) - 1)
+  expect_false(check_save_freq(FALSE, may_be_false = TRUE))
+})
+
 test_that("unknown and unnamed extra arguments are refused", {
   expect_snapshot(error = TRUE, {
     callback_backup_and_restore("d", "epoch", TRUE, FALSE)

@@ -2,11 +2,12 @@
 
 # Everything but Keras: what Python gets from R, for a directory of its own.
 training <- function(dir, async = TRUE, on_save_error = "warn", verbose = FALSE,
-                     running = function() TRUE, delete_checkpoint = FALSE) {
+                     running = function() TRUE, delete_checkpoint = FALSE,
+                     signals = integer()) {
   functions <- bridge_functions(list(
     backup_dir = dir, double_checkpoint = FALSE, async = async,
     on_save_error = on_save_error, verbose = verbose,
-    delete_checkpoint = delete_checkpoint
+    delete_checkpoint = delete_checkpoint, signals = signals
   ))
   functions$open(running)
   functions
@@ -20,6 +21,10 @@ save_call <- function(functions, tensors = some_bytes(), epoch = 3) {
   functions$plan(as.character(jsonlite::toJSON(spec, auto_unbox = TRUE)))
   addresses <- do.call(c, lapply(unname(tensors), store_raw_address))
   function() functions$save(addresses, metadata_text(epoch))
+}
+
+session_of <- function(functions) {
+  environment(environment(functions$save)$fn)$session
 }
 
 # While `dir` is away, each save into it fails.
@@ -261,7 +266,79 @@ test_that("without `async` all is known at once, and nothing is prepared", {
     class = "kerasbackup_warning_save"
   )
   back()
+  save()
+  expect_equal(store_list(dir)$generation, 2)
   expect_no_warning(functions$finish())
+})
+
+test_that("the last failure is told once more in the end, unless a later save succeeded (I4)", {
+  skip_on_os("windows")
+  for (async in c(TRUE, FALSE)) {
+    for (end in c("finish", "close")) {
+      dir <- withr::local_tempdir()
+      functions <- training(dir, async = async)
+      save <- save_call(functions)
+      save()
+      # What is in the background may not be done yet.
+      expect_true(functions$is_saved()$value)
+      back <- move_away(dir)
+      told <- capture_warnings({
+        save()
+        save()
+        # In the background this is where the second one is known.
+        expect_false(functions$is_saved()$value)
+        expect_false(functions$is_saved()$value)
+      })
+      expect_length(grep("training goes on", told), 2)
+      warning <- expect_warning(
+        functions[[end]](), "that ended could not be saved",
+        class = "kerasbackup_warning_save"
+      )
+      expect_equal(warning$failure$errno, "ENOENT")
+      back()
+      # Told once, and no matter for the training after.
+      functions$open(function() TRUE)
+      expect_no_warning(functions$close())
+
+      functions$open(function() TRUE)
+      save <- save_call(functions)
+      back <- move_away(dir)
+      suppressWarnings({
+        save()
+        functions$is_saved()
+      })
+      back()
+      save()
+      expect_no_warning(functions[[end]]())
+      expect_equal(store_list(dir)$generation, 2)
+    }
+  }
+})
+
+test_that("a full disk is told with what is needed and what is free (I4)", {
+  dir <- withr::local_tempdir()
+  functions <- training(dir)
+  session <- session_of(functions)
+  for (errno in c("ENOSPC", "EDQUOT")) {
+    for (op in c("reserve", "write")) {
+      store_close(session$store)
+      fault <- list(op = op, at = 1, errno = errno)
+      session$store <- store_open(dir, fault = fault)
+      save <- save_call(functions)
+      before <- directory_state(dir)
+      warning <- expect_warning(
+        expect_false(save()$value), errno,
+        class = "kerasbackup_warning_save"
+      )
+      expect_match(
+        conditionMessage(warning), "Needed: [0-9.]+ [kM]?B; free: [0-9.]+ .B"
+      )
+      expect_identical(directory_state(dir), before)
+      # The next save tries anew.
+      expect_true(save()$value)
+    }
+  }
+  expect_no_warning(functions$close())
 })
 
 test_that("too little memory for a copy is said once a training", {
@@ -271,8 +348,7 @@ test_that("too little memory for a copy is said once a training", {
   expect_null(functions$prepare(2^52)$error)
   save <- save_call(functions)
   expect_identical(capture_messages(save()), character())
-  session <- environment(functions$save)$fn
-  session <- environment(session)$session
+  session <- session_of(functions)
   store_close(session$store)
   session$store <- store_open(dir, async = TRUE, fault = list(copy_max = 39))
   save <- save_call(functions)
@@ -283,4 +359,70 @@ test_that("too little memory for a copy is said once a training", {
   expect_identical(capture_messages(save()), character())
   functions$finish()
   expect_equal(store_list(dir)$generation, 3)
+})
+
+test_that("a training that a signal ends tells whether its last save was made (I4, I10)", {
+  skip_on_os("windows")
+  signals <- signals_bits("SIGUSR1")
+  for (async in c(TRUE, FALSE)) {
+    # There is nothing left to stop.
+    for (on_save_error in c("warn", "stop")) {
+      dir <- withr::local_tempdir()
+      functions <- training(dir, async, on_save_error, signals = signals)
+      save <- save_call(functions)
+      save()
+      expect_true(functions$is_saved()$value)
+      tools::pskill(Sys.getpid(), tools::SIGUSR1)
+      back <- move_away(dir)
+      warnings <- capture_warnings({
+        expect_null(save()$error)
+        said <- functions$preempt()$value
+      })
+      expect_match(warnings, "that ended could not be saved")
+      expect_match(said, "SIGUSR1 came.*A last checkpoint could not be saved")
+      expect_match(said, "ENOENT")
+      expect_false(session_of(functions)$preempted$saved)
+      back()
+      expect_no_warning(expect_no_message(functions$close()))
+      lock_release(lock_acquire(dir))
+
+      # One that failed before does not keep it from being made.
+      functions$open(function() TRUE)
+      save <- save_call(functions)
+      back <- move_away(dir)
+      if (async) {
+        expect_no_warning(save())
+        store_ops(session_of(functions)$store)
+        tools::pskill(Sys.getpid(), tools::SIGUSR1)
+      } else {
+        tools::pskill(Sys.getpid(), tools::SIGUSR1)
+        expect_warning(save(), "could not be saved")
+      }
+      back()
+      suppressWarnings(expect_true(save()$value))
+      expect_no_warning(said <- functions$preempt()$value)
+      expect_match(said, "go on from the checkpoint '.*backup-000000000002")
+      expect_true(session_of(functions)$preempted$saved)
+      expect_equal(store_list(dir)$generation, 2)
+    }
+  }
+})
+
+test_that("a signal that stopped nothing is told when the training ends", {
+  skip_on_os("windows")
+  signals <- signals_bits(c("SIGUSR1", "SIGTERM"))
+  for (end in c("finish", "close")) {
+    dir <- withr::local_tempdir()
+    functions <- training(dir, signals = signals)
+    save_call(functions)()
+    tools::pskill(Sys.getpid(), tools::SIGTERM)
+    expect_message(
+      functions[[end]](), "nothing else is done about the signal:\n. SIGTERM",
+      class = "kerasbackup_message_signal"
+    )
+    expect_equal(store_list(dir)$generation, 1)
+    # Not again, and not for the training after.
+    functions$open(function() TRUE)
+    expect_no_message(functions$close())
+  }
 })

@@ -19,6 +19,16 @@ test_that("errors of the store say what, where and what to do", {
     ))
     stop_store_failure(failure(
       "io",
+      errno = "EDQUOT", errno_text = "Disk quota exceeded",
+      message = "write failed", needed = 3e8, available = 5e11
+    ))
+    stop_store_failure(failure(
+      "io",
+      op = "reserve", errno = "EFBIG", errno_text = "File too large",
+      message = "reserve failed", needed = 3e8
+    ))
+    stop_store_failure(failure(
+      "io",
       errno = "EIO", errno_text = "Input/output error", message = "write failed"
     ))
     stop_store_failure(failure(
@@ -99,4 +109,25 @@ test_that("warnings have one root and say what is lost and what is not", {
   )) {
     expect_warning(eval(warn), class = "kerasbackup_warning")
   }
+})
+
+test_that("a preemption is no error of ours, and says how to go on", {
+  error <- rlang::catch_cnd(stop_store_failure(failure("io", errno = "EIO")))
+  path <- "/backup/f.safetensors"
+  expect_snapshot({
+    cat(conditionMessage(cnd_preempted("SIGTERM", path)))
+    cat(conditionMessage(cnd_preempted(c("SIGTERM", "SIGUSR1"), NULL)))
+    cat(conditionMessage(cnd_preempted("SIGUSR1", path, error)))
+  })
+  saved <- cnd_preempted("SIGTERM", path)
+  expect_s3_class(saved, "kerasbackup_preempted")
+  expect_s3_class(saved, "error")
+  expect_false(inherits(saved, "kerasbackup_error"))
+  expect_true(saved$saved)
+  expect_equal(saved$signals, "SIGTERM")
+  expect_equal(saved$path, path)
+  expect_false(cnd_preempted("SIGTERM", NULL)$saved)
+  failed <- cnd_preempted("SIGTERM", path, error)
+  expect_false(failed$saved)
+  expect_identical(failed$parent, error)
 })

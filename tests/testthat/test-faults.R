@@ -58,6 +58,40 @@ test_that("the failure says what, where and why, and how much space there is", {
   store_close(store)
 })
 
+test_that("a file beyond the process's limit is an error, no end of R (I4)", {
+  skip_on_os("windows")
+  for (async in c(TRUE, FALSE)) {
+    dir <- withr::local_tempdir()
+    script <- withr::local_tempfile(fileext = ".R", lines = c(
+      "env <- new.env(parent = asNamespace('kerasbackup'))",
+      "env$args <- commandArgs(TRUE)",
+      "sys.source('helper-store.R', env)",
+      "with(env, {",
+      "  store <- store_open(args[[1]], async = as.logical(args[[2]]))",
+      "  save_tensors(store, some_bytes(1e3))",
+      "  failure <- failure_of(save_tensors(store, some_bytes(3e5)))",
+      "  cat(failure$errno, failure$needed, failure$available, '\\n')",
+      "  cat(save_tensors(store, some_bytes(2e3))$generation, '\\n')",
+      "})"
+    ))
+    # Blocks of 512 bytes, or of 1024.
+    out <- system2(
+      "sh",
+      c(
+        "-c", shQuote('ulimit -f 100; exec "$@"'), "sh",
+        shQuote(file.path(R.home("bin"), "Rscript")), "--vanilla",
+        shQuote(script), shQuote(dir), async
+      ),
+      stdout = TRUE, stderr = TRUE,
+      env = paste0("R_LIBS=", shQuote(paste(.libPaths(), collapse = ":")))
+    )
+    expect_null(attr(out, "status"))
+    expect_match(out[[1]], "^EFBIG 30[0-9]{4} NA")
+    expect_equal(trimws(out[[2]]), "2")
+    expect_length(list.files(dir), 1)
+  }
+})
+
 test_that("a failed fsync of the directory has its own status (I2)", {
   dir <- withr::local_tempdir()
   save_once(dir, some_bytes())

@@ -16,6 +16,7 @@ import keras
 from kerasbackup import callback_states
 from kerasbackup import errors
 from kerasbackup.position import DataPosition
+from kerasbackup.preemption import Preemption
 from kerasbackup.replay import Progress
 from kerasbackup.rng import Generators
 from kerasbackup.running_fit import RunningFit
@@ -35,7 +36,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         functions: Dict of callables, the store; see `store.Store`.
         backup_dir: String, the directory, for whoever looks at the callback.
         save_freq: `"epoch"`, or an integer: a checkpoint every so many batches,
-            or `"auto"`: as often as costs at most `max_overhead`.
+            or `"auto"`: as often as costs at most `max_overhead`, or `False`:
+            none but for a signal.
         delete_checkpoint: Boolean, whether the store deletes its files when
             training is complete.
         resume: `"batch"`: go on at the very batch. `"epoch"`: begin the
@@ -43,6 +45,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         history: `"resumed"`: what `fit()` returns has the epochs run by this
             call. `"full"`: it has those of the whole run.
         versions: Dict from name to version, to be noted in checkpoints.
+        save_before_preemption: List of strings, the signals to stop for.
         max_overhead: Float, the part of the training time that checkpoints may
             cost, for `save_freq="auto"`.
     """
@@ -51,11 +54,12 @@ class BackupAndRestore(keras.callbacks.Callback):
         self,
         functions: dict[str, Callable],
         backup_dir: str,
-        save_freq: str | int = "epoch",
+        save_freq: str | int | bool = "epoch",
         delete_checkpoint: bool = True,
         resume: str = "batch",
         history: str = "resumed",
         versions: dict[str, str] | None = None,
+        save_before_preemption: list[str] | None = None,
         max_overhead: float = 0.01,
     ):
         super().__init__()
@@ -64,6 +68,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.delete_checkpoint = delete_checkpoint
         self.resume = resume
         self.history = history
+        self.save_before_preemption = list(save_before_preemption or [])
         self.versions = versions or {}
         self.max_overhead = max_overhead
         self._store = Store(functions)
@@ -94,7 +99,11 @@ class BackupAndRestore(keras.callbacks.Callback):
             for callback in fit.callback_list.callbacks
             if getattr(callback, "_owner", None) is not self
         ]
-        kinds = {"epoch": _EpochHelper, "auto": _AutoHelper}
+        kinds = {
+            "epoch": _EpochHelper,
+            "auto": _AutoHelper,
+            False: _EpochHelper,
+        }
         kind = kinds.get(self.save_freq, _BatchHelper)
         helper = kind(self, self._store, state, fit)
         helper.set_params(self.params)
@@ -138,6 +147,7 @@ class _EpochHelper(keras.callbacks.Callback):
         # Not the list itself: it has us, and its end is the end of fit().
         self._callback_list = weakref.ref(fit.callback_list)
         self._epoch_iterator = fit.epoch_iterator
+        self._preemption = None
         self._planned = None
         self._told = False
         self._idle = True
@@ -163,7 +173,10 @@ class _EpochHelper(keras.callbacks.Callback):
         if self._idle:
             # Only now: what was restored had its memory until here.
             self._idle = False
-            self._store.prepare(count_bytes(self._model))
+            if self._owner.save_freq:
+                self._store.prepare(count_bytes(self._model))
+        if self._preemption is not None:
+            self._preemption.on_epoch_begin(epoch, self._position.passed)
         self._position.on_epoch_begin()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -171,6 +184,8 @@ class _EpochHelper(keras.callbacks.Callback):
         last = self._model.stop_training or epoch + 1 >= self.params["epochs"]
         if self._is_epoch_due() or (last and not self._owner.delete_checkpoint):
             self._save(epoch + 1, 0)
+        if not last and self._preemption is not None:
+            self._preemption.on_epoch_end(epoch)
 
     def on_test_begin(self, logs=None):
         self._validation.on_test_begin()
@@ -184,17 +199,25 @@ class _EpochHelper(keras.callbacks.Callback):
         self._store.finish()
 
     def _is_epoch_due(self) -> bool:
-        return True
+        return self._owner.save_freq == "epoch"
 
     # What is called before each batch; None: nothing is.
     _before_batch = None
 
     def _begin(self) -> None:
         generators = Generators(self._store)
-        progress = Progress(self._store.progress)
+        before_batch, in_replay = self._before_batch, None
+        if self._owner.save_before_preemption:
+            self._preemption = Preemption(self._store, self._save)
+            before_batch = self._preemption.around(before_batch)
+            in_replay = self._preemption.in_replay
         self._position = DataPosition(
-            self._epoch_iterator, generators, progress, self._before_batch
+            self._epoch_iterator,
+            generators,
+            Progress(self._store.progress, in_replay),
+            before_batch,
         )
+        progress = Progress(self._store.progress)
         callbacks = callback_states.CallbackStates(
             _others(self._callback_list())
         )
@@ -236,6 +259,8 @@ class _EpochHelper(keras.callbacks.Callback):
         # Its memory is the backend's: held until the store has copied it, and
         # not a step longer.
         del capture
+        if self._preemption is not None:
+            self._preemption.on_save(epoch, batch)
         if self._state.unsaved and not self._told:
             self._told = True
             self._store.notify("unsaved", self._state.unsaved)

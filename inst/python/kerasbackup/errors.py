@@ -55,6 +55,11 @@ class UnsupportedError(KerasBackupError):
     """The model, or this version of Keras, cannot be handled."""
 
 
+class PreemptedError(RuntimeError):
+    """A signal came, and training was stopped for it. No error of the package:
+    nothing went wrong."""
+
+
 BY_R_CLASS = {
     "kerasbackup_error_argument": ArgumentError,
     "kerasbackup_error_io": StorageError,

@@ -18,17 +18,26 @@ class Progress:
         report: Callable that is given the number of batches drawn and how many
             there are, `None` where that is not known; with `None, None` the
             replay has ended.
+        between: Callable, called after every batch that is drawn again; or
+            `None`.
     """
 
     INTERVAL = 0.1  # seconds
 
-    def __init__(self, report: Callable[[int | None, int | None], None]):
+    def __init__(
+        self,
+        report: Callable[[int | None, int | None], None],
+        between: Callable[[], None] | None = None,
+    ):
         self._report = report
+        self._between = between
         self._next = None
         self._reported = False
 
     def at(self, done: int, total: int | None) -> None:
         """To be called after every batch that is drawn again."""
+        if self._between is not None:
+            self._between()
         now = time.monotonic()
         if self._next is None:
             self._next = now + self.INTERVAL

@@ -108,6 +108,24 @@ class Store:
         """Frees the bytes of the loaded checkpoint."""
         self._call("release")
 
+    def watch(self) -> tuple[int, int]:
+        """Where signals that come set bits of a C int, and the bits to look at.
+        They are watched as long as the directory is open."""
+        found = self._call("watch")
+        return int(found["address"]), int(found["bits"])
+
+    def is_saved(self) -> bool:
+        """Whether the newest save is committed; waits for it."""
+        return bool(self._call("is_saved"))
+
+    def preempt(self) -> str:
+        """As `close()`, of a training that stops for a signal.
+
+        Returns:
+            What to say about it.
+        """
+        return self._call("preempt")
+
     def finish(self) -> None:
         """Ends a complete training: deletes the checkpoint if asked to."""
         self._activity = None

@@ -1,8 +1,12 @@
 """What the tests that train need on Python's side."""
 
 import ctypes
+import gc
+import os
 import random
+import signal
 import sys
+import time
 
 import keras
 import numpy as np
@@ -36,6 +40,14 @@ def fit_twice(model, x, y, first, second):
         return str(kept), len(again.epoch)
 
 
+def fit_caught(model, x, y, callbacks):
+    """Trains; an error is caught here."""
+    try:
+        model.fit(x, y, epochs=6, verbose=0, callbacks=callbacks)
+    except RuntimeError as e:
+        return type(e).__name__
+
+
 class StopAt(keras.callbacks.Callback):
     """Ends training at the end of an epoch."""
 
@@ -46,6 +58,103 @@ class StopAt(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if epoch == self.epoch:
             self.model.stop_training = True
+
+
+class SignalAt(keras.callbacks.Callback):
+    """Sends a signal to this process, for real, when a hook is called.
+
+    Args:
+        name: String, of the signal.
+        hook: String, of the hook: "on_epoch_begin" and so on, or "get_state",
+            which is called in the middle of a save.
+        epoch, batch: Integers, from 0; no batch: whichever comes first.
+    """
+
+    def __init__(self, name, hook, epoch, batch=None):
+        super().__init__()
+        self.number = getattr(signal, name)
+        self.hook = hook
+        self.at = (epoch, batch)
+        self.epoch = 0
+        self.sent = False
+
+    def _call(self, hook, batch=None):
+        epoch, wanted = self.at
+        if (
+            not self.sent
+            and hook == self.hook
+            and self.epoch == epoch
+            and wanted in (None, batch)
+        ):
+            self.sent = True
+            os.kill(os.getpid(), self.number)
+
+    def on_train_begin(self, logs=None):
+        self._call("on_train_begin")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self._call("on_epoch_begin")
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._call("on_train_batch_begin", batch)
+
+    def on_test_begin(self, logs=None):
+        self._call("on_test_begin")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._call("on_epoch_end")
+
+    def get_state(self):
+        self._call("get_state")
+        return {}
+
+    def set_state(self, state):
+        pass
+
+
+class SlowFrom(keras.callbacks.Callback):
+    """From an epoch on, takes a second for each batch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.first = epoch
+        self.slow = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.slow = epoch >= self.first
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.slow:
+            time.sleep(1)
+
+    def get_state(self):
+        return {}
+
+    def set_state(self, state):
+        pass
+
+
+class CountSignals:
+    """A script's own handler, in Python."""
+
+    def __init__(self, name):
+        self.number = getattr(signal, name)
+        self.calls = 0
+        signal.signal(self.number, self)
+
+    def __call__(self, number, frame):
+        self.calls += 1
+
+    def send(self):
+        os.kill(os.getpid(), self.number)
+
+    def is_set(self):
+        return signal.getsignal(self.number) is self
+
+
+def collect_garbage():
+    gc.collect()
 
 
 class SeeLast(keras.callbacks.Callback):
