@@ -787,6 +787,7 @@ static void listing_starts_again(void) {
   ck_error err;
   fixture_save(dir, 2, &t);
   fixture_save(dir, 2, &t);
+  file_put(at(dir, "notes.txt"), "mine", 4); /* no name of ours */
   custom = *ck_vfs_system();
   custom.list = list_interrupted;
   lists_left_to_interrupt = 3;
