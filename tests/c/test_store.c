@@ -503,7 +503,7 @@ static void shrunk(void) {
       ck_image_release(&image);
       break;
     }
-    bad += err.status != CK_ERR_CORRUPT || err.op[0] == '\0';
+    bad += err.status != CK_ERR_CORRUPT || strcmp(err.op, "read") != 0;
   }
   ok(n > 2 && n < 20 && bad == 0,
      "I5: a file that ends while it is read is damaged, wherever that is");
