@@ -465,6 +465,12 @@ static void exchanged(void) {
   ok(ck_directory_remove(&custom, dir, &name, &removed, &err) == CK_OK &&
          !removed && strcmp(generations(dir), "1") == 0,
      "I7: what is no plain file when it is opened is not removed");
+  name.generation = 9;
+  removed = true;
+  ok(ck_directory_remove(ck_vfs_system(), dir, &name, &removed, &err) ==
+             CK_OK &&
+         !removed,
+     "and what is gone already is no failure");
   tensors_free(&t);
 }
 
@@ -497,7 +503,7 @@ static void shrunk(void) {
       ck_image_release(&image);
       break;
     }
-    bad += err.status != CK_ERR_CORRUPT || err.op[0] == '\0';
+    bad += err.status != CK_ERR_CORRUPT || strcmp(err.op, "read") != 0;
   }
   ok(n > 2 && n < 20 && bad == 0,
      "I5: a file that ends while it is read is damaged, wherever that is");
@@ -827,6 +833,7 @@ static void listing_starts_again(void) {
   ck_error err;
   fixture_save(dir, 2, &t);
   fixture_save(dir, 2, &t);
+  file_put(at(dir, "notes.txt"), "mine", 4); /* no name of ours */
   custom = *ck_vfs_system();
   custom.list = list_interrupted;
   lists_left_to_interrupt = 3;
