@@ -22,6 +22,8 @@ test_that("every file of them has tests", {
 
 for (name in names(outcomes)) {
   test_that(gsub("[._]", " ", sub("unit_", "", name)), {
-    expect_identical(outcomes[[name]], "")
+    outcome <- outcomes[[name]]
+    skip_if(startsWith(outcome, "skipped: "), outcome)
+    expect_identical(outcome, "")
   })
 }
