@@ -109,6 +109,18 @@ test_that("what a header may not say is corrupt, and says why", {
   expect_corrupt("kerasbackup.trailer", "z", "integrity trailer")
 })
 
+test_that("tensors that are not as large as the file's data are corrupt", {
+  good <- header_of(c("a", "b"), c("F32", "F32"), list(2, 3))
+  expect_equal(manifest_parse(good, "file", data_bytes = 20)$data_bytes, 20)
+  for (bytes in c(0, 19, 21)) {
+    expect_error(
+      manifest_parse(good, "file", data_bytes = bytes),
+      "not as large as its data",
+      class = "kerasbackup_error_corrupt"
+    )
+  }
+})
+
 test_that("damage is named by the tensors that have it", {
   tensors <- data.frame(
     name = letters[1:5], begin = c(0, 8, 8, 20, 30), end = c(8, 8, 20, 30, 40)
