@@ -1,32 +1,20 @@
 # Owns: the parts a run of the tests is made of. Each runs one thing, under a
 # time limit, and records what came of it; none stops the others.
-# Sourced by tools/test after results.sh and install.sh.
+# Sourced by tools/test and others after results.sh and install.sh.
 # shellcheck shell=bash
+
+# shellcheck source=tools/sh/tap.sh
+. tools/sh/tap.sh
 
 # The C core alone, without R. TARGET is a target of tests/c/Makefile whose
 # programs print "ok ..." and "not ok ..." lines.
 leg_c() { # TARGET [LIMIT]
-  local limit=${2:-600}
-  set -- "$1"
-  local group="c-$1" log="$RESULTS/c-$1.log" status=0 outcome name
-  say "C tests: $1"
+  local target=$1 limit=${2:-1200}
+  set -- make -C tests/c "$target"
   # Any compiler with sanitizers will do where there is no clang.
-  has clang || set -- "$1" CLANG=cc
-  bounded "$limit" make -C tests/c "$@" >"$log" 2>&1 || status=$?
-  while IFS=$'\t' read -r outcome name; do
-    record "$outcome" "$group" "$name"
-  done < <(awk -v OFS='\t' '
-    /^ok .*# *SKIP/ { print "skipped", substr($0, 4); next }
-    /^ok /          { print "passed", substr($0, 4) }
-    /^not ok /      { print "failed", substr($0, 8) }' "$log")
-  if [ "$(count failed "$group")" -gt 0 ]; then
-    grep -A 6 '^not ok ' "$log" | sed 's/^/      | /'
-  elif [ "$status" -ne 0 ]; then
-    fail "$group" "make -C tests/c $1 ended with status $status" "$log"
-  elif [ "$(count passed "$group")" -eq 0 ]; then
-    fail "$group" "no test ran" "$log"
-  fi
-  more "$(tally "$group")"
+  has clang || set -- "$@" CLANG=cc
+  say "C tests: $target"
+  leg_tap "c-$target" "$limit" "$@"
 }
 
 leg_install() {
@@ -64,30 +52,11 @@ leg_testthat() { # GROUP LIMIT PATTERN [VARIABLE=VALUE...]
   more "$group: $(tally "$group")"
 }
 
-# A program that prints "ok ..." and "not ok ..." lines.
-leg_lines() { # GROUP LIMIT COMMAND...
-  local group=$1 limit=$2 log="$RESULTS/$1.log" status=0 outcome name
-  shift 2
-  bounded "$limit" "$@" >"$log" 2>&1 || status=$?
-  while IFS=$'\t' read -r outcome name; do
-    record "$outcome" "$group" "$name"
-  done < <(awk -v OFS='\t' '
-    /^ok .*# *SKIP/ { print "skipped", substr($0, 4); next }
-    /^ok /     { print "passed", substr($0, 4) }
-    /^not ok / { print "failed", substr($0, 8) }' "$log")
-  if [ "$(count failed "$group")" -gt 0 ]; then
-    grep '^not ok ' "$log" | sed 's/^/      | /'
-  elif [ "$status" -ne 0 ] || [ "$(count passed "$group")" -eq 0 ]; then
-    fail "$group" "$* ended with status $status" "$log"
-  fi
-  more "$(tally "$group")"
-}
-
 # One row in PART of the exactness table, on each backend: real processes,
 # killed by SIGKILL and started again.
 leg_exactness() { # PART
   say "Exactness: one row in $1 of the table"
-  leg_lines exactness 1800 env PART="$1" BACKENDS="$BACKENDS" tools/exactness
+  leg_tap exactness 1800 env PART="$1" BACKENDS="$BACKENDS" tools/exactness
 }
 
 # Real trainings with a large state, killed inside their saves, on the last
@@ -102,7 +71,7 @@ leg_crashloop() { # KILLS
     return
   fi
   say "Crash loop: $1 kills, on $last"
-  leg_lines crashloop 1800 env KILLS="$1" KERAS_BACKEND="$last" \
+  leg_tap crashloop 1800 env KILLS="$1" KERAS_BACKEND="$last" \
     tools/crashloop/run
 }
 
