@@ -850,6 +850,8 @@ static void arguments(void) {
   ck_store *store;
   ck_commit commit = {0};
   ck_error err;
+  char long_dir[CK_PATH_CAP - 8];
+  char joined[CK_PATH_CAP + 8];
   uint64_t none = 0;
   uint64_t huge[2] = {UINT64_MAX, 2};
   ok(ck_store_open(&store, ck_vfs_system(), dir, 0, &err) == CK_ERR_ARG &&
@@ -860,6 +862,12 @@ static void arguments(void) {
              CK_ERR_IO &&
          err.sys == ENOENT,
      "a directory that is not there is an error");
+  memset(long_dir, 'x', sizeof long_dir - 1);
+  long_dir[sizeof long_dir - 1] = '\0';
+  ok(ck_path_join(joined, long_dir, "12345678", &err) == CK_ERR_ARG &&
+         ck_path_join(joined, long_dir, "1234567", &err) == CK_OK &&
+         strlen(joined) == CK_PATH_CAP - 1,
+     "a path is refused as soon as it does not fit");
   store = open_store(ck_vfs_system(), dir, 1);
   ok(ck_store_commit(store, NULL, 0, METADATA, strlen(METADATA), &commit,
                      &err) == CK_ERR_ARG,
