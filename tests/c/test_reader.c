@@ -97,7 +97,7 @@ static void whole(void) {
   tensors t = tensors_one(SIZE, 7);
   meeting m;
   ck_image image;
-  ck_image unused;
+  ck_image header;
   ck_error err;
   const char *path;
   meeting_init(&m);
@@ -110,9 +110,10 @@ static void whole(void) {
      "and every byte is where it belongs");
   ck_image_release(&image);
   m.has_first = m.met = false;
-  ok(ck_checkpoint_read(&m.vfs, path, CK_READ_VERIFY, &unused, &err) == CK_OK &&
+  ok(ck_checkpoint_read(&m.vfs, path, CK_READ_VERIFY, &header, &err) == CK_OK &&
          m.met,
      "two threads verify it");
+  ck_image_release(&header);
   meeting_clear(&m);
   tensors_free(&t);
 }
