@@ -105,7 +105,8 @@ store_submit <- function(store, addresses, metadata) {
 #' @param store <kb_store>
 #' @return <list> the last commit, where it was not returned before:
 #'   `generation` <double(1)>, `path` <character(1)>, `bytes` <double(1)>,
-#'   `notes` <list of kb_failure> what went wrong without harm; else `NULL`
+#'   `seconds` <double(1)> it took until it was committed, `notes` <list of
+#'   kb_failure> what went wrong without harm; else `NULL`
 #' @noRd
 store_wait <- function(store) {
   store_result(.Call(ffi_store_wait, store))

@@ -405,12 +405,14 @@ SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes) {
 }
 
 static SEXP commit_out(const ck_commit *commit) {
-  static const char *names[] = {"generation", "path", "bytes", "notes", ""};
+  static const char *names[] = {"generation", "path",  "bytes",
+                                "seconds",    "notes", ""};
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(out, 0, Rf_ScalarReal((double)commit->generation));
   SET_VECTOR_ELT(out, 1, path_out(commit->path));
   SET_VECTOR_ELT(out, 2, Rf_ScalarReal((double)commit->bytes));
-  SET_VECTOR_ELT(out, 3, failures_out(&commit->notes));
+  SET_VECTOR_ELT(out, 3, Rf_ScalarReal((double)commit->nanoseconds / 1e9));
+  SET_VECTOR_ELT(out, 4, failures_out(&commit->notes));
   UNPROTECT(1);
   return out;
 }

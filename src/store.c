@@ -258,6 +258,7 @@ static ck_status commit(ck_store *store, const ck_source *source,
   char temp_path[CK_PATH_CAP];
   ck_file file = {0};
   bool temp_exists = false;
+  uint64_t started = ck_clock();
   ck_error ignored;
   ck_status status;
 
@@ -300,6 +301,8 @@ static ck_status commit(ck_store *store, const ck_source *source,
     status = err->status = CK_ERR_DURABILITY;
     goto cleanup;
   }
+
+  out->nanoseconds = ck_clock() - started;
 
   /* Only now may older generations go. */
   rotate(store, &before, &out->notes);

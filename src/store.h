@@ -15,7 +15,8 @@ typedef struct ck_store ck_store;
 /* What a save did. Zeroed is empty. */
 typedef struct ck_commit {
   uint64_t generation;
-  uint64_t bytes; /* of the file */
+  uint64_t bytes;       /* of the file */
+  uint64_t nanoseconds; /* until it was committed; older ones go afterwards */
   char path[CK_PATH_CAP];
   ck_error_list notes; /* what failed without failing the save */
 } ck_commit;

@@ -24,11 +24,14 @@ class Meter:
         self.laps = []
         self._start = time.perf_counter()
 
-    def lap(self, name):
-        seconds = time.perf_counter() - self._start
+    def lap(self, name, seconds=None):
+        """Notes that an end was reached now, or after so many seconds."""
+        if seconds is None:
+            seconds = time.perf_counter() - self._start
         peak = _difference(_status("VmHWM"), self._memory)
         written = _difference(_written(), self._written)
         self.laps.append((name, seconds, peak, written))
+        return seconds
 
 
 def measure(systems, rounds, add):

@@ -83,9 +83,7 @@ class OursOnModel(Ours):
         addresses = bytearray(array("Q", places).tobytes())
         self._store.save(addresses, {"epoch": "1"})
         del owners
-        lap("stall")
-        self._wait()
-        lap("save, committed")
+        self._committed(lap("stall"), lap)
 
     def restore(self, lap):
         checkpoint = self._store.load()
