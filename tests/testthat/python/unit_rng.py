@@ -27,6 +27,9 @@ class FakeStore:
 
 def seed():
     keras.utils.set_random_seed(1)
+    # Keras seeds torch only where it is the backend.
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(1)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
