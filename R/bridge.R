@@ -334,6 +334,19 @@ bridge_notify <- function(kind, lines) {
         "anew."
       )
     ),
+    stopped = c(
+      i = paste(
+        "The training in `backup_dir` was complete already: a callback had",
+        "ended it. No epoch is left to train; an empty `backup_dir` starts anew."
+      )
+    ),
+    beyond = c(
+      "!" = paste(
+        "The checkpoint in `backup_dir` is of a training that was further than",
+        "`epochs`. The model was restored from it, no epoch was trained, and the",
+        "checkpoint stays. A larger `epochs` trains on."
+      )
+    ),
     signal = c(
       "!" = paste(
         "A signal came when there was nothing left to save. Training has",
@@ -343,7 +356,10 @@ bridge_notify <- function(kind, lines) {
   )
   rlang::inform(
     c(headline, stats::setNames(lines, rep("*", length(lines)))),
-    class = paste0("kerasbackup_message_", kind)
+    # One that was stopped is complete too.
+    class = paste0(
+      "kerasbackup_message_", c(kind, if (kind == "stopped") "complete")
+    )
   )
 }
 

@@ -367,3 +367,31 @@ test_that("I4 I10: a save that fails in the background is told of, whatever ends
   file.rename(paste0(dir, "-away"), dir)
   expect_equal(backup_info(dir)$epoch, 3L)
 })
+
+test_that("a training within a training does not take the other's callback", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  callback <- callback_backup_and_restore(dir, save_freq = 2L)
+  refused <- NULL
+  other <- build_model()
+  inner <- keras()$callbacks$LambdaCallback(
+    on_epoch_end = function(epoch, logs = NULL) {
+      if (epoch == 1) {
+        refused <<- tryCatch(
+          fit_model(other, callbacks = list(callback)),
+          error = conditionMessage
+        )
+      }
+    }
+  )
+  model <- build_model()
+  expect_error(
+    fit_model(model, callbacks = list(callback, inner, interrupt_at(3L))),
+    "interrupted"
+  )
+  expect_match(refused, "in use by another `fit()`", fixed = TRUE)
+  # The outer one went on saving: before the last of nine batches.
+  info <- backup_info(dir)
+  expect_equal(c(info$epoch, info$batch), c(2L, 2L))
+  expect_length(fit_model(rebuild_model(), callbacks = list(callback))$epoch, 4)
+})

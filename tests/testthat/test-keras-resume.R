@@ -322,3 +322,100 @@ test_that("nothing left to do is said", {
   expect_identical(capture_messages(run()), character())
   expect_complete(run)
 })
+
+test_that("what a callback had ended has nothing left to do, whatever `epochs`", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  run <- function(epochs) {
+    fit_model(build_model(), epochs = epochs, callbacks = list(
+      stop_at(1L), callback_backup_and_restore(dir, delete_checkpoint = FALSE)
+    ))
+  }
+  run(4)
+  if (needs_an_epoch()) {
+    expect_error(run(8), "No epoch was left to train")
+  } else {
+    expect_message(
+      run(8), "a callback had\\s+ended it",
+      class = "kerasbackup_message_stopped"
+    )
+  }
+})
+
+test_that("fewer epochs than are done are not the end of a training (I10)", {
+  skip_without_keras()
+  skip_if(needs_an_epoch(), "fit() of this Keras fails there")
+  whole <- build_model()
+  fit_model(whole)
+  for (epochs in 2:3) {
+    dir <- withr::local_tempdir()
+    callback <- callback_backup_and_restore(dir, save_freq = 2L)
+    # Three epochs of three batches, and one batch of the fourth.
+    fit_until(build_model(), 5L, callback, steps_per_epoch = 3L)
+    files <- files_in(dir)
+    callback <- callback_backup_and_restore(dir)
+    expect_message(
+      history <- fit_model(
+        build_model(), epochs = epochs, steps_per_epoch = 3L,
+        callbacks = list(callback)
+      ),
+      "Done are 4 epochs", class = "kerasbackup_message_beyond"
+    )
+    expect_length(history$epoch, 0)
+    expect_setequal(files_in(dir), files)
+    expect_true(backup_verify(dir))
+  }
+})
+
+test_that("numbers of NumPy's are numbers to a checkpoint too", {
+  skip_without_keras()
+  np <- reticulate::import("numpy", convert = FALSE)
+  whole <- build_model()
+  fit_model(whole, steps_per_epoch = 3L, batch_size = 16L)
+  dir <- withr::local_tempdir()
+  fit_until(
+    build_model(), 3L, callback_backup_and_restore(dir),
+    steps_per_epoch = np$int64(3L), batch_size = np$int32(16L),
+    shuffle = np$bool_(TRUE)
+  )
+  resumed <- rebuild_model()
+  fit_model(
+    resumed,
+    steps_per_epoch = np$int64(3L), batch_size = np$int32(16L),
+    callbacks = list(callback_backup_and_restore(dir))
+  )
+  expect_identical(variables_of(resumed), variables_of(whole))
+})
+
+test_that("validation data that draw are told, and training stays exact", {
+  skip_without_keras()
+  skip_if(
+    Sys.getenv("KERAS_BACKEND") == "tensorflow",
+    "tf.data reads ahead: not repeatable without an interruption either"
+  )
+  fit <- function(model, callbacks = list()) {
+    numbers <- python_helpers()$drawing_generator
+    model$fit(
+      numbers(), steps_per_epoch = 4L, epochs = 6L, verbose = 0L,
+      validation_data = numbers(), validation_steps = 2L,
+      callbacks = callbacks
+    )$history
+  }
+  whole <- build_model()
+  reference <- fit(whole)
+  dir <- withr::local_tempdir()
+  expect_error(
+    fit(build_model(), list(
+      callback_backup_and_restore(dir, save_freq = 3L), interrupt_at(3L)
+    )),
+    "interrupted"
+  )
+  resumed <- rebuild_model()
+  expect_message(
+    history <- fit(
+      resumed, list(callback_backup_and_restore(dir, history = "full"))
+    ),
+    "first batches are others", class = "kerasbackup_message_notes"
+  )
+  expect_identical(history$loss, reference$loss)
+})

@@ -73,6 +73,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.max_overhead = max_overhead
         self._store = Store(functions)
         self._state = None
+        # The `CallbackList` of the last `fit()`, a weak reference.
+        self._used_by = None
 
     def set_params(self, params):
         super().set_params(params)
@@ -113,7 +115,14 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def _open(self, fit: RunningFit) -> None:
         """Takes the directory, and checks that its checkpoint fits."""
-        callback_list = weakref.ref(fit.callback_list)
+        before, callback_list = self._used_by, weakref.ref(fit.callback_list)
+        if before not in (None, callback_list) and is_running(before):
+            raise errors.LockedError(
+                "The callback is in use by another `fit()`, which is still "
+                "running. Make another callback, with a `backup_dir` of its "
+                "own, for the training within the training."
+            )
+        self._used_by = callback_list
         self._store.open(lambda: is_running(callback_list))
         try:
             state = TrainingState(
@@ -193,10 +202,21 @@ class _EpochHelper(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self._model._initial_epoch = None
         self._position.release()
-        if self._idle and self._state.restored is not None:
-            self._store.notify("complete", [])
+        restored = self._state.restored if self._idle else None
         self._state.release(self._store)
-        self._store.finish()
+        if restored is None:
+            self._store.finish()
+        elif restored.stopped:
+            self._store.notify("stopped", [])
+            self._store.finish()
+        elif (restored.epoch, restored.batch) > (self.params["epochs"], 0):
+            # Nobody said that this training is complete.
+            done = f"{restored.epoch} epochs and {restored.batch} batches"
+            self._store.notify("beyond", [f"Done are {done}."])
+            self._store.close()
+        else:
+            self._store.notify("complete", [])
+            self._store.finish()
 
     def _is_epoch_due(self) -> bool:
         return self._owner.save_freq == "epoch"
@@ -216,12 +236,18 @@ class _EpochHelper(keras.callbacks.Callback):
             generators,
             Progress(self._store.progress, in_replay),
             before_batch,
+            lambda: self._validation.on_data_end(),
         )
         progress = Progress(self._store.progress)
         callbacks = callback_states.CallbackStates(
             _others(self._callback_list())
         )
-        self._validation = ValidationPosition(self._model, generators, progress)
+        self._validation = ValidationPosition(
+            self._model,
+            generators,
+            progress,
+            lambda notes: self._store.notify("notes", notes),
+        )
         self._state.begin(callbacks, self._position, self._validation)
         restored = self._state.restored
         if restored is None:

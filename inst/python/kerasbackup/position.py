@@ -31,6 +31,8 @@ class DataPosition:
         progress: `replay.Progress`, told how far a replay is.
         before_batch: Callable that is given the number of a batch before its
             data are drawn and before any callback hears of it; or `None`.
+        at_end: Callable: the last batch of an epoch has been trained; or
+            `None`. Not called where Keras learns of the end from the data.
 
     Attributes:
         passed: Integer, batches that the first epoch passes over.
@@ -42,12 +44,14 @@ class DataPosition:
         generators: rng.Generators,
         progress: replay.Progress,
         before_batch: Callable[[int], None] | None = None,
+        at_end: Callable[[], None] | None = None,
     ):
         self._iterator = epoch_iterator
         self._adapter = epoch_iterator.data_adapter
         self._generators = generators
         self._progress = progress
         self._before_batch = before_batch
+        self._at_end = at_end
         self._steps_method = replay.steps_method(epoch_iterator)
         needed = ("_get_iterator", "steps_per_epoch", "steps_per_execution")
         if self._steps_method is None or not all(
@@ -264,6 +268,8 @@ class DataPosition:
             # Until 3.6 the steps themselves end where the data do.
             if self._resume_at is not None:
                 self._say_too_short()
+            if self._at_end is not None:
+                self._at_end()
 
         self._iterator._get_iterator = counted
         setattr(self._iterator, self._steps_method, passing)

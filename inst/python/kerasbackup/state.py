@@ -147,7 +147,9 @@ class TrainingState:
             "script": json.dumps(self._script.describe()),
             "history": self.history.to_json(),
             "callbacks": json.dumps(self._callbacks.capture(encoder)),
-            "position": json.dumps(self._position.capture(batch, encoder)),
+            "position": json.dumps(
+                self._position.capture(batch, encoder), default=_plain_number
+            ),
             "validation": str(self._validation.capture()),
         }
         if self.unsaved:
@@ -188,6 +190,13 @@ class Capture:
         ]
         self.addresses = bytearray(array.array("Q", addresses).tobytes())
         self.metadata = metadata
+
+
+def _plain_number(value: Any) -> Any:
+    """A number of NumPy's, which `fit()` takes for a number of batches too."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no number")
 
 
 class Restored:

@@ -91,7 +91,8 @@ class Store:
 
         Args:
             kind: `"notes"`: what is no longer as it was. `"unsaved"`: what
-                could not be saved. `"auto"`: how often is saved.
+                could not be saved. `"auto"`: how often is saved. And others,
+                see `bridge_notify()` in `R/bridge.R`.
             lines: List of strings.
         """
         # A name from a checkpoint may have what is no text to R.

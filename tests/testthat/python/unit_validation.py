@@ -56,9 +56,12 @@ class FakeModel:
         )
 
 
-def position(model):
+def position(model, told=None):
     return validation.ValidationPosition(
-        model, FakeGenerators(), replay.Progress(lambda *args: None)
+        model,
+        FakeGenerators(),
+        replay.Progress(lambda *args: None),
+        [].extend if told is None else told.extend,
     )
 
 
@@ -112,3 +115,18 @@ class Validation(unittest.TestCase):
         one.on_test_begin()
         self.assertEqual(len(model._eval_epoch_iterator.drawn), 3)
         self.assertEqual(one.capture(), 2)
+
+    def test_what_its_making_draws_is_no_part_of_the_run(self):
+        """As Keras' generator adapter, which draws a batch for its shapes."""
+        for drawn in (0, 1):
+            told = []
+            model = FakeModel(GeneratorDataAdapter())
+            one = position(model, told)
+            one.restore(2)
+            before = random.getstate()
+            one.on_data_end()
+            for _ in range(drawn):
+                random.random()
+            one.on_test_begin()
+            self.assertEqual(random.getstate(), before)
+            self.assertEqual(len(told), drawn)
