@@ -74,7 +74,9 @@
 #'   callback does.
 #' @param history What `fit()` returns: `"resumed"` (the default), the epochs
 #'   that this call ran, as Keras' own callback does; `"full"`, those of the
-#'   whole run.
+#'   whole run. keras3's `plot()`, `print()` and `as.data.frame()` of a history
+#'   fail where no epoch was left to run: a script that uses them and may be run
+#'   again should ask for `"full"`.
 #' @param async Flag, whether a thread in the background writes the checkpoints.
 #'   With `TRUE` (the default) training waits for one copy of its state in memory,
 #'   and for the previous checkpoint where that is still being written, and never
