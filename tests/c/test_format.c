@@ -225,6 +225,7 @@ static void lying_footers(void) {
       {"more blocks", 40, 2, 8},
       {"blocks of 2^62, whose table wraps", 40, (uint64_t)1 << 62, 8},
       {"a reserved field that is used", 56, 1, 4},
+      {"another magic", 0, 0x1122334455667788, 8},
   };
   (void)ck_layout_init(&footer.layout, 56, 10, &err);
   footer.generation = 3;
