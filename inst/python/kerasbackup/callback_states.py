@@ -215,7 +215,7 @@ def check_states(states: Any, tensors: dict[str, tuple]) -> None:
     """
     for name, state in states.items():
         size = state.get("bytes")
-        if size is not None and not (type(size) is int and size >= 0):
+        if size is not None and not values.is_count(size):
             raise ValueError(f"{name} has no size of a file")
         if not isinstance(state.get("file", ""), str):
             raise TypeError(f"{name} has no name of a file")

@@ -294,11 +294,9 @@ class DataPosition:
             # several has the rest, and TensorFlow announces one after it.
             is_last = upcoming >= self._resume_at["batch"]
             at_once = self._iterator.steps_per_execution
-            if not (is_last and at_once > 1 and self._ends_unknown()):
+            is_unknown = self._iterator.num_batches is None
+            if not (is_last and at_once > 1 and is_unknown):
                 self._say_too_short()
-
-    def _ends_unknown(self) -> bool:
-        return self._iterator.num_batches is None
 
     def _say_too_short(self) -> NoReturn:
         raise errors.MismatchError(
@@ -567,7 +565,7 @@ def check_position(
         AttributeError, IndexError, KeyError, TypeError, ValueError: It is not.
     """
     numbers = [position[field] for field in RNG_FIELDS]
-    if not all(n is None or _is_count(n) for n in numbers):
+    if not all(n is None or values.is_count(n) for n in numbers):
         raise TypeError("the states of the generators are no numbers")
     whole = unshare(position)
     for state in position["states"]:
@@ -577,7 +575,7 @@ def check_position(
     counts = [whole[field] for field in ("steps_seen", "made", "epochs")]
     if whole["num_batches"] is not None:
         counts.append(whole["num_batches"])
-    if not all(map(_is_count, counts)):
+    if not all(map(values.is_count, counts)):
         raise ValueError("the position's counts are none")
     if not isinstance(whole["has_iterator"], bool):
         raise TypeError("has_iterator is no flag")
@@ -594,7 +592,3 @@ def check_position(
         raise TypeError("the data's state is none")
     whole["source_kind"].items()
     whole["source_kind"]["steps_per_epoch"]
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0

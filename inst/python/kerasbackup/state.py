@@ -293,7 +293,7 @@ class History:
         }
         if not all(isinstance(c, list) for c in (epochs, *columns.values())):
             raise TypeError("the history is not of lists")
-        if not all(type(e) is int and e >= 0 for e in epochs):
+        if not all(map(values.is_count, epochs)):
             raise ValueError("the history's epochs are no counts")
         if any(len(column) != len(epochs) for column in logs.values()):
             raise ValueError("the history is not one value an epoch")

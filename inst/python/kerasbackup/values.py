@@ -196,3 +196,8 @@ _OF_TEXTS = {
     "$array": "_array",
     "$tensor": "_as_tensor",
 }
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value that was read counts something; a flag does not."""
+    return type(value) is int and value >= 0
