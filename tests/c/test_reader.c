@@ -24,7 +24,7 @@ typedef struct meeting {
   pthread_t first;
   bool has_first;
   bool met;
-  bool alone; /* nobody came: nobody is waited for again */
+  bool alone;         /* nobody came: nobody is waited for again */
   uint64_t fail_from; /* offset from which reads of whole blocks fail */
 } meeting;
 
@@ -86,6 +86,16 @@ static uint64_t data_begin(const char *path) {
   return 8 + ck_le64_get(start);
 }
 
+/* A large file, and a meeting to read it with. `path` is static. */
+static tensors saved(meeting *m, unsigned seed, const char **path) {
+  const char *dir = fixture_dir();
+  tensors t = tensors_one(SIZE, seed);
+  meeting_init(m);
+  fixture_save(dir, 1, &t);
+  *path = at_generation(dir, 1);
+  return t;
+}
+
 static ck_status read_with(meeting *m, const char *path, ck_image *image,
                            ck_error *err) {
   m->has_first = m->met = false;
@@ -93,16 +103,12 @@ static ck_status read_with(meeting *m, const char *path, ck_image *image,
 }
 
 static void whole(void) {
-  const char *dir = fixture_dir();
-  tensors t = tensors_one(SIZE, 7);
   meeting m;
+  const char *path;
+  tensors t = saved(&m, 7, &path);
   ck_image image;
   ck_image header;
   ck_error err;
-  const char *path;
-  meeting_init(&m);
-  fixture_save(dir, 1, &t);
-  path = at_generation(dir, 1);
   ok(read_with(&m, path, &image, &err) == CK_OK && m.met,
      "two threads read a large file");
   ok(image.data.size == t.total &&
@@ -120,20 +126,16 @@ static void whole(void) {
 
 /* Damage in each of some blocks, alone and with a later one. */
 static void damaged(void) {
-  const char *dir = fixture_dir();
-  tensors t = tensors_one(SIZE, 8);
+  meeting m;
+  const char *path;
+  tensors t = saved(&m, 8, &path);
   uint64_t blocks[] = {0, 3, 4, 7, 9, SIZE / CK_BLOCK_SIZE};
   uint64_t last = SIZE / CK_BLOCK_SIZE;
   bool alone = true;
   bool both = true;
-  const char *path;
   uint64_t begin;
   ck_image image;
   ck_error err;
-  meeting m;
-  meeting_init(&m);
-  fixture_save(dir, 1, &t);
-  path = at_generation(dir, 1);
   begin = data_begin(path);
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
     uint64_t bit = 8 * (begin + blocks[i] * CK_BLOCK_SIZE + 5);
@@ -164,17 +166,13 @@ static void damaged(void) {
 }
 
 static void unreadable(void) {
-  const char *dir = fixture_dir();
-  tensors t = tensors_one(SIZE, 9);
+  meeting m;
   const char *path;
+  tensors t = saved(&m, 9, &path);
   uint64_t begin;
   bool told = true;
   ck_image image;
   ck_error err;
-  meeting m;
-  meeting_init(&m);
-  fixture_save(dir, 1, &t);
-  path = at_generation(dir, 1);
   begin = data_begin(path);
   for (uint64_t block = 0; block < 9; block++) {
     m.fail_from = begin + block * CK_BLOCK_SIZE;
