@@ -60,6 +60,8 @@ check_save_freq <- function(save_freq, may_be_false = FALSE,
       "FALSE saves nothing at all without `save_before_preemption`. Expected",
       "'epoch', 'auto' or a whole number of batches, 1 or more."
     )
+  } else if (whole && save_freq > .Machine$integer.max) {
+    paste0("Expected at most ", .Machine$integer.max, " batches.")
   } else {
     "Expected 'epoch', 'auto' or a whole number of batches, 1 or more."
   }

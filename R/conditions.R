@@ -101,7 +101,7 @@ store_failure_message <- function(failure, tensor = NULL) {
       paste0(io_headline(failure$op), " ", quote_path(failure$path), "."),
       x = failure_cause(failure),
       i = space_hint(failure),
-      i = errno_hint(failure$errno)
+      i = errno_hint(failure$errno, failure$op)
     )
   )
 }
@@ -369,7 +369,7 @@ space_hint <- function(failure) {
   }
 }
 
-errno_hint <- function(errno) {
+errno_hint <- function(errno, op) {
   switch(errno,
     ENOSPC = "Free some space, or choose a `backup_dir` on another disk.",
     EDQUOT = paste(
@@ -381,7 +381,11 @@ errno_hint <- function(errno) {
       "(`ulimit -f`), or choose a `backup_dir` on another disk."
     ),
     EACCES = ,
-    EPERM = "Check who may write to the directory.",
+    EPERM = if ((op %||% "") %in% c("open", "read")) {
+      "Check who may read it."
+    } else {
+      "Check who may write to the directory."
+    },
     EROFS = "The file system is read-only; choose another `backup_dir`.",
     EIO = "The disk reported an error; choose another `backup_dir`.",
     NULL

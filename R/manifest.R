@@ -179,9 +179,10 @@ manifest_tensors <- function(entries, bad) {
   tensors
 }
 
+# There may be 10,000 of these, and a restore waits for them.
 is_tensor_entry <- function(one) {
-  is_object(one) &&
-    identical(sort(names(one)), c("data_offsets", "dtype", "shape")) &&
+  is_object(one) && length(one) == 3 &&
+    all(c("data_offsets", "dtype", "shape") %in% names(one)) &&
     rlang::is_string(one[["dtype"]]) &&
     one[["dtype"]] %in% names(dtype_sizes) &&
     is_shape(one[["shape"]]) &&
@@ -200,11 +201,12 @@ is_shape <- function(x) {
 
 # A JSON array of numbers that are whole, not negative, and exact in R.
 is_whole_list <- function(x) {
-  is.list(x) && is.null(names(x)) && all(vapply(x, is_whole, NA))
-}
-
-is_whole <- function(x) {
-  rlang::is_scalar_integerish(x) && is.finite(x) && x >= 0 && x <= 2^53
+  if (!is.list(x) || !is.null(names(x)) || any(lengths(x) != 1) ||
+    !all(vapply(x, is.numeric, NA))) {
+    return(FALSE)
+  }
+  x <- as.numeric(unlist(x))
+  all(is.finite(x) & x >= 0 & x <= 2^53 & x == trunc(x))
 }
 
 # What jsonlite makes of `{...}`; an array has no names.

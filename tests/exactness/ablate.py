@@ -4,6 +4,7 @@ A row of the table that stays equal under a break does not need that state.
 """
 
 from kerasbackup import callback_states
+from kerasbackup import data_source
 from kerasbackup import position
 from kerasbackup import replay
 from kerasbackup import rng
@@ -12,13 +13,21 @@ from kerasbackup import validation
 from kerasbackup import variables
 
 
+def _replace(owner, name, function):
+    # A name that nothing has any more would break nothing.
+    getattr(owner, name)
+    setattr(owner, name, function)
+
+
 def _rng():
-    rng.Generators.restore = lambda self, states, only=None: None
+    _replace(rng.Generators, "restore", lambda self, states, only=None: None)
 
 
 def _callbacks():
-    callback_states.CallbackStates.restore = lambda self, *args: []
-    callback_states.continue_logs = lambda *args: None
+    _replace(
+        callback_states.CallbackStates, "restore", lambda self, *args: []
+    )
+    _replace(callback_states, "continue_logs", lambda *args: None)
 
 
 def _position():
@@ -26,23 +35,25 @@ def _position():
         self.restore_generators(saved)
         return []
 
-    position.DataPosition.restore = restore
+    _replace(position.DataPosition, "restore", restore)
 
 
 def _skip():
-    replay.draw_step = lambda iterator, step: None
+    _replace(replay, "draw_step", lambda iterator, step: None)
 
 
 def _validation():
-    validation.ValidationPosition.restore = lambda self, begun: None
+    _replace(
+        validation.ValidationPosition, "restore", lambda self, saved: None
+    )
 
 
 def _source():
-    position.DataPosition._restore_source = lambda self, source: None
+    _replace(data_source.DataSource, "restore", lambda self, source: None)
 
 
 def _history():
-    state.History.fill = lambda self, callback: None
+    _replace(state.History, "fill", lambda self, callback: None)
 
 
 def _variables(part, but="\0"):
@@ -59,7 +70,7 @@ def _variables(part, but="\0"):
         whole(self, checkpoint, [partners[i] for i in kept])
         self._variables = every
 
-    variables.Variables.assign = assign
+    _replace(variables.Variables, "assign", assign)
 
 
 KINDS = {

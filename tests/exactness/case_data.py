@@ -182,6 +182,9 @@ DATA = {
     "arrays-validation-generator": lambda: data_arrays(
         validation_data=counting_generator(), validation_steps=3
     ),
+    "arrays-validation-drawing": lambda: data_arrays(
+        validation_data=generator(), validation_steps=3
+    ),
     "pydataset": lambda: {"x": Plain()},
     "pydataset-steps-fewer": lambda: {"x": Augmented(), "steps_per_epoch": 5},
     "pydataset-augmented": lambda: {"x": Augmented()},

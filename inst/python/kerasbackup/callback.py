@@ -76,6 +76,12 @@ class BackupAndRestore(keras.callbacks.Callback):
         # The `CallbackList` of the last `fit()`, a weak reference.
         self._used_by = None
 
+    def __repr__(self):
+        return (
+            f"<BackupAndRestore backup_dir={self.backup_dir!r} "
+            f"save_freq={self.save_freq!r}>"
+        )
+
     def set_params(self, params):
         super().set_params(params)
         # Called before any callback's on_train_begin, in which a CSVLogger
@@ -156,6 +162,8 @@ class _EpochHelper(keras.callbacks.Callback):
         # Not the list itself: it has us, and its end is the end of fit().
         self._callback_list = weakref.ref(fit.callback_list)
         self._epoch_iterator = fit.epoch_iterator
+        self._validation_freq = fit.validation_freq
+        self._epoch = 0
         self._preemption = None
         self._planned = None
         self._told = False
@@ -169,6 +177,7 @@ class _EpochHelper(keras.callbacks.Callback):
             raise
 
     def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
         # fit() has read it. Left in place, a later fit() without this callback
         # would start there.
         self._model._initial_epoch = None
@@ -236,7 +245,7 @@ class _EpochHelper(keras.callbacks.Callback):
             generators,
             Progress(self._store.progress, in_replay),
             before_batch,
-            lambda: self._validation.on_data_end(),
+            lambda: self._validation.on_data_end(self._epoch),
         )
         progress = Progress(self._store.progress)
         callbacks = callback_states.CallbackStates(
@@ -244,6 +253,7 @@ class _EpochHelper(keras.callbacks.Callback):
         )
         self._validation = ValidationPosition(
             self._model,
+            self._validation_freq,
             generators,
             progress,
             lambda notes: self._store.notify("notes", notes),
@@ -303,7 +313,6 @@ class _BatchHelper(_EpochHelper):
 
     def __init__(self, owner, store, state, fit):
         super().__init__(owner, store, state, fit)
-        self._epoch = 0
         # Batches trained since the last save, up to `_counted` of this epoch.
         self._since_save = 0
         self._counted = 0
@@ -311,7 +320,6 @@ class _BatchHelper(_EpochHelper):
     def on_epoch_begin(self, epoch, logs=None):
         first = self._state.restored is not None
         super().on_epoch_begin(epoch, logs)
-        self._epoch = epoch
         self._counted = self._position.passed if first else 0
 
     def _before_batch(self, batch: int) -> None:

@@ -16,10 +16,14 @@ from typing import NoReturn
 
 import keras
 
+from kerasbackup import data_source
 from kerasbackup import errors
 from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
+from kerasbackup.data_source import DataSource
+from kerasbackup.position_format import share
+from kerasbackup.position_format import unshare
 
 
 class DataPosition:
@@ -47,7 +51,7 @@ class DataPosition:
         at_end: Callable[[], None] | None = None,
     ):
         self._iterator = epoch_iterator
-        self._adapter = epoch_iterator.data_adapter
+        self._source = DataSource(epoch_iterator)
         self._generators = generators
         self._progress = progress
         self._before_batch = before_batch
@@ -82,14 +86,11 @@ class DataPosition:
         )
         self._pulled = self._pulled_before
         self._rng_before_draw = None
-        # Python code that TensorFlow runs in a thread of its own may have run
-        # ahead when a state was captured: what it draws from, which a replay
-        # shows, is left as the replay leaves it.
+        # Python code that TensorFlow runs may have run ahead when a state was
+        # captured: what it draws from, which a replay shows, is left as the
+        # replay leaves it.
         self._drawn = None
         self._before_replay = None
-        self._runs_ahead = keras.backend.backend() == "tensorflow" and type(
-            self._adapter
-        ).__name__ not in ("ArrayDataAdapter", "TFDatasetAdapter")
         self._wrap()
 
     # Saving ---------------------------------------------------------------
@@ -107,7 +108,7 @@ class DataPosition:
             "steps_seen": self._steps_seen(),
             "has_iterator": self._has_iterator(),
             "made": self._made,
-            "source": self._source_state(),
+            "source": self._source.capture(),
         }
         first = self._pulled_before if self._at_creation is None else 0
         if self._has_iterator() and self._steps_seen() in (0, first):
@@ -125,7 +126,7 @@ class DataPosition:
                 "steps_seen": self._steps_seen(),
                 "has_iterator": self._has_iterator(),
                 "made": self._made,
-                "source": self._source_state(),
+                "source": self._source.capture(),
                 "epochs": self._epochs,
             }
         position["rng"] = self._rng_before_draw or self._capture_rng()
@@ -134,7 +135,7 @@ class DataPosition:
         position["at_creation"] = self._at_creation
         position["at_first_draw"] = self._at_first_draw
         position["source_kind"] = self._describe()
-        return _share(position)
+        return share(position)
 
     # Restoring ------------------------------------------------------------
 
@@ -153,8 +154,9 @@ class DataPosition:
             What is no longer as it was.
         """
         position = unshare(position)
-        notes = self._changes(position["source_kind"])
-        other_data = self._is_other_data(position["source_kind"])
+        before, now = position["source_kind"], self._describe()
+        notes = data_source.changes(before, now)
+        other_data = data_source.is_other(before, now)
         steps = self._iterator.num_batches
         at_once = self._iterator.steps_per_execution
         if batch and (
@@ -174,7 +176,7 @@ class DataPosition:
                 self._continue_iterator(position)
             elif not self._counts_itself:
                 self._iterator._current_iterator = None
-        elif self._is_pipeline():
+        elif self._source.is_pipeline:
             # With TensorFlow there is one more at the end of every epoch.
             as_many = (
                 keras.backend.backend() == "tensorflow"
@@ -183,7 +185,7 @@ class DataPosition:
             self._make_iterators(position["made" if as_many else "epochs"])
             self._made = position["made"]
         self._epochs = position["epochs"]
-        self._restore_source(values.decode(position["source"], arrays))
+        self._source.restore(values.decode(position["source"], arrays))
         lives_on = self._is_persistent() and position["has_iterator"]
         self._restore_rng(
             position["epoch_rng"] if batch else position["rng"],
@@ -205,7 +207,7 @@ class DataPosition:
         """
         position = unshare(position)
         self._restore_rng(position["rng"])
-        return self._changes(position["source_kind"])
+        return data_source.changes(position["source_kind"], self._describe())
 
     def release(self) -> None:
         """Gives Keras its own methods back."""
@@ -333,7 +335,7 @@ class DataPosition:
         # None: it was made before any callback acted, and so it was today.
         if position["at_creation"] is not None:
             pulled = 0
-            if self._is_pipeline():
+            if self._source.is_pipeline:
                 self._make_iterators(position["made"] - 1)
             self._restore_rng(position["at_creation"])
             iterator._current_iterator = iter(
@@ -368,83 +370,16 @@ class DataPosition:
             ) from None
         self._progress.at(i, number)
 
-    def _is_pipeline(self) -> bool:
-        return type(self._adapter).__name__ == "TFDatasetAdapter"
-
     def _make_iterators(self, number: int) -> None:
         """Makes as many as the lost run had made and used up: a pipeline that
         reshuffles draws a seed at each `iter()`."""
-        dataset = (
-            self._iterator._distributed_dataset
-            if keras.backend.backend() == "tensorflow"
-            else self._adapter._dataset
-        )
+        dataset = self._source.dataset()
         for i in range(number):
             batches = iter(dataset)
-            if i == 0 and self._keeps_first_order():
+            if i == 0 and self._source.keeps_first_order():
                 for drawn, _ in enumerate(batches):
                     self._progress.at(drawn, self._iterator._num_batches)
                 self._progress.end()
-
-    def _keeps_first_order(self) -> bool:
-        """Whether a tf.data pipeline caches what it has shuffled: then the
-        order of the first epoch is that of all, and must be drawn again."""
-        pending = [getattr(self._adapter, "_dataset", None)]
-        while pending:
-            dataset = pending.pop()
-            if type(dataset).__name__ == "CacheDataset":
-                return True
-            inputs = getattr(dataset, "_inputs", None)
-            pending += inputs() if inputs is not None else []
-        return False
-
-    def _describe(self) -> dict[str, Any]:
-        """What of the data must be the same for a resume to be exact."""
-        before = {}
-        if self._is_persistent() and not self._counts_itself:
-            before["batches drawn to build the model"] = self._pulled_before
-        return before | {
-            "backend": keras.backend.backend(),
-            "data": type(self._adapter).__name__,
-            "batch_size": self._adapter.batch_size,
-            "batches": self._adapter.num_batches,
-            "rows in the last batch": getattr(
-                self._adapter, "_partial_batch_size", None
-            ),
-            "shuffle": getattr(
-                self._adapter,
-                "_shuffle",
-                getattr(self._adapter, "shuffle", None),
-            ),
-            "steps_per_epoch": self._iterator.steps_per_epoch,
-            "steps_per_execution": self._iterator.steps_per_execution,
-        }
-
-    def _changes(self, before: dict[str, Any]) -> list[str]:
-        now = self._describe()
-        return [
-            f"{name} was {value}, is {now.get(name)}"
-            for name, value in before.items()
-            if value != now.get(name)
-        ]
-
-    def _is_other_data(self, before: dict[str, Any]) -> bool:
-        now = self._describe()
-        same = (
-            "backend",
-            "data",
-            "batch_size",
-            "batches",
-            "rows in the last batch",
-            "shuffle",
-        )
-        lives_on = (
-            before["steps_per_epoch"] is None,
-            now["steps_per_epoch"] is None,
-        )
-        return lives_on[0] != lives_on[1] or any(
-            before.get(name, now[name]) != now[name] for name in same
-        )
 
     def _note_drawn(self, before: dict[str, Any]) -> None:
         """To be called after a replay: which generators did it draw from?"""
@@ -454,141 +389,26 @@ class DataPosition:
 
     def _only(self) -> tuple[str, ...] | None:
         """The generators to put back after a replay; `None`: all."""
-        if not self._runs_ahead:
+        if not self._source.runs_ahead:
             return None
         if self._drawn is None:
             return ("torch",)
         left = self._drawn - {"torch"}
         return tuple(n for n in self._generators.NAMES if n not in left)
 
-    # What the source itself keeps -------------------------------------------
+    # What describes it, and the generators ----------------------------------
+
+    def _describe(self) -> dict[str, Any]:
+        before = {}
+        if self._is_persistent() and not self._counts_itself:
+            before["batches drawn to build the model"] = self._pulled_before
+        return before | self._source.describe()
 
     def _capture_rng(self) -> dict[str, Any]:
         return self._generators.capture() | {
-            "loader": [
-                rng.encode_torch(generator.get_state())
-                for generator in self._loader_generators()
-            ]
+            "loader": self._source.capture_generators()
         }
 
     def _restore_rng(self, states, only=None) -> None:
         self._generators.restore(states, only)
-        for generator, state in zip(
-            self._loader_generators(), states["loader"]
-        ):
-            generator.set_state(rng.decode_torch(state))
-
-    def _loader_generators(self) -> list[Any]:
-        """Generators of torch's own that a DataLoader draws from."""
-        loader = getattr(self._adapter, "_dataloader", None)
-        found = []
-        for owner in (loader, getattr(loader, "sampler", None)):
-            generator = getattr(owner, "generator", None)
-            if generator is not None and all(generator is not g for g in found):
-                found.append(generator)
-        return found
-
-    def _source_state(self) -> dict[str, Any]:
-        state = {}
-        enqueuer = getattr(self._adapter, "enqueuer", None)
-        if enqueuer is not None and hasattr(enqueuer, "ready_queue"):
-            # Batches that were ready when the epoch ended come first in the
-            # next one.
-            state["ready"] = list(enqueuer.ready_queue.queue)
-        source = self._source()
-        for get in ("get_state", "state_dict"):
-            if hasattr(source, get):
-                state[get] = getattr(source, get)()
-                break
-        return state
-
-    def _restore_source(self, state: dict[str, Any]) -> None:
-        if "ready" in state:
-            queue = self._adapter.enqueuer.ready_queue
-            with queue.mutex:
-                queue.queue.clear()
-                queue.queue.extend(state["ready"])
-        source = self._source()
-        for get, put in (
-            ("get_state", "set_state"),
-            ("state_dict", "load_state_dict"),
-        ):
-            if get in state and hasattr(source, put):
-                getattr(source, put)(state[get])
-
-    def _source(self) -> Any:
-        for name in ("py_dataset", "_dataloader"):
-            source = getattr(self._adapter, name, None)
-            if source is not None:
-                return source
-        return None
-
-
-# The states of the generators, several of which are often the same.
-RNG_FIELDS = ("rng", "epoch_rng", "at_creation", "at_first_draw")
-
-
-def _share(position: dict[str, Any]) -> dict[str, Any]:
-    """Replaces equal states of the generators by one and its number."""
-    position = dict(position)
-    states = []
-    for field in RNG_FIELDS:
-        state = position[field]
-        if state is not None:
-            if state not in states:
-                states.append(state)
-            position[field] = states.index(state)
-    position["states"] = states
-    return position
-
-
-def unshare(position: dict[str, Any]) -> dict[str, Any]:
-    """What `capture()` gave, with the generators' states where they belong."""
-    position = dict(position)
-    for field in RNG_FIELDS:
-        if position[field] is not None:
-            position[field] = position["states"][position[field]]
-    return position
-
-
-def check_position(
-    position: Any, batch: int, tensors: dict[str, tuple]
-) -> None:
-    """Raises where a position is not what `DataPosition.capture()` gives.
-
-    Args:
-        position: What was read.
-        batch: Integer, the batches of the epoch that are trained.
-        tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
-
-    Raises:
-        AttributeError, IndexError, KeyError, TypeError, ValueError: It is not.
-    """
-    numbers = [position[field] for field in RNG_FIELDS]
-    if not all(n is None or values.is_count(n) for n in numbers):
-        raise TypeError("the states of the generators are no numbers")
-    whole = unshare(position)
-    for state in position["states"]:
-        rng.check(state)
-        for text in state["loader"]:
-            rng.check_torch(text)
-    counts = [whole[field] for field in ("steps_seen", "made", "epochs")]
-    if whole["num_batches"] is not None:
-        counts.append(whole["num_batches"])
-    if not all(map(values.is_count, counts)):
-        raise ValueError("the position's counts are none")
-    if not isinstance(whole["has_iterator"], bool):
-        raise TypeError("has_iterator is no flag")
-    needed = ["rng"]
-    if batch:
-        needed.append("epoch_rng")
-    for field in needed:
-        if whole[field] is None:
-            raise ValueError(f"{field} is missing")
-    source = values.check(whole["source"], tensors)
-    if not isinstance(source, dict) or not isinstance(
-        source.get("ready", []), list
-    ):
-        raise TypeError("the data's state is none")
-    whole["source_kind"].items()
-    whole["source_kind"]["steps_per_epoch"]
+        self._source.restore_generators(states["loader"])

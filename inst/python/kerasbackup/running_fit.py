@@ -20,11 +20,14 @@ class RunningFit:
     Attributes:
         callback_list: The `keras.callbacks.CallbackList` that runs the hook.
         epoch_iterator: Keras' `EpochIterator` over the training data.
+        validation_freq: That argument of `fit()`, `None` where it has no
+            validation data.
     """
 
-    def __init__(self, callback_list, epoch_iterator):
+    def __init__(self, callback_list, epoch_iterator, validation_freq=None):
         self.callback_list = callback_list
         self.epoch_iterator = epoch_iterator
+        self.validation_freq = validation_freq
 
     @classmethod
     def find(cls) -> "RunningFit | None":
@@ -39,7 +42,13 @@ class RunningFit:
                 # evaluate() and predict() have one too.
                 if frame.f_code.co_name != "fit":
                     return None
-                return cls(callback_list, found["epoch_iterator"])
+                return cls(
+                    callback_list,
+                    found["epoch_iterator"],
+                    found.get("validation_freq")
+                    if found.get("validation_data") is not None
+                    else None,
+                )
             frame = frame.f_back
         return None
 

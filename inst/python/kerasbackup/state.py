@@ -16,16 +16,16 @@ import keras
 import numpy as np
 
 from kerasbackup import errors
+from kerasbackup import validation
 from kerasbackup import values
 from kerasbackup.callback_states import CallbackStates
 from kerasbackup.callback_states import check_states
 from kerasbackup.position import DataPosition
-from kerasbackup.position import check_position
+from kerasbackup.position_format import check_position
 from kerasbackup.script import Script
 from kerasbackup.script import check_description
 from kerasbackup.script import check_texts
 from kerasbackup.script import is_other_backend
-from kerasbackup.validation import ValidationPosition
 from kerasbackup.variables import DTYPES
 from kerasbackup.variables import Variables
 from kerasbackup.variables import numpy_array
@@ -75,12 +75,12 @@ class TrainingState:
         self,
         callbacks: CallbackStates,
         position: DataPosition,
-        validation: ValidationPosition,
+        validation_position: validation.ValidationPosition,
     ) -> None:
         """To be called when all other callbacks have begun."""
         self._callbacks = callbacks
         self._position = position
-        self._validation = validation
+        self._validation = validation_position
         if self._model.built:
             # Else with the first save, which builds it.
             self._script.describe()
@@ -108,7 +108,7 @@ class TrainingState:
         self.history = restored.history
         notes = self._script.changes(restored.script, restored.versions)
         notes += self.put()
-        self._validation.restore(restored.validations)
+        self._validation.restore(restored.validation)
         if restored.batch and not exact:
             notes += self._position.restore_generators(restored.position)
         else:
@@ -150,7 +150,7 @@ class TrainingState:
             "position": json.dumps(
                 self._position.capture(batch, encoder), default=_plain_number
             ),
-            "validation": str(self._validation.capture()),
+            "validation": json.dumps(self._validation.capture()),
         }
         if self.unsaved:
             metadata["unsaved"] = json.dumps(self.unsaved)
@@ -208,10 +208,10 @@ class Restored:
         metadata: Dict of strings.
         epoch: Integer, epochs that are complete.
         batch: Integer, batches of the next epoch that are trained.
-        validations: Integer, validations so far.
         history: The `History` until then.
         stopped: Whether a callback had ended the training.
-        callbacks, position: What `CallbackStates` and `DataPosition` captured.
+        callbacks, position, validation: What `CallbackStates`, `DataPosition`
+            and `ValidationPosition` captured.
         script, versions: What `Script` described; empty where it was not.
     """
 
@@ -222,13 +222,14 @@ class Restored:
         try:
             self.epoch = _count(self.metadata["epoch"])
             self.batch = _count(self.metadata["batch"])
-            self.validations = _count(self.metadata["validation"])
             self.stopped = _flag(self.metadata["stopped"])
             self.history = History.from_json(self.metadata["history"])
             self.callbacks = json.loads(self.metadata["callbacks"])
             check_states(self.callbacks, tensors)
             self.position = json.loads(self.metadata["position"])
             check_position(self.position, self.batch, tensors)
+            self.validation = json.loads(self.metadata["validation"])
+            validation.check(self.validation)
             self.script = json.loads(self.metadata.get("script", "{}"))
             check_description(self.script)
             self.versions = json.loads(self.metadata.get("versions", "{}"))

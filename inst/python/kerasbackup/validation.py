@@ -4,9 +4,11 @@ May not touch variables, other callbacks or files.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from kerasbackup import replay
 from kerasbackup import rng
+from kerasbackup import values
 
 
 class ValidationPosition:
@@ -15,6 +17,8 @@ class ValidationPosition:
 
     Args:
         model: The `keras.Model` being trained; it keeps the `EpochIterator`.
+        frequency: `validation_freq` of that `fit()`; `None` where it has no
+            validation data.
         generators: `rng.Generators`.
         progress: `replay.Progress`, told of every epoch drawn again.
         tell: Callable that is given what is no longer as it was, a list.
@@ -23,32 +27,46 @@ class ValidationPosition:
     def __init__(
         self,
         model,
+        frequency: int | list[int] | None,
         generators: rng.Generators,
         progress: replay.Progress,
         tell: Callable[[list[str]], None],
     ):
         self._tell = tell
         self._model = model
+        self._frequency = frequency
         self._progress = progress
         self._generators = generators
         self._begun = 0
         self._to_replay = 0
+        # The generators when the iterator was made, where that drew from them;
+        # and when the training data before it had ended.
+        self._at_creation = None
         self._before = None
 
-    def capture(self) -> int:
-        """How many validations there were."""
-        return self._begun
+    def capture(self) -> dict[str, Any]:
+        """How many validations there were, and how they began."""
+        return {"begun": self._begun, "at_creation": self._at_creation}
 
-    def restore(self, begun: int) -> None:
+    def restore(self, saved: dict[str, Any]) -> None:
         """To be drawn again when the first validation begins."""
-        self._begun = self._to_replay = begun
+        self._begun = self._to_replay = saved["begun"]
+        self._at_creation = saved["at_creation"]
 
-    def on_data_end(self) -> None:
-        """To be called when the training data of an epoch have been drawn:
-        before Keras makes the first validation's iterator, which may draw from
-        a generator to learn its shapes. The lost run had done that before."""
-        if self._to_replay:
-            self._before = self._generators.capture()
+    def on_data_end(self, epoch: int) -> None:
+        """To be called when the training data of an epoch have been drawn.
+
+        If a validation follows, and is the first, Keras makes its iterator now
+        and draws the first batches of a generator, to learn their shapes. It
+        keeps them for every validation to come.
+        """
+        is_first = self._to_replay or not self._begun
+        if not is_first or not self._is_due(epoch):
+            self._before = None
+            return
+        self._before = self._generators.capture()
+        if self._to_replay and self._at_creation is not None:
+            self._generators.restore(self._at_creation)
 
     def on_test_begin(self) -> None:
         """To be called when validation begins."""
@@ -59,26 +77,12 @@ class ValidationPosition:
             self._to_replay = replays
             return
         self._begun += 1
-        if type(iterator.data_adapter).__name__ not in (
-            "GeneratorDataAdapter",
-            "TFDatasetAdapter",
-        ):
+        kind = type(iterator.data_adapter).__name__
+        if kind not in ("GeneratorDataAdapter", "TFDatasetAdapter"):
             return
         states = self._generators.capture()
-        before, self._before = self._before, None
-        if (
-            before not in (None, states)
-            and type(iterator.data_adapter).__name__ == "GeneratorDataAdapter"
-        ):
-            # Keras keeps the first batches and validates on them every time:
-            # they were drawn when the lost run made its iterator.
-            self._tell(
-                [
-                    "the validation data draw from a global generator of "
-                    "random numbers: their first batches are others"
-                ]
-            )
-            states = before
+        if kind == "GeneratorDataAdapter":
+            states = self._settle(states, bool(replays))
         for i in range(replays):
             replay.draw_epoch(iterator)
             # Before 3.7 the next validation goes on with the same iterator.
@@ -87,3 +91,41 @@ class ValidationPosition:
             self._progress.at(i, replays)
         self._progress.end()
         self._generators.restore(states)
+
+    def _settle(self, states, is_resumed: bool):
+        """What the generators are to be, once the iterator is made: `states`
+        are what they are."""
+        before, self._before = self._before, None
+        if before is None:
+            return states
+        if not is_resumed:
+            if states != before:
+                self._at_creation = before
+            return states
+        # The lost run had made its iterator long before.
+        if self._at_creation is None and states != before:
+            self._tell(
+                [
+                    "the validation data draw from a global generator of "
+                    "random numbers: their first batches are others"
+                ]
+            )
+        return before
+
+    def _is_due(self, epoch: int) -> bool:
+        should_eval = getattr(self._model, "_should_eval", None)
+        if self._frequency is None or should_eval is None:
+            return False
+        return should_eval(epoch, self._frequency)
+
+
+def check(saved: Any) -> None:
+    """Raises where it is not what `ValidationPosition.capture()` gives.
+
+    Raises:
+        KeyError, TypeError, ValueError: It is not.
+    """
+    if not values.is_count(saved["begun"]):
+        raise ValueError("the number of validations is none")
+    if saved["at_creation"] is not None:
+        rng.check(saved["at_creation"])

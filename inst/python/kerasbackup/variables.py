@@ -36,6 +36,7 @@ DTYPES = {
     "int64": "I64",
     "uint64": "U64",
 }
+ALIGNMENT = 64  # bytes
 GROUPS = ("variables", "optimizer", "metrics")
 KERAS_DTYPES = {ours: theirs for theirs, ours in DTYPES.items()}
 
@@ -216,7 +217,13 @@ def _unnumbered(name: str) -> str:
 
 def numpy_array(dtype: str, shape: list[int], data) -> np.ndarray:
     """A new array with the bytes of a tensor."""
-    return np.frombuffer(data, dtype=numpy_dtype(dtype)).copy().reshape(shape)
+    # Aligned as JAX and TensorFlow ask for: then they take this memory for
+    # theirs, and copy it only where it is not.
+    room = np.empty(data.nbytes + ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % ALIGNMENT
+    array = room[start : start + data.nbytes]
+    array[:] = np.frombuffer(data, np.uint8)
+    return array.view(numpy_dtype(dtype)).reshape(shape)
 
 
 def numpy_dtype(dtype: str) -> np.dtype:

@@ -14,6 +14,7 @@ from unit_rng import FakeStore
 
 from kerasbackup import errors
 from kerasbackup import position
+from kerasbackup import position_format
 from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
@@ -140,7 +141,7 @@ class Resuming(unittest.TestCase):
                 after = np.random.rand()
                 keras.utils.set_random_seed(99)
                 run = Run(x=drawing(), **kwargs)
-                position.check_position(*before.saved)
+                position_format.check_position(*before.saved)
                 self.assertEqual(run.restore(before.saved, 2), [])
                 run.run_epochs(2)
                 self.assertEqual(
@@ -208,13 +209,13 @@ class Changed(unittest.TestCase):
 
     def test_what_is_no_position_is_refused(self):
         known, batch, found = lost((1, 2)).saved
-        position.check_position(known, batch, found)
+        position_format.check_position(known, batch, found)
         for field in known:
             broken = {k: v for k, v in known.items() if k != field}
             with self.subTest(field=field), self.assertRaises(errors.DAMAGE):
-                position.check_position(broken, batch, found)
+                position_format.check_position(broken, batch, found)
         with self.assertRaises(IndexError):
-            position.check_position({**known, "rng": 9}, batch, found)
+            position_format.check_position({**known, "rng": 9}, batch, found)
 
 
 class Keeping(unittest.TestCase):
@@ -231,7 +232,7 @@ class Keeping(unittest.TestCase):
         self.assertEqual(
             len({json.dumps(s, sort_keys=True) for s in states}), len(states)
         )
-        back = position.unshare(run.saved[0])
+        back = position_format.unshare(run.saved[0])
         self.assertEqual(
             set(back["rng"]) - {"loader"}, set(states[0]) - {"loader"}
         )

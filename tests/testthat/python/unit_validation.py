@@ -3,6 +3,7 @@
 import random
 import unittest
 
+from kerasbackup import errors
 from kerasbackup import replay
 from kerasbackup import validation
 
@@ -55,14 +56,27 @@ class FakeModel:
             None if adapter is None else FakeIterator(adapter)
         )
 
+    def _should_eval(self, epoch, validation_freq):
+        return (epoch + 1) % validation_freq == 0
 
-def position(model, told=None):
+
+def position(model, told=None, frequency=1):
     return validation.ValidationPosition(
         model,
+        frequency,
         FakeGenerators(),
         replay.Progress(lambda *args: None),
         [].extend if told is None else told.extend,
     )
+
+
+def lost(number, at_creation=None):
+    """What a run that was lost had noted."""
+    return {"begun": number, "at_creation": at_creation}
+
+
+def begun(one):
+    return one.capture()["begun"]
 
 
 class Validation(unittest.TestCase):
@@ -70,7 +84,7 @@ class Validation(unittest.TestCase):
         model = FakeModel(GeneratorDataAdapter())
         iterator = model._eval_epoch_iterator
         one = position(model)
-        one.restore(2)
+        one.restore(lost(2))
         one.on_test_begin()
         self.assertEqual(len(iterator.drawn), 2 * 3)
         self.assertEqual(iterator.resets, 2)
@@ -79,7 +93,7 @@ class Validation(unittest.TestCase):
 
     def test_the_generators_are_as_before(self):
         one = position(FakeModel(GeneratorDataAdapter()))
-        one.restore(2)
+        one.restore(lost(2))
         random.seed(3)
         expected = random.random()
         random.seed(3)
@@ -88,33 +102,33 @@ class Validation(unittest.TestCase):
 
     def test_how_many_there_were_counts_the_lost_ones(self):
         one = position(FakeModel(GeneratorDataAdapter()))
-        self.assertEqual(one.capture(), 0)
+        self.assertEqual(begun(one), 0)
         one.on_test_begin()
-        self.assertEqual(one.capture(), 1)
-        one.restore(5)
-        self.assertEqual(one.capture(), 5)
+        self.assertEqual(begun(one), 1)
+        one.restore(lost(5))
+        self.assertEqual(begun(one), 5)
         one.on_test_begin()
-        self.assertEqual(one.capture(), 6)
+        self.assertEqual(begun(one), 6)
 
     def test_data_that_begin_anew_are_not_drawn(self):
         model = FakeModel(ArrayDataAdapter())
         one = position(model)
-        one.restore(4)
+        one.restore(lost(4))
         one.on_test_begin()
         self.assertEqual(model._eval_epoch_iterator.drawn, [])
-        self.assertEqual(one.capture(), 5)
+        self.assertEqual(begun(one), 5)
 
     def test_what_a_callback_evaluates_is_none(self):
         model = FakeModel()
         one = position(model)
-        one.restore(1)
+        one.restore(lost(1))
         one.on_test_begin()
-        self.assertEqual(one.capture(), 1)
+        self.assertEqual(begun(one), 1)
         # The first validation of fit() comes later, and draws then.
         model._eval_epoch_iterator = FakeIterator(GeneratorDataAdapter())
         one.on_test_begin()
         self.assertEqual(len(model._eval_epoch_iterator.drawn), 3)
-        self.assertEqual(one.capture(), 2)
+        self.assertEqual(begun(one), 2)
 
     def test_what_its_making_draws_is_no_part_of_the_run(self):
         """As Keras' generator adapter, which draws a batch for its shapes."""
@@ -122,11 +136,50 @@ class Validation(unittest.TestCase):
             told = []
             model = FakeModel(GeneratorDataAdapter())
             one = position(model, told)
-            one.restore(2)
+            one.restore(lost(2))
             before = random.getstate()
-            one.on_data_end()
+            one.on_data_end(0)
             for _ in range(drawn):
                 random.random()
             one.on_test_begin()
             self.assertEqual(random.getstate(), before)
             self.assertEqual(len(told), drawn)
+
+    def test_what_its_making_drew_is_drawn_again(self):
+        one = position(FakeModel(GeneratorDataAdapter()))
+        random.seed(4)
+        one.on_data_end(0)
+        first = random.random()
+        one.on_test_begin()
+        known = one.capture()
+        # The lost run goes on, and so do its generators.
+        random.seed(5)
+        told = []
+        two = position(FakeModel(GeneratorDataAdapter()), told)
+        two.restore(known)
+        before = random.getstate()
+        two.on_data_end(1)
+        self.assertEqual(random.random(), first)
+        two.on_test_begin()
+        self.assertEqual(random.getstate(), before)
+        self.assertEqual(told, [])
+        self.assertEqual(
+            two.capture(), {"begun": 2, "at_creation": known["at_creation"]}
+        )
+
+    def test_where_none_follows_nothing_is_touched(self):
+        for frequency in (2, None):
+            one = position(FakeModel(), frequency=frequency)
+            random.seed(4)
+            state = random.getstate()
+            random.seed(5)
+            one.restore(lost(2, state))
+            before = random.getstate()
+            one.on_data_end(0)
+            self.assertEqual(random.getstate(), before)
+
+    def test_what_is_none_is_refused(self):
+        validation.check(lost(3))
+        for broken in ({}, [], lost(-1), lost(True), lost(1, {"python": 3})):
+            with self.subTest(broken=broken), self.assertRaises(errors.DAMAGE):
+                validation.check(broken)

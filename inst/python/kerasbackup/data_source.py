@@ -1,0 +1,160 @@
+"""Owns what is known of where the training data come from: which kind of source
+it is, what of it must stay the same, and the state that it keeps itself.
+
+May not draw data, and may not touch variables, callbacks or files.
+"""
+
+from typing import Any
+
+import keras
+
+from kerasbackup import rng
+
+
+class DataSource:
+    """What an `EpochIterator` draws from.
+
+    Args:
+        epoch_iterator: Keras' `EpochIterator`.
+
+    Attributes:
+        is_pipeline: Whether it is a tf.data pipeline.
+        runs_ahead: Whether TensorFlow calls it in a thread of its own, which
+            may have drawn more than was trained on.
+    """
+
+    def __init__(self, epoch_iterator):
+        self._iterator = epoch_iterator
+        self._adapter = epoch_iterator.data_adapter
+        kind = type(self._adapter).__name__
+        self.is_pipeline = kind == "TFDatasetAdapter"
+        self.runs_ahead = keras.backend.backend() == "tensorflow" and (
+            kind not in ("ArrayDataAdapter", "TFDatasetAdapter")
+        )
+
+    # What it is -------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """What must be the same for a resume to be exact."""
+        return {
+            "backend": keras.backend.backend(),
+            "data": type(self._adapter).__name__,
+            "batch_size": self._adapter.batch_size,
+            "batches": self._adapter.num_batches,
+            "rows in the last batch": getattr(
+                self._adapter, "_partial_batch_size", None
+            ),
+            "shuffle": getattr(
+                self._adapter,
+                "_shuffle",
+                getattr(self._adapter, "shuffle", None),
+            ),
+            "steps_per_epoch": self._iterator.steps_per_epoch,
+            "steps_per_execution": self._iterator.steps_per_execution,
+        }
+
+    def keeps_first_order(self) -> bool:
+        """Whether a tf.data pipeline caches what it has shuffled: then the
+        order of the first epoch is that of all, and must be drawn again."""
+        pending = [getattr(self._adapter, "_dataset", None)]
+        while pending:
+            dataset = pending.pop()
+            if type(dataset).__name__ == "CacheDataset":
+                return True
+            inputs = getattr(dataset, "_inputs", None)
+            pending += inputs() if inputs is not None else []
+        return False
+
+    def dataset(self) -> Any:
+        """The tf.data pipeline that iterators are made of."""
+        if keras.backend.backend() == "tensorflow":
+            return self._iterator._distributed_dataset
+        return self._adapter._dataset
+
+    # What it keeps itself ---------------------------------------------------
+
+    def capture(self) -> dict[str, Any]:
+        """Its own state, as it offers it."""
+        state = {}
+        enqueuer = getattr(self._adapter, "enqueuer", None)
+        if enqueuer is not None and hasattr(enqueuer, "ready_queue"):
+            # Batches that were ready when the epoch ended come first in the
+            # next one.
+            state["ready"] = list(enqueuer.ready_queue.queue)
+        source = self._written_by_user()
+        for get in ("get_state", "state_dict"):
+            if hasattr(source, get):
+                state[get] = getattr(source, get)()
+                break
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Puts back what `capture()` gave."""
+        if "ready" in state:
+            queue = self._adapter.enqueuer.ready_queue
+            with queue.mutex:
+                queue.queue.clear()
+                queue.queue.extend(state["ready"])
+        source = self._written_by_user()
+        for get, put in (
+            ("get_state", "set_state"),
+            ("state_dict", "load_state_dict"),
+        ):
+            if get in state and hasattr(source, put):
+                getattr(source, put)(state[get])
+
+    def capture_generators(self) -> list[str]:
+        """The states of the generators of torch's that a DataLoader draws
+        from."""
+        return [
+            rng.encode_torch(generator.get_state())
+            for generator in self._loader_generators()
+        ]
+
+    def restore_generators(self, states: list[str]) -> None:
+        """Puts back what `capture_generators()` gave."""
+        for generator, state in zip(self._loader_generators(), states):
+            generator.set_state(rng.decode_torch(state))
+
+    def _loader_generators(self) -> list[Any]:
+        loader = getattr(self._adapter, "_dataloader", None)
+        found = []
+        for owner in (loader, getattr(loader, "sampler", None)):
+            generator = getattr(owner, "generator", None)
+            if generator is not None and all(generator is not g for g in found):
+                found.append(generator)
+        return found
+
+    def _written_by_user(self) -> Any:
+        for name in ("py_dataset", "_dataloader"):
+            source = getattr(self._adapter, name, None)
+            if source is not None:
+                return source
+        return None
+
+
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What of two descriptions differs, in words."""
+    return [
+        f"{name} was {value}, is {now.get(name)}"
+        for name, value in before.items()
+        if value != now.get(name)
+    ]
+
+
+def is_other(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether a batch's number means nothing in the data of today."""
+    same = (
+        "backend",
+        "data",
+        "batch_size",
+        "batches",
+        "rows in the last batch",
+        "shuffle",
+    )
+    lives_on = (before["steps_per_epoch"] is None) != (
+        now["steps_per_epoch"] is None
+    )
+    return lives_on or any(
+        before.get(name, now[name]) != now[name] for name in same
+    )
