@@ -24,9 +24,7 @@ def _rng():
 
 
 def _callbacks():
-    _replace(
-        callback_states.CallbackStates, "restore", lambda self, *args: []
-    )
+    _replace(callback_states.CallbackStates, "restore", lambda self, *args: [])
     _replace(callback_states, "continue_logs", lambda *args: None)
 
 
@@ -43,9 +41,7 @@ def _skip():
 
 
 def _validation():
-    _replace(
-        validation.ValidationPosition, "restore", lambda self, saved: None
-    )
+    _replace(validation.ValidationPosition, "restore", lambda self, saved: None)
 
 
 def _source():
