@@ -79,7 +79,7 @@ test_that("an iterator that lives across epochs is made and drawn from again", {
       )),
       "interrupted"
     )
-    resumed <- rebuild_model()
+    resumed <- rebuild_for_steps()
     fit(resumed, callbacks = list(callback_backup_and_restore(dir)))
     expect_identical(
       variables_of(resumed), variables_of(whole),
@@ -395,6 +395,10 @@ test_that("validation data that draw are bitwise equal too", {
     Sys.getenv("KERAS_BACKEND") == "tensorflow",
     "tf.data reads ahead: not repeatable without an interruption either"
   )
+  skip_if(
+    Sys.getenv("KERAS_BACKEND") == "jax" && needs_an_epoch(),
+    "old versions of Keras read ahead on JAX (inst/EXACTNESS.md)"
+  )
   fit <- function(model, callbacks = list(), freq = 1L) {
     numbers <- python_helpers()$drawing_generator
     model$fit(
@@ -416,7 +420,7 @@ test_that("validation data that draw are bitwise equal too", {
         fit(model, list(saved, interrupt_at(epoch)), freq),
         "interrupted"
       )
-      model <- rebuild_model()
+      model <- rebuild_for_steps()
     }
     resumed <- model
     expect_no_message(
@@ -435,11 +439,11 @@ test_that("validation that draws otherwise than it did is told", {
     Sys.getenv("KERAS_BACKEND") == "tensorflow",
     "tf.data reads ahead: not repeatable without an interruption either"
   )
-  fit <- function(model, validation_data, callbacks) {
+  fit <- function(model, validation_data, callbacks, steps = 2L) {
     model$fit(
       python_helpers()$drawing_generator(), steps_per_epoch = 4L, epochs = 6L,
-      verbose = 0L, validation_data = validation_data, validation_steps = 2L,
-      callbacks = callbacks
+      verbose = 0L, validation_data = validation_data,
+      validation_steps = steps, callbacks = callbacks
     )
   }
   dir <- withr::local_tempdir()
@@ -448,12 +452,12 @@ test_that("validation that draws otherwise than it did is told", {
   expect_error(
     fit(build_model(), quiet, list(
       callback_backup_and_restore(dir), interrupt_at(3L)
-    )),
+    ), steps = NULL),
     "interrupted"
   )
   expect_message(
     fit(
-      rebuild_model(), python_helpers()$drawing_generator(),
+      rebuild_for_steps(), python_helpers()$drawing_generator(),
       list(callback_backup_and_restore(dir))
     ),
     "first batches are others", class = "kerasbackup_message_notes"

@@ -18,6 +18,7 @@ import keras
 
 from kerasbackup import script
 from kerasbackup import values
+from kerasbackup.variables import AnyVariable
 
 # Set by Keras, or made anew in every process.
 NOT_STATE = {"_model", "model", "params", "validation_data"}
@@ -299,7 +300,7 @@ def _is_configuration(value) -> bool:
             types.ModuleType,
             io.IOBase,
             keras.Layer,
-            keras.Variable,
+            AnyVariable,
             keras.optimizers.Optimizer,
             keras.callbacks.Callback,
         ),

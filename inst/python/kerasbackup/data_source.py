@@ -136,9 +136,9 @@ class DataSource:
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What of two descriptions differs, in words."""
     return [
-        f"{name} was {value}, is {now.get(name)}"
+        f"{name} was {value}, is {now[name]}"
         for name, value in before.items()
-        if value != now.get(name)
+        if name in now and value != now[name]
     ]
 
 

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 
 from kerasbackup import errors
+from kerasbackup.variables import AnyVariable
 
 # Longer descriptions are told by a checksum.
 LONGEST = 200
@@ -231,7 +232,7 @@ def _given_rate(optimizer) -> str | None:
         return None
     if optimizer not in _given:
         rate = getattr(optimizer, "_learning_rate", None)
-        if isinstance(rate, keras.Variable):
+        if isinstance(rate, AnyVariable):
             try:
                 rate = float(keras.ops.convert_to_numpy(rate))
             except RuntimeError:

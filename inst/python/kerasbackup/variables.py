@@ -37,6 +37,9 @@ DTYPES = {
     "uint64": "U64",
 }
 ALIGNMENT = 64  # bytes
+# What all variables are. `keras.Variable` is derived from it, and in older
+# versions Keras' own variables are not of that class.
+AnyVariable = keras.Variable.__bases__[0]
 GROUPS = ("variables", "optimizer", "metrics")
 KERAS_DTYPES = {ours: theirs for theirs, ours in DTYPES.items()}
 
@@ -178,12 +181,12 @@ def _walk(model: keras.Model) -> Iterator[tuple[str, Any]]:
             yield name, variable
 
 
-def _recurrent_states(model: keras.Model) -> list[keras.Variable]:
+def _recurrent_states(model: keras.Model) -> list[AnyVariable]:
     """The states of stateful recurrent layers, which `variables` leaves out."""
     states = []
     for layer in getattr(model, "_flatten_layers", list)():
         kept = keras.tree.flatten(getattr(layer, "states", None))
-        states += [one for one in kept if isinstance(one, keras.Variable)]
+        states += [one for one in kept if isinstance(one, AnyVariable)]
     return states
 
 
@@ -330,7 +333,8 @@ class _TensorFlowHost(_NumpyHost):
         value = tf.raw_ops.ReadVariableOp(
             resource=part.handle, dtype=part.dtype
         )
-        return np.asarray(value)
+        # numpy is given one bfloat16 as a number, and asks for an array.
+        return np.asarray(value if value.shape.rank else value.numpy())
 
 
 class _JaxHost(_NumpyHost):
@@ -353,10 +357,14 @@ class _TorchHost(_Host):
     def assign(self, variable, dtype, shape, data):
         import torch
 
-        value = torch.empty(shape, dtype=getattr(torch, KERAS_DTYPES[dtype]))
-        flat = value.reshape(-1).view(torch.uint8) if data.nbytes else value
-        if data.nbytes:
-            flat.copy_(torch.frombuffer(data, dtype=torch.uint8))
+        if data.nbytes == 0:
+            return
+        kind = getattr(torch, KERAS_DTYPES[dtype])
+        # A file that others wrote may have it anywhere.
+        address = np.frombuffer(data, np.uint8).ctypes.data
+        if address % torch.empty(0, dtype=kind).element_size():
+            data = bytearray(data)
+        value = torch.frombuffer(data, dtype=kind).reshape(shape)
         with torch.no_grad():
             variable.value.copy_(value)
 

@@ -1,0 +1,165 @@
+"""state.py: the history of a run, and what is refused of a checkpoint."""
+
+import json
+import math
+import sys
+import unittest
+
+import keras
+import numpy as np
+from keras.src.trainers.epoch_iterator import EpochIterator
+
+from kerasbackup import errors
+from kerasbackup import state
+from kerasbackup import variables
+
+
+class FakeCheckpoint:
+    path = "a/file"
+
+    def __init__(self, **changes):
+        self.tensors = {}
+        self.metadata = {
+            "epoch": "3",
+            "batch": "0",
+            "stopped": "0",
+            "validation": json.dumps({"begun": 0, "at_creation": None}),
+            "history": state.History([0], {"loss": [0.5]}).to_json(),
+            "callbacks": "{}",
+            "position": json.dumps(position()),
+        } | changes
+
+
+def position():
+    return {
+        "rng": 0,
+        "epoch_rng": None,
+        "at_creation": None,
+        "at_first_draw": None,
+        "states": [{"loader": []}],
+        "steps_seen": 0,
+        "made": 1,
+        "epochs": 1,
+        "num_batches": None,
+        "has_iterator": False,
+        "source": {"$dict": []},
+        "source_kind": {"steps_per_epoch": None},
+    }
+
+
+class FakeVariables:
+    def check(self, checkpoint, other_backend):
+        return []
+
+
+class Histories(unittest.TestCase):
+    def test_an_epoch_done_again_replaces_what_it_was(self):
+        history = state.History()
+        for epoch, loss in ((0, 3.0), (1, 2.0), (2, 1.0), (1, 5.0)):
+            history.append(epoch, {"loss": loss})
+        self.assertEqual(history.epochs, [0, 1])
+        self.assertEqual(history.logs, {"loss": [3.0, 5.0]})
+
+    def test_a_log_may_come_and_go(self):
+        history = state.History()
+        history.append(0, {"loss": 1.0})
+        history.append(1, {"loss": 2.0, "val_loss": 3.0})
+        history.append(2, {"loss": 4.0})
+        self.assertEqual(history.logs["val_loss"], [None, 3.0, None])
+        kept = keras.callbacks.History()
+        history.fill(kept)
+        self.assertEqual(kept.history["val_loss"], [3.0])
+        self.assertEqual(kept.epoch, [0, 1, 2])
+
+    def test_no_number_is_lost_on_the_way_through_json(self):
+        column = [0.1, 1e-300, -0.0, math.inf, -math.inf, None]
+        history = state.History(list(range(6)), {"loss": column})
+        back = state.History.from_json(history.to_json())
+        self.assertEqual(back.logs["loss"], column)
+        self.assertEqual(math.copysign(1, back.logs["loss"][2]), -1)
+        back = state.History.from_json(
+            state.History([0], {"loss": [math.nan]}).to_json()
+        )
+        self.assertTrue(math.isnan(back.logs["loss"][0]))
+
+    def test_what_is_no_history_is_refused(self):
+        for text in (
+            "{}",
+            '{"epoch": 1}',
+            '{"epoch": [-1]}',
+            '{"epoch": [0], "loss": []}',
+            '{"epoch": [0], "loss": ["x"]}',
+            '{"epoch": [0], "loss": [true]}',
+        ):
+            with self.subTest(text=text), self.assertRaises(errors.DAMAGE):
+                state.History.from_json(text)
+
+
+class Checkpoints(unittest.TestCase):
+    def restored(self, **changes):
+        return state.Restored(FakeCheckpoint(**changes), FakeVariables())
+
+    def test_what_is_whole_is_taken(self):
+        restored = self.restored()
+        self.assertEqual((restored.epoch, restored.batch), (3, 0))
+        self.assertFalse(restored.stopped)
+        self.assertEqual(restored.history.logs, {"loss": [0.5]})
+
+    def test_what_is_not_is_refused_by_the_files_name(self):
+        for field, text in (
+            ("epoch", "-1"),
+            ("epoch", "1.0"),
+            ("epoch", "9" * 16),
+            ("batch", ""),
+            ("batch", "1"),  # a position in an epoch needs its generators
+            ("stopped", "2"),
+            ("validation", "3"),
+            ("history", "[]"),
+            ("callbacks", "[]"),
+            ("position", "{}"),
+            ("versions", "[1]"),
+            ("script", "3"),
+        ):
+            with (
+                self.subTest(field=field, text=text),
+                self.assertRaisesRegex(errors.CorruptError, "a/file"),
+            ):
+                self.restored(**{field: text})
+
+
+class Capturing(unittest.TestCase):
+    def test_addresses_are_in_the_order_of_the_plan(self):
+        model = keras.Sequential(
+            [keras.Input((2,)), keras.layers.Dense(3, name="d")]
+        )
+        model.compile(optimizer="sgd", loss="mse")
+        found = variables.Variables(model)
+        one = np.ones(2)
+        capture = state.Capture(found, {"callbacks/x": one}, {"epoch": "1"})
+        self.assertEqual(
+            capture.spec, [*found.spec, ("callbacks/x", "F64", [2])]
+        )
+        self.assertEqual(len(capture.addresses), 8 * len(capture.spec))
+        last = int.from_bytes(capture.addresses[-8:], sys.byteorder)
+        self.assertEqual(last, one.ctypes.data)
+
+    def test_a_model_is_built_for_it_without_a_step(self):
+        model = keras.Sequential([keras.layers.Dense(3)])
+        model.compile(optimizer="adam", loss="mse", metrics=["mae"])
+        x = np.ones((8, 2), "float32")
+        y = np.ones((8, 3), "float32")
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+            from keras.src.backend.tensorflow.trainer import TFEpochIterator
+
+            iterator = TFEpochIterator(
+                x=x,
+                y=y,
+                batch_size=4,
+                distribute_strategy=tf.distribute.get_strategy(),
+            )
+        else:
+            iterator = EpochIterator(x=x, y=y, batch_size=4)
+        state._build(model, iterator)
+        self.assertTrue(model.built and model.optimizer.built)
+        self.assertEqual(int(model.optimizer.iterations.value), 0)

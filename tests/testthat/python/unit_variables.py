@@ -1,0 +1,200 @@
+"""variables.py: bytes to variables and back, and which tensor is whose."""
+
+import ctypes
+import types
+import unittest
+
+import keras
+import numpy as np
+
+from kerasbackup import errors
+from kerasbackup import variables
+
+
+class FakeCheckpoint:
+    path = "a/file"
+
+    def __init__(self, tensors):
+        self.tensors = tensors
+
+
+def wrapped(*found):
+    """As much of a model as `Variables` looks at."""
+
+    return types.SimpleNamespace(
+        variables=list(found), optimizer=None, metrics_variables=[]
+    )
+
+
+def saved(model):
+    """What a checkpoint of the model would have: the bytes at the addresses."""
+    one = variables.Variables(model)
+    addresses, owners = one.locate()
+    tensors = {}
+    for address, (name, dtype, shape) in zip(addresses, one.spec):
+        width = variables.numpy_dtype(dtype).itemsize
+        size = int(np.prod(shape, dtype=int)) * width
+        data = bytearray(ctypes.string_at(address, size))
+        tensors[name] = dtype, shape, memoryview(data)
+    del owners
+    return FakeCheckpoint(tensors)
+
+
+def variable(value, dtype, name="v"):
+    return keras.Variable(value, dtype=dtype, name=name, trainable=False)
+
+
+def values_of(model):
+    floats = (keras.ops.cast(one.value, "float32") for one in model.variables)
+    return [keras.ops.convert_to_numpy(one).tolist() for one in floats]
+
+
+class Bytes(unittest.TestCase):
+    def test_each_dtype_and_shape_comes_back(self):
+        for dtype in variables.DTYPES:
+            if dtype in ("float8_e5m2", "float8_e4m3fn", "float64"):
+                # Keras has no arithmetic in the first two; JAX makes the third
+                # a float32 unless it is told otherwise.
+                continue
+            if keras.backend.backend() == "torch" and dtype.startswith("uint"):
+                if dtype != "uint8":
+                    continue
+            for value in (1, [1, 0, 1], [[1], [0]], np.zeros((0, 3))):
+                with self.subTest(dtype=dtype, shape=np.shape(value)):
+                    model = wrapped(variable(value, dtype))
+                    before = values_of(model)
+                    checkpoint = saved(model)
+                    model.variables[0].assign(np.zeros(np.shape(value)))
+                    one = variables.Variables(model)
+                    partners = one.check(checkpoint)
+                    one.assign(checkpoint, partners)
+                    self.assertEqual(values_of(model), before)
+
+    def test_bytes_may_lie_anywhere(self):
+        """In a file of others a tensor may begin at any byte."""
+        model = wrapped(variable([1.5, -2.5, 3.5], "float32"))
+        checkpoint = saved(model)
+        before = values_of(model)
+        ((name, (dtype, shape, data)),) = checkpoint.tensors.items()
+        for shift in range(1, 8):
+            room = bytearray(shift) + bytearray(data)
+            checkpoint.tensors[name] = dtype, shape, memoryview(room)[shift:]
+            model.variables[0].assign([0.0, 0.0, 0.0])
+            variables.Variables(model).assign(checkpoint, [name])
+            self.assertEqual(values_of(model), before)
+
+    def test_what_is_assigned_is_a_copy(self):
+        """The bytes belong to the store, which frees them."""
+        model = wrapped(variable([1.0] * 1000, "float32"))
+        checkpoint = saved(model)
+        ((name, (dtype, shape, data)),) = checkpoint.tensors.items()
+        # Aligned: so a backend could take it as it is.
+        room = memoryview(variables.numpy_array("U8", [len(data)], data))
+        checkpoint.tensors[name] = dtype, shape, room
+        before = values_of(model)
+        variables.Variables(model).assign(checkpoint, [name])
+        room[:] = bytes(len(room))
+        self.assertEqual(values_of(model), before)
+
+    def test_arrays_are_aligned(self):
+        for size in (1, 3, 1000):
+            array = variables.numpy_array(
+                "F32", [size], memoryview(bytes(4 * size))
+            )
+            self.assertEqual(array.ctypes.data % variables.ALIGNMENT, 0)
+            self.assertTrue(array.flags.writeable)
+
+    def test_the_widest_elements_come_first(self):
+        model = wrapped(
+            variable([1], "uint8", "a"),
+            variable([1], "int32", "b"),
+            variable([1], "float16", "c"),
+            variable([1], "float32", "d"),
+        )
+        names = [name for name, _, _ in variables.Variables(model).spec]
+        self.assertEqual(
+            names, [f"variables/{name}" for name in ("b", "d", "c", "a")]
+        )
+
+    def test_states_of_recurrent_layers_are_among_them(self):
+        """Keras' `variables` leaves them out."""
+        layer = keras.layers.SimpleRNN(2, stateful=True)
+        model = keras.Sequential([keras.Input(batch_shape=(4, 3, 1)), layer])
+        model.compile("sgd", "mse")
+        names = [name for name, _, _ in variables.Variables(model).spec]
+        ours = [name for name in names if name.startswith("variables/")]
+        self.assertEqual(len(ours), len(model.variables) + 1)
+
+    def test_a_variable_counts_once_and_names_are_unique(self):
+        one, other = variable(1, "float32"), variable(2, "float32")
+        names = [
+            name
+            for name, _, _ in variables.Variables(wrapped(one, other, one)).spec
+        ]
+        self.assertEqual(names, ["variables/v", "variables/v~1"])
+
+    def test_how_many_bytes_there_are(self):
+        model = wrapped(
+            variable(np.zeros((3, 5)), "float32", "a"),
+            variable([1, 0], "bool", "b"),
+            variable([1], "float16", "c"),
+        )
+        self.assertEqual(variables.count_bytes(model), 3 * 5 * 4 + 2 + 2)
+
+
+class Matching(unittest.TestCase):
+    def model(self, *names):
+        return wrapped(*(variable([1.0], "float32", name) for name in names))
+
+    def partners(self, now, before):
+        one = variables.Variables(self.model(*now))
+        return one.check(saved(self.model(*before)))
+
+    def test_by_name_where_all_agree(self):
+        self.assertEqual(
+            self.partners(["b", "a"], ["a", "b"]),
+            ["variables/b", "variables/a"],
+        )
+
+    def test_else_without_keras_numbers_in_order(self):
+        self.assertEqual(
+            self.partners(["dense_2", "dense_3"], ["dense", "dense_1"]),
+            ["variables/dense", "variables/dense_1"],
+        )
+
+    def test_all_differences_are_listed(self):
+        model = self.model("a", "b", "c")
+        checkpoint = saved(
+            wrapped(
+                variable([1.0, 2.0], "float32", "a"),
+                variable([1], "int32", "b"),
+                variable([1.0], "float32", "d"),
+            )
+        )
+        with self.assertRaises(errors.MismatchError) as caught:
+            variables.Variables(model).check(checkpoint)
+        for line in (
+            "variables/a: float32 (1) in the model, float32 (2) in the",
+            "variables/b: float32 (1) in the model, int32 (1) in the",
+            "variables/c: float32 (1) in the model, missing in the",
+            "variables/d: missing in the model, float32 (1) in the",
+            "a/file",
+        ):
+            self.assertIn(line, str(caught.exception))
+
+    def test_integers_are_alike_between_backends_only(self):
+        one = variables.Variables(wrapped(variable([1], "int32")))
+        checkpoint = saved(wrapped(variable([1], "uint8")))
+        self.assertEqual(one.check(checkpoint, True), ["variables/v"])
+        with self.assertRaises(errors.MismatchError):
+            one.check(checkpoint)
+
+    def test_what_belongs_to_others_is_no_variable(self):
+        model = self.model("a")
+        checkpoint = saved(model)
+        checkpoint.tensors["callbacks/x"] = "F32", [1], memoryview(bytes(4))
+        variables.Variables(model).check(checkpoint)
+
+    def test_a_dtype_that_the_format_lacks_is_refused(self):
+        with self.assertRaisesRegex(errors.UnsupportedError, "complex64"):
+            variables._dtype("v", "complex64")
