@@ -48,8 +48,11 @@ for (size in sizes) {
   }
 }
 if (length(sizes) > 0) {
-  summary <- summarise_times(utils::read.csv(csv))
+  times <- utils::read.csv(csv)
+  summary <- summarise_times(times)
   show("times", format_summary(summary))
+  show("ratios", ratio_table(times))
+  if (length(tensors) > 1) show("tensors", tensors_table(summary))
   plot_times(summary, file.path(out, "times.png"))
 }
 

@@ -39,7 +39,8 @@ def measure(systems, rounds, add):
 
     Args:
         systems: List of objects with `name` and `operations`, callables that
-            take a `lap` function.
+            take a `lap` function. One with the attribute `forgets` is to find
+            its files on the disk only.
         rounds: How many count; one more comes before, and does not.
         add: Called with system, round and a lap's name and figures.
     """
@@ -49,6 +50,8 @@ def measure(systems, rounds, add):
             for operation in system.operations:
                 # What the one before left to be written is not this one's.
                 os.sync()
+                if getattr(operation, "forgets", False):
+                    system.forget()
                 meter = Meter()
                 operation(meter.lap)
                 for lap in meter.laps:

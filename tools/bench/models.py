@@ -74,6 +74,7 @@ class OursOnModel(Ours):
             folder, [np.empty(shape, np.float32) for shape in shapes], functions
         )
         self.arrays = None
+        self.operations = [self.save, self.restore]
         self._store.plan(self._variables.spec)
 
     def save(self, lap):

@@ -30,6 +30,70 @@ format_summary <- function(out) {
   )
 }
 
+# What is held against what, and how much of it there may be.
+targets <- read.csv(strip.white = TRUE, text = "
+what,system,operation,against,its operation,at most
+stall : memcpy,kerasbackup,stall,limit,memcpy,1.2
+saved and committed : write + fsync,kerasbackup,\"save, committed\",limit,write + fsync,1.1
+verified restore : cached read,kerasbackup,\"restore, verified\",limit,\"read, cached\",1.5
+verified restore : read into new memory,kerasbackup,\"restore, verified\",limit,\"read, cached, into new memory\",
+\"verified restore : read, both cold\",kerasbackup,\"restore, verified, cold\",limit,\"read, cold\",
+restore into a model : Keras,\"kerasbackup, a model's variables\",\"restore, verified\",Keras BackupAndRestore,restore,1
+stall : a save of Keras,\"kerasbackup, a model's variables\",stall,Keras BackupAndRestore,save,
+stall : a save of safetensors,kerasbackup,stall,safetensors,save,
+stall : a save of torch.save,kerasbackup,stall,torch.save,save,
+stall : the stall of Orbax,kerasbackup,stall,Orbax,\"asynchronous, stall\",
+", check.names = FALSE)
+
+#' How many times as long ours takes: in the middle of the rounds, and from ...
+#' to. Of what was measured side by side, in one round.
+ratio_table <- function(times) {
+  of <- function(system, operation, size, tensors) {
+    one <- times[times$system == system & times$operation == operation &
+      times$size == size & times$tensors == tensors, ]
+    stats::setNames(one$seconds, one$round)
+  }
+  sizes <- unique(times[c("size", "tensors")])
+  cells <- Map(function(size, tensors) {
+    vapply(seq_len(nrow(targets)), function(i) {
+      ours <- of(targets$system[[i]], targets$operation[[i]], size, tensors)
+      other <- of(
+        targets$against[[i]], targets$`its operation`[[i]], size, tensors
+      )
+      if (length(ours) == 0 || length(other) == 0) {
+        return("")
+      }
+      ratios <- ours / other[names(ours)]
+      sprintf(
+        "%.2f (%.2f to %.2f)", stats::median(ratios), min(ratios), max(ratios)
+      )
+    }, "")
+  }, sizes$size, sizes$tensors)
+  names(cells) <- paste0(megabytes(sizes$size), " MB in ", sizes$tensors)
+  data.frame(
+    ratio = targets$what,
+    `at most` = ifelse(is.na(targets$`at most`), "", targets$`at most`),
+    cells,
+    check.names = FALSE
+  )
+}
+
+#' Many tensors against few, of as many bytes: medians.
+tensors_table <- function(summary, most = 1.5) {
+  ours <- summary[startsWith(summary$system, "kerasbackup"), ]
+  few <- ours[ours$tensors == min(ours$tensors), ]
+  many <- ours[ours$tensors == max(ours$tensors), ]
+  both <- merge(few, many, c("size", "system", "operation"))
+  both <- both[order(both$size, both$system, both$operation), ]
+  data.frame(
+    MB = megabytes(both$size), system = both$system,
+    operation = both$operation,
+    few = seconds(both$median.x), many = seconds(both$median.y),
+    ratio = sprintf("%.2f", both$median.y / both$median.x),
+    `at most` = most, check.names = FALSE
+  )
+}
+
 #' Lines of a Markdown table.
 markdown <- function(frame) {
   cells <- rbind(names(frame), "---", as.matrix(frame))
