@@ -315,7 +315,9 @@ test_that("I6: another optimizer is refused, also with the same variables", {
   skip_without_keras()
   k <- keras()$optimizers
   dir <- interrupted()
-  expect_refused(dir, recompiled("sgd"), "momentum")
+  expect_refused(
+    dir, recompiled("sgd"), "of another optimizer: Adam, not SGD"
+  )
   # AdamW has the variables of Adam.
   expect_refused(
     dir, recompiled("adamw"), "of another optimizer: Adam, not AdamW"
@@ -545,4 +547,56 @@ test_that("a checkpoint of another backend is gone on with, and it is told", {
     tried <- c(tried, other)
   }
   skip_if(length(tried) == 0, "there is no other backend")
+})
+
+test_that("the checkpoint of a later fit() is not an earlier one's", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  ours <- callback_backup_and_restore(dir)
+  first <- build_model(1L)
+  fit_model(first, epochs = 2L, callbacks = list(ours))
+  fit_until(build_model(2L), 2L, ours)
+  # In the same session the second one goes on, also without its seed.
+  whole <- build_model(2L)
+  fit_model(whole)
+  fit_until(rebuild_model(3L), 4L, ours)
+
+  # The script is run again: it comes to its first training.
+  python_helpers()$forget_trainings()
+  again <- build_model(1L)
+  expect_refused(
+    dir, again, "completed 1 training with this .* this process 0 trainings"
+  )
+  expect_equal(backup_info(dir)$epoch, 4L)
+
+  # With a directory of its own it does no harm, and the second one goes on.
+  fit_model(again, epochs = 2L, callbacks = list(
+    callback_backup_and_restore(withr::local_tempdir())
+  ))
+  resumed <- build_model(2L)
+  fit_model(resumed, callbacks = list(callback_backup_and_restore(dir)))
+  expect_identical(variables_of(resumed), variables_of(whole))
+})
+
+test_that("a training that is complete may be gone on with", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  ours <- callback_backup_and_restore(dir, delete_checkpoint = FALSE)
+  whole <- build_model()
+  fit_model(whole)
+  model <- build_model()
+  fit_model(model, epochs = 3L, callbacks = list(ours))
+  fit_model(model, callbacks = list(ours))
+  expect_identical(variables_of(model), variables_of(whole))
+})
+
+test_that("two directories for one fit() are refused", {
+  skip_without_keras()
+  expect_error(
+    fit_model(build_model(), callbacks = list(
+      callback_backup_and_restore(withr::local_tempdir()),
+      callback_backup_and_restore(withr::local_tempdir())
+    )),
+    "UnsupportedError.*double_checkpoint"
+  )
 })

@@ -141,7 +141,7 @@ test_that("metadata of the wrong kind are CorruptError, nothing is assigned", {
 
   for (field in c(
     "epoch", "batch", "validation", "stopped", "history", "callbacks",
-    "position"
+    "position", "training"
   )) {
     arguments <- stats::setNames(list(NULL), field)
     expect_equal(

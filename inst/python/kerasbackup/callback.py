@@ -15,6 +15,7 @@ import keras
 
 from kerasbackup import callback_states
 from kerasbackup import errors
+from kerasbackup import trainings
 from kerasbackup.position import DataPosition
 from kerasbackup.preemption import Preemption
 from kerasbackup.replay import Progress
@@ -128,11 +129,25 @@ class BackupAndRestore(keras.callbacks.Callback):
                 "running. Make another callback, with a `backup_dir` of its "
                 "own, for the training within the training."
             )
+        for callback in fit.callback_list.callbacks:
+            # In the same one, the second finds it locked.
+            if isinstance(callback, BackupAndRestore) and (
+                callback.backup_dir != self.backup_dir
+            ):
+                raise errors.UnsupportedError(
+                    "Two callbacks with different `backup_dir` cannot back up "
+                    f"one `fit()`: {self.backup_dir!r} and "
+                    f"{callback.backup_dir!r}. For a second copy of the "
+                    "checkpoint use `double_checkpoint = TRUE`."
+                )
         self._used_by = callback_list
         self._store.open(lambda: is_running(callback_list))
         try:
             state = TrainingState(
-                self._model, fit.epoch_iterator, self.versions
+                self._model,
+                fit.epoch_iterator,
+                self.versions,
+                trainings.number(self.backup_dir),
             )
             state.load(self._store)
             if state.restored is not None:
@@ -214,10 +229,10 @@ class _EpochHelper(keras.callbacks.Callback):
         restored = self._state.restored if self._idle else None
         self._state.release(self._store)
         if restored is None:
-            self._store.finish()
+            self._finish()
         elif restored.stopped:
             self._store.notify("stopped", [])
-            self._store.finish()
+            self._finish()
         elif (restored.epoch, restored.batch) > (self.params["epochs"], 0):
             # Nobody said that this training is complete.
             done = f"{restored.epoch} epochs and {restored.batch} batches"
@@ -225,7 +240,12 @@ class _EpochHelper(keras.callbacks.Callback):
             self._store.close()
         else:
             self._store.notify("complete", [])
-            self._store.finish()
+            self._finish()
+
+    def _finish(self) -> None:
+        self._store.finish()
+        if self._owner.delete_checkpoint:
+            trainings.complete(self._owner.backup_dir)
 
     def _is_epoch_due(self) -> bool:
         return self._owner.save_freq == "epoch"

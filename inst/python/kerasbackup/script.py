@@ -20,7 +20,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasbackup import errors
 from kerasbackup.variables import AnyVariable
 
 # Longer descriptions are told by a checksum.
@@ -78,25 +77,17 @@ class Script:
             }
         return self._description
 
-    def check(self, saved: dict[str, Any], path: str) -> None:
-        """Compares what cannot be gone on with.
+    def other_optimizer(self, saved: dict[str, Any]) -> str | None:
+        """How the optimizer is another, in words: its variables may well have
+        the same names and shapes. `None` where it is not.
 
         Args:
             saved: What `describe()` gave.
-            path: String, the checkpoint, for the message.
-
-        Raises:
-            MismatchError: It is of another optimizer, whose variables may well
-                have the same names and shapes.
         """
         before, now = saved.get("optimizer"), self._classes
-        if before is not None and before != now:
-            raise errors.MismatchError(
-                f"The checkpoint '{path}' is of another optimizer: {before}, "
-                f"not {now}. Nothing was restored, and the checkpoint was left "
-                "as it is.\nTrain with the optimizer that it was saved with, "
-                "or use another `backup_dir`."
-            )
+        if before in (None, now):
+            return None
+        return f"another optimizer: {before}, not {now}"
 
     def changes(
         self, saved: dict[str, Any], versions: dict[str, str]

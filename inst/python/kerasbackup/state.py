@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from kerasbackup import errors
+from kerasbackup import trainings
 from kerasbackup import validation
 from kerasbackup import values
 from kerasbackup.callback_states import CallbackStates
@@ -26,8 +27,10 @@ from kerasbackup.script import Script
 from kerasbackup.script import check_description
 from kerasbackup.script import check_texts
 from kerasbackup.script import is_other_backend
+from kerasbackup.trainings import check_same
 from kerasbackup.variables import DTYPES
 from kerasbackup.variables import Variables
+from kerasbackup.variables import digest
 from kerasbackup.variables import numpy_array
 
 
@@ -42,6 +45,7 @@ class TrainingState:
         epoch_iterator: The `EpochIterator` of that `fit()`; it is asked for the
             shapes of a batch where the model is not built yet.
         versions: Dict from name to version, beside Keras' and the backend's.
+        number: Integer, see `trainings.number()`.
 
     Attributes:
         history: The `History` of the run.
@@ -49,8 +53,11 @@ class TrainingState:
             bytes were released.
     """
 
-    def __init__(self, model, epoch_iterator, versions: dict[str, str]):
+    def __init__(
+        self, model, epoch_iterator, versions: dict[str, str], number: int = 0
+    ):
         self._model = model
+        self._training = {"number": number, "start": digest(model)}
         self._epoch_iterator = epoch_iterator
         self._script = Script(model, versions)
         self._variables = None
@@ -61,14 +68,18 @@ class TrainingState:
         """Loads the newest checkpoint, if any, and checks that it fits.
 
         Raises:
-            MismatchError: It is of another model or optimizer; nothing was
-                changed.
+            MismatchError: It is of another training, model or optimizer;
+                nothing was changed.
         """
         checkpoint = store.load()
         if checkpoint is not None:
+            restored = Restored(checkpoint)
+            check_same(restored.training, self._training, checkpoint.path)
+            other = self._script.other_optimizer(restored.script)
             self._build()
-            restored = Restored(checkpoint, self._variables)
-            self._script.check(restored.script, checkpoint.path)
+            restored.pair(self._variables, other)
+            # Where the training began, however often it was interrupted.
+            self._training["start"] = restored.training["start"]
             self.restored = restored
 
     def begin(
@@ -145,6 +156,7 @@ class TrainingState:
             "saved_at": _now(),
             "versions": json.dumps(self._script.versions),
             "script": json.dumps(self._script.describe()),
+            "training": json.dumps(self._training),
             "history": self.history.to_json(),
             "callbacks": json.dumps(self._callbacks.capture(encoder)),
             "position": json.dumps(
@@ -204,7 +216,8 @@ class Restored:
 
     Attributes:
         checkpoint: The `store.Checkpoint`.
-        partners: Names of the variables' tensors, see `Variables.check()`.
+        partners: Names of the variables' tensors, see `Variables.check()`;
+            from `pair()` on.
         metadata: Dict of strings.
         epoch: Integer, epochs that are complete.
         batch: Integer, batches of the next epoch that are trained.
@@ -213,9 +226,10 @@ class Restored:
         callbacks, position, validation: What `CallbackStates`, `DataPosition`
             and `ValidationPosition` captured.
         script, versions: What `Script` described; empty where it was not.
+        training: Which training it is of, see `trainings.check_same()`.
     """
 
-    def __init__(self, checkpoint, variables: Variables):
+    def __init__(self, checkpoint):
         self.checkpoint = checkpoint
         self.metadata = checkpoint.metadata
         tensors = checkpoint.tensors
@@ -234,11 +248,24 @@ class Restored:
             check_description(self.script)
             self.versions = json.loads(self.metadata.get("versions", "{}"))
             check_texts(self.versions)
+            self.training = json.loads(self.metadata["training"])
+            trainings.check(self.training)
         except errors.DAMAGE as e:
             cause = f"{type(e).__name__}: {e}"
             raise errors.corrupt(checkpoint.path, cause) from e
+
+    def pair(self, variables: Variables, other: str | None) -> None:
+        """Finds each variable's tensor.
+
+        Args:
+            variables: Those of the model.
+            other: What it is of, in words, where that is known to be another.
+
+        Raises:
+            MismatchError: It is of another model or optimizer.
+        """
         self.partners = variables.check(
-            checkpoint, is_other_backend(self.versions)
+            self.checkpoint, is_other_backend(self.versions), other
         )
 
     def array(self, name: str) -> np.ndarray:

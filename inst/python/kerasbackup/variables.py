@@ -8,6 +8,8 @@ between the backends is in the `_Host` classes below and nowhere else.
 May not touch hooks, callbacks or files.
 """
 
+import ctypes
+import hashlib
 import math
 import re
 from collections.abc import Iterator
@@ -84,7 +86,12 @@ class Variables:
             owners.append(owner)
         return addresses, owners
 
-    def check(self, checkpoint, other_backend: bool = False) -> list[str]:
+    def check(
+        self,
+        checkpoint,
+        other_backend: bool = False,
+        other: str | None = None,
+    ) -> list[str]:
         """Compares with a checkpoint and pairs the variables with its tensors.
 
         Keras numbers the names of layers over the life of a process (`dense`,
@@ -96,6 +103,8 @@ class Variables:
             checkpoint: A `store.Checkpoint`.
             other_backend: Whether another backend wrote it: seeds and counters
                 may be integers of another kind there.
+            other: What the checkpoint is of, in words, where it is known to be
+                of another model or optimizer.
 
         Returns:
             The name of every variable's tensor, in the order of `spec`.
@@ -113,13 +122,16 @@ class Variables:
         partners = _pair(names, list(saved))
         alike = _is_integer if other_backend else None
         differences = _differences(self.spec, partners, saved, alike)
-        if differences:
+        if differences or other:
+            # Where layers came or went, numbers tell more than their order.
+            by_name = _differences(self.spec, names, saved, alike)
+            differences = min(differences, by_name, key=len)
             raise errors.MismatchError(
-                f"The checkpoint '{checkpoint.path}' is of another model. "
+                f"The checkpoint '{checkpoint.path}' is of "
+                f"{other or 'another model'}. "
                 "Nothing was restored, and the checkpoint was left as it is.\n"
-                + "\n".join(f"* {line}" for line in differences)
-                + "\nTrain the model that it was saved from, or use another "
-                "`backup_dir`."
+                + "".join(f"* {line}\n" for line in differences)
+                + "Train what it was saved from, or use another `backup_dir`."
             )
         return partners
 
@@ -140,6 +152,28 @@ def count_bytes(model: keras.Model) -> int:
         math.prod(variable.shape) * _width(variable.dtype)
         for _, variable in _walk(model)
     )
+
+
+def digest(model: keras.Model, most: int = 32) -> str | None:
+    """Tells one model's weights from another's, by the first bytes of the first
+    variables; `None` where it is not built, or has none any more."""
+    if not model.built:
+        return None
+    host = _host()
+    found = hashlib.blake2b(digest_size=16)
+    try:
+        for variable in model.variables[:most]:
+            for name, part in host.parts(variable.path, variable):
+                _, shape, width = host.describe(name, part)
+                address, owner = host.locate(part)
+                size = min(math.prod(shape) * width, 4096)
+                found.update(ctypes.string_at(address, size))
+                del owner
+    except (RuntimeError, TypeError):
+        # On JAX a training that was interrupted without this callback leaves
+        # variables without a value.
+        return None
+    return found.hexdigest()
 
 
 def wait_for_steps(model: keras.Model) -> None:
@@ -190,8 +224,8 @@ def _recurrent_states(model: keras.Model) -> list[AnyVariable]:
     return states
 
 
-def _pair(names: list[str], saved: list[str]) -> list[str]:
-    """For each name the saved one that is meant, or the name itself."""
+def _pair(names: list[str], saved: list[str]) -> list[str | None]:
+    """For each name the saved one that is meant, or `None`."""
     if set(names) == set(saved):
         return names
     pairs = {}
@@ -206,7 +240,8 @@ def _pair(names: list[str], saved: list[str]) -> list[str]:
         for name in names:
             if name not in pairs and left.get(key(name)):
                 pairs[name] = left[key(name)].pop(0)
-    return [pairs.get(name, name) for name in names]
+    # Not by its own name: that may be another one's by now.
+    return [pairs.get(name) for name in names]
 
 
 def _unnumbered_end(name: str) -> str:

@@ -27,6 +27,7 @@ class FakeCheckpoint:
             "history": state.History([0], {"loss": [0.5]}).to_json(),
             "callbacks": "{}",
             "position": json.dumps(position()),
+            "training": json.dumps({"number": 0, "start": None}),
         } | changes
 
 
@@ -45,11 +46,6 @@ def position():
         "source": {"$dict": []},
         "source_kind": {"steps_per_epoch": None},
     }
-
-
-class FakeVariables:
-    def check(self, checkpoint, other_backend):
-        return []
 
 
 class Histories(unittest.TestCase):
@@ -97,7 +93,7 @@ class Histories(unittest.TestCase):
 
 class Checkpoints(unittest.TestCase):
     def restored(self, **changes):
-        return state.Restored(FakeCheckpoint(**changes), FakeVariables())
+        return state.Restored(FakeCheckpoint(**changes))
 
     def test_what_is_whole_is_taken(self):
         restored = self.restored()
@@ -119,6 +115,9 @@ class Checkpoints(unittest.TestCase):
             ("position", "{}"),
             ("versions", "[1]"),
             ("script", "3"),
+            ("training", "{}"),
+            ("training", '{"number": -1, "start": null}'),
+            ("training", '{"number": 0, "start": 3}'),
         ):
             with (
                 self.subTest(field=field, text=text),

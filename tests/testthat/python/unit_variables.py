@@ -182,6 +182,19 @@ class Matching(unittest.TestCase):
         ):
             self.assertIn(line, str(caught.exception))
 
+    def test_what_is_known_to_be_another_is_refused_by_its_name(self):
+        """AdamW has the variables of Adam."""
+        one = variables.Variables(self.model("a"))
+        with self.assertRaisesRegex(errors.MismatchError, "'a/file' is of X"):
+            one.check(saved(self.model("a")), other="X")
+
+    def test_one_layer_more_is_one_difference(self):
+        """Not three, by an order that has changed."""
+        with self.assertRaises(errors.MismatchError) as caught:
+            self.partners(["v", "v_1", "v_2", "w_1"], ["v", "v_2", "w_1"])
+        self.assertEqual(str(caught.exception).count("* "), 1)
+        self.assertIn("variables/v_1: float32 (1) in", str(caught.exception))
+
     def test_integers_are_alike_between_backends_only(self):
         one = variables.Variables(wrapped(variable([1], "int32")))
         checkpoint = saved(wrapped(variable([1], "uint8")))
