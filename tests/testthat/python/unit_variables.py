@@ -189,11 +189,19 @@ class Matching(unittest.TestCase):
             one.check(saved(self.model("a")), other="X")
 
     def test_one_layer_more_is_one_difference(self):
-        """Not three, by an order that has changed."""
+        """By order it would be two."""
+        sizes = {"v": [1.0], "v_1": [1.0, 2.0], "v_2": [1.0, 2.0, 3.0]}
+        model = wrapped(*(variable(v, "float32", n) for n, v in sizes.items()))
+        checkpoint = saved(model)
+        del checkpoint.tensors["variables/v_1"]
         with self.assertRaises(errors.MismatchError) as caught:
-            self.partners(["v", "v_1", "v_2", "w_1"], ["v", "v_2", "w_1"])
+            variables.Variables(model).check(checkpoint)
         self.assertEqual(str(caught.exception).count("* "), 1)
-        self.assertIn("variables/v_1: float32 (1) in", str(caught.exception))
+        self.assertIn("variables/v_1: float32 (2) in", str(caught.exception))
+
+    def test_no_tensor_is_two_variables(self):
+        with self.assertRaisesRegex(errors.MismatchError, "missing in the"):
+            self.partners(["v", "v_1", "v_2"], ["v", "v_2"])
 
     def test_integers_are_alike_between_backends_only(self):
         one = variables.Variables(wrapped(variable([1], "int32")))
