@@ -48,6 +48,10 @@ def _source():
     _replace(data_source.DataSource, "restore", lambda self, source: None)
 
 
+def _ahead():
+    _replace(data_source.DataSource, "restore_ahead", lambda self, kept: None)
+
+
 def _history():
     _replace(state.History, "fill", lambda self, callback: None)
 
@@ -76,6 +80,7 @@ KINDS = {
     "skip": _skip,
     "validation": _validation,
     "source": _source,
+    "ahead": _ahead,
     "weights": lambda: _variables("variables/", but="seed_generator"),
     "seeds": lambda: _variables("seed_generator"),
     "optimizer": lambda: _variables("optimizer/"),

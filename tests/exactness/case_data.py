@@ -1,5 +1,6 @@
 """Owns the rows' data: what `fit()` is given to train on."""
 
+import queue
 import random
 
 import keras
@@ -79,6 +80,24 @@ def generator():
     while True:
         pick = np.random.randint(0, N, BATCH)
         yield x[pick] * (1 + 0.1 * random.random()), y[pick]
+
+
+class Ahead:
+    """Draws a batch before it is asked for, as what reticulate makes of a
+    generator function in R."""
+
+    def __init__(self, source, prefetch=1):
+        self.source = source
+        self.prefetch = prefetch
+        self.values_queue = queue.Queue()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        while self.values_queue.qsize() <= self.prefetch:
+            self.values_queue.put(next(self.source))
+        return self.values_queue.get()
 
 
 def counting_generator():
@@ -194,6 +213,10 @@ DATA = {
     },
     "pydataset-state": lambda: {"x": Stateful()},
     "generator": lambda: {"x": generator(), "steps_per_epoch": 7},
+    "generator-ahead": lambda: {
+        "x": (lambda source: (yield from source))(Ahead(generator())),
+        "steps_per_epoch": 7,
+    },
     "generator-counting": lambda: {
         "x": counting_generator(),
         "steps_per_epoch": 7,

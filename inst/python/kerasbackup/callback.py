@@ -177,6 +177,7 @@ class _EpochHelper(keras.callbacks.Callback):
         # Not the list itself: it has us, and its end is the end of fit().
         self._callback_list = weakref.ref(fit.callback_list)
         self._epoch_iterator = fit.epoch_iterator
+        self._data = fit.data
         self._validation_freq = fit.validation_freq
         self._epoch = 0
         self._preemption = None
@@ -254,6 +255,8 @@ class _EpochHelper(keras.callbacks.Callback):
     _before_batch = None
 
     def _begin(self) -> None:
+        # Not kept: it may be large, and whoever keeps the list keeps us.
+        data, self._data = self._data, None
         generators = Generators(self._store)
         before_batch, in_replay = self._before_batch, None
         if self._owner.save_before_preemption:
@@ -266,6 +269,7 @@ class _EpochHelper(keras.callbacks.Callback):
             Progress(self._store.progress, in_replay),
             before_batch,
             lambda: self._validation.on_data_end(self._epoch),
+            data,
         )
         progress = Progress(self._store.progress)
         callbacks = callback_states.CallbackStates(

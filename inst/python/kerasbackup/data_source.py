@@ -16,6 +16,7 @@ class DataSource:
 
     Args:
         epoch_iterator: Keras' `EpochIterator`.
+        data: What `fit()` was given; it is not kept.
 
     Attributes:
         is_pipeline: Whether it is a tf.data pipeline.
@@ -23,7 +24,13 @@ class DataSource:
             may have drawn more than was trained on.
     """
 
-    def __init__(self, epoch_iterator):
+    def __init__(self, epoch_iterator, data=None):
+        # What reticulate makes of a function in R draws a batch before it is
+        # asked for. keras3 has a generator around it.
+        self._drawn_ahead = None
+        for source in (data, getattr(data, "gi_yieldfrom", None)):
+            if hasattr(source, "prefetch") and hasattr(source, "values_queue"):
+                self._drawn_ahead = source.values_queue
         self._iterator = epoch_iterator
         self._adapter = epoch_iterator.data_adapter
         kind = type(self._adapter).__name__
@@ -102,6 +109,19 @@ class DataSource:
         ):
             if get in state and hasattr(source, put):
                 getattr(source, put)(state[get])
+
+    def capture_ahead(self) -> list[Any]:
+        """The batches that a generator has drawn and not handed over yet."""
+        if self._drawn_ahead is None:
+            return []
+        return list(self._drawn_ahead.queue)
+
+    def restore_ahead(self, batches: list[Any]) -> None:
+        """Puts back what `capture_ahead()` gave, in place of what is there."""
+        if self._drawn_ahead is not None and batches:
+            with self._drawn_ahead.mutex:
+                self._drawn_ahead.queue.clear()
+                self._drawn_ahead.queue.extend(batches)
 
     def capture_generators(self) -> list[str]:
         """The states of the generators of torch's that a DataLoader draws

@@ -37,6 +37,7 @@ class DataPosition:
             data are drawn and before any callback hears of it; or `None`.
         at_end: Callable: the last batch of an epoch has been trained; or
             `None`. Not called where Keras learns of the end from the data.
+        data: What `fit()` was given as `x`.
 
     Attributes:
         passed: Integer, batches that the first epoch passes over.
@@ -49,9 +50,10 @@ class DataPosition:
         progress: replay.Progress,
         before_batch: Callable[[int], None] | None = None,
         at_end: Callable[[], None] | None = None,
+        data: Any = None,
     ):
         self._iterator = epoch_iterator
-        self._source = DataSource(epoch_iterator)
+        self._source = DataSource(epoch_iterator, data)
         self._generators = generators
         self._progress = progress
         self._before_batch = before_batch
@@ -131,6 +133,9 @@ class DataPosition:
             }
         position["rng"] = self._rng_before_draw or self._capture_rng()
         position["source"] = encoder.encode(position["source"], "data")
+        position["ahead"] = encoder.encode(
+            self._source.capture_ahead(), "data/ahead"
+        )
         position["num_batches"] = self._iterator._num_batches
         position["at_creation"] = self._at_creation
         position["at_first_draw"] = self._at_first_draw
@@ -186,6 +191,9 @@ class DataPosition:
             self._made = position["made"]
         self._epochs = position["epochs"]
         self._source.restore(values.decode(position["source"], arrays))
+        ahead = values.decode(position["ahead"], arrays)
+        if not batch:
+            self._source.restore_ahead(ahead)
         lives_on = self._is_persistent() and position["has_iterator"]
         self._restore_rng(
             position["epoch_rng"] if batch else position["rng"],
@@ -196,6 +204,7 @@ class DataPosition:
                 "epoch_rng": position["epoch_rng"],
                 "batch": batch,
                 "rng": position["rng"],
+                "ahead": ahead,
             }
         return notes
 
@@ -247,6 +256,7 @@ class DataPosition:
                         self._progress.end()
                         self._note_drawn(self._before_replay)
                         self._restore_rng(self._resume_at["rng"], self._only())
+                        self._source.restore_ahead(self._resume_at["ahead"])
                         self._resume_at = None
                 told = (
                     self._resume_at is None and draws and self._tell(upcoming)

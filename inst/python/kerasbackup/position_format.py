@@ -75,5 +75,7 @@ def check_position(
         source.get("ready", []), list
     ):
         raise TypeError("the data's state is none")
+    if not isinstance(values.check(whole["ahead"], tensors), list):
+        raise TypeError("what was drawn ahead is no list")
     whole["source_kind"].items()
     whole["source_kind"]["steps_per_epoch"]

@@ -44,6 +44,7 @@ def position():
         "num_batches": None,
         "has_iterator": False,
         "source": {"$dict": []},
+        "ahead": [],
         "source_kind": {"steps_per_epoch": None},
     }
 
