@@ -22,6 +22,14 @@ class Drawing(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = 0.01 * (0.5 + self.rates[-1])
 
 
+class DrawingBatches(keras.callbacks.Callback):
+    """Draws in every batch, from the generators that data draw from too."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        random.random()
+        np.random.rand()
+
+
 class Protocol(keras.callbacks.Callback):
     """Tells its state by methods."""
 
@@ -195,6 +203,7 @@ CALLBACKS = {
     # Written in R: it comes from cases.R.
     "r-callback": lambda out: [],
     "drawing": lambda out: [Drawing()],
+    "drawing-batches": lambda out: [DrawingBatches()],
     "protocol": lambda out: [Protocol()],
     "several": lambda out: [early(), plateau(), Drawing()],
 }
