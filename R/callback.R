@@ -48,7 +48,9 @@
 #'
 #' The interface follows Keras' `BackupAndRestore` and
 #' `keras3::callback_backup_and_restore()`; arguments after `delete_checkpoint`
-#' are by name only. (keras3 has `double_checkpoint` in third place: name it.)
+#' are by name only. (keras3 has `double_checkpoint` in third place: name it.) Of
+#' the two, R takes that of the package attached last: attach kerasbackup after
+#' keras3, or write `kerasbackup::callback_backup_and_restore()`.
 #'
 #' @param backup_dir String, the directory for the checkpoints. Created where it
 #'   is missing, and removed after training where this package created it and
@@ -75,8 +77,8 @@
 #' @param history What `fit()` returns: `"resumed"` (the default), the epochs
 #'   that this call ran, as Keras' own callback does; `"full"`, those of the
 #'   whole run. keras3's `plot()`, `print()` and `as.data.frame()` of a history
-#'   fail where no epoch was left to run: a script that uses them and may be run
-#'   again should ask for `"full"`.
+#'   number the epochs from 1 whichever they were, and fail where none was left to
+#'   run: a script that uses them and may be run again should ask for `"full"`.
 #' @param async Flag, whether a thread in the background writes the checkpoints.
 #'   With `TRUE` (the default) training waits for one copy of its state in memory,
 #'   and for the previous checkpoint where that is still being written, and never
@@ -97,7 +99,10 @@
 #'   and what `save_freq = "auto"` has chosen.
 #'   With `async = TRUE` the one is said when the next is due, or `fit()` ends.
 #' @return A `keras.callbacks.Callback`, for the `callbacks` argument of `fit()`.
-#'   It can be used for several trainings, one after the other.
+#'   It can be used for several trainings, one after the other. But where a script
+#'   trains several times, in a loop or in stages, give each `fit()` a `backup_dir`
+#'   of its own: run again, the script comes to its first `fit()` first, which is
+#'   refused the checkpoint of another.
 #' @section Preemption:
 #' Batch systems send a signal some time before they end a job. With
 #' `save_before_preemption` that signal is noted; before the next batch one
