@@ -23,6 +23,7 @@ bridge_callback <- function(config) {
     delete_checkpoint = config$delete_checkpoint,
     resume = config$resume,
     history = config$history,
+    is_script = !interactive(),
     versions = list(
       kerasbackup = as.character(utils::packageVersion("kerasbackup")),
       R = as.character(getRversion())

@@ -79,7 +79,10 @@ test_that("data of another length are told of, in batches or in rows", {
   counter <- count_batches()
   expect_setequal(
     notes_of_resume(dir, data = train_data(95), callbacks = list(counter)),
-    c("rows in the last batch was 0, is 31", "the unfinished epoch begins anew")
+    c(
+      "rows in the last batch was 0, is 31", "the data have other values",
+      "the unfinished epoch begins anew"
+    )
   )
   expect_equal(counter$batches, 4 * 3)
 
@@ -87,9 +90,22 @@ test_that("data of another length are told of, in batches or in rows", {
   counter <- count_batches()
   expect_setequal(
     notes_of_resume(dir, data = train_data(160), callbacks = list(counter)),
-    c("batches was 3, is 5", "the unfinished epoch begins anew")
+    c(
+      "batches was 3, is 5", "the data have other values",
+      "the unfinished epoch begins anew"
+    )
   )
   expect_equal(counter$batches, 4 * 5)
+})
+
+test_that("data of the same size and of other values are told of", {
+  skip_without_keras()
+  dir <- interrupted()
+  data <- train_data()
+  data$y[[1]] <- data$y[[1]] + 1
+  expect_identical(
+    notes_of_resume(dir, data = data), "the data have other values"
+  )
 })
 
 test_that("data in another order are told of", {

@@ -301,13 +301,14 @@ test_that("a CallbackList can be used again", {
 test_that("options are as they were after fit(), however it ends", {
   skip_without_keras()
   withr::local_options(warning.length = 1234L)
-  dirs <- c(withr::local_tempdir(), withr::local_tempdir())
-  fit_model(build_model(), callbacks = list(
-    callback_backup_and_restore(dirs[[1]]),
-    callback_backup_and_restore(dirs[[2]])
-  ))
+  dir <- withr::local_tempdir()
+  ours <- function() callback_backup_and_restore(dir)
+  fit_model(build_model(), callbacks = list(ours()))
   expect_equal(getOption("warning.length"), 1234L)
-  fit_until(build_model(), 1L, callback_backup_and_restore(dirs[[1]]))
+  # The second finds the directory locked by the first.
+  expect_error(fit_model(build_model(), callbacks = list(ours(), ours())))
+  expect_equal(getOption("warning.length"), 1234L)
+  fit_until(build_model(), 1L, ours())
   expect_equal(getOption("warning.length"), 1234L)
 })
 

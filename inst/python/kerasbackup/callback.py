@@ -27,6 +27,7 @@ from kerasbackup.state import TrainingState
 from kerasbackup.store import Store
 from kerasbackup.validation import ValidationPosition
 from kerasbackup.variables import count_bytes
+from kerasbackup.variables import digest
 from kerasbackup.variables import wait_for_steps
 
 
@@ -49,6 +50,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         save_before_preemption: List of strings, the signals to stop for.
         max_overhead: Float, the part of the training time that checkpoints may
             cost, for `save_freq="auto"`.
+        is_script: Boolean, whether nobody types what the process does.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         versions: dict[str, str] | None = None,
         save_before_preemption: list[str] | None = None,
         max_overhead: float = 0.01,
+        is_script: bool = True,
     ):
         super().__init__()
         self.backup_dir = backup_dir
@@ -72,6 +75,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.save_before_preemption = list(save_before_preemption or [])
         self.versions = versions or {}
         self.max_overhead = max_overhead
+        self.is_script = is_script
         self._store = Store(functions)
         self._state = None
         # The `CallbackList` of the last `fit()`, a weak reference.
@@ -147,7 +151,12 @@ class BackupAndRestore(keras.callbacks.Callback):
                 self._model,
                 fit.epoch_iterator,
                 self.versions,
-                trainings.number(self.backup_dir),
+                trainings.describe(
+                    self.backup_dir,
+                    digest(self._model),
+                    (fit.data, fit.targets),
+                    self.is_script,
+                ),
             )
             state.load(self._store)
             if state.restored is not None:

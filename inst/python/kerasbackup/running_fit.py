@@ -20,17 +20,23 @@ class RunningFit:
     Attributes:
         callback_list: The `keras.callbacks.CallbackList` that runs the hook.
         epoch_iterator: Keras' `EpochIterator` over the training data.
-        data: `x` as `fit()` was given it.
+        data, targets: `x` and `y` of `fit()`.
         validation_freq: That argument of `fit()`, `None` where it has no
             validation data.
     """
 
     def __init__(
-        self, callback_list, epoch_iterator, data=None, validation_freq=None
+        self,
+        callback_list,
+        epoch_iterator,
+        data=None,
+        targets=None,
+        validation_freq=None,
     ):
         self.callback_list = callback_list
         self.epoch_iterator = epoch_iterator
         self.data = data
+        self.targets = targets
         self.validation_freq = validation_freq
 
     @classmethod
@@ -50,6 +56,7 @@ class RunningFit:
                     callback_list,
                     found["epoch_iterator"],
                     found.get("x"),
+                    found.get("y"),
                     found.get("validation_freq")
                     if found.get("validation_data") is not None
                     else None,

@@ -27,10 +27,8 @@ from kerasbackup.script import Script
 from kerasbackup.script import check_description
 from kerasbackup.script import check_texts
 from kerasbackup.script import is_other_backend
-from kerasbackup.trainings import check_same
 from kerasbackup.variables import DTYPES
 from kerasbackup.variables import Variables
-from kerasbackup.variables import digest
 from kerasbackup.variables import numpy_array
 
 
@@ -45,7 +43,7 @@ class TrainingState:
         epoch_iterator: The `EpochIterator` of that `fit()`; it is asked for the
             shapes of a batch where the model is not built yet.
         versions: Dict from name to version, beside Keras' and the backend's.
-        number: Integer, see `trainings.number()`.
+        training: Which training this is, see `trainings.describe()`.
 
     Attributes:
         history: The `History` of the run.
@@ -54,10 +52,15 @@ class TrainingState:
     """
 
     def __init__(
-        self, model, epoch_iterator, versions: dict[str, str], number: int = 0
+        self,
+        model,
+        epoch_iterator,
+        versions: dict[str, str],
+        training: dict[str, Any],
     ):
         self._model = model
-        self._training = {"number": number, "start": digest(model)}
+        self._training = training
+        self._training_notes = []
         self._epoch_iterator = epoch_iterator
         self._script = Script(model, versions)
         self._variables = None
@@ -74,7 +77,9 @@ class TrainingState:
         checkpoint = store.load()
         if checkpoint is not None:
             restored = Restored(checkpoint)
-            check_same(restored.training, self._training, checkpoint.path)
+            self._training_notes = trainings.compare(
+                restored.training, self._training, checkpoint.path
+            )
             other = self._script.other_optimizer(restored.script)
             self._build()
             restored.pair(self._variables, other)
@@ -117,7 +122,8 @@ class TrainingState:
         except errors.DAMAGE as e:
             raise errors.corrupt(restored.checkpoint.path, e) from e
         self.history = restored.history
-        notes = self._script.changes(restored.script, restored.versions)
+        notes = list(self._training_notes)
+        notes += self._script.changes(restored.script, restored.versions)
         notes += self.put()
         self._validation.restore(restored.validation)
         if restored.batch and not exact:
@@ -226,7 +232,7 @@ class Restored:
         callbacks, position, validation: What `CallbackStates`, `DataPosition`
             and `ValidationPosition` captured.
         script, versions: What `Script` described; empty where it was not.
-        training: Which training it is of, see `trainings.check_same()`.
+        training: Which training it is of, see `trainings.describe()`.
     """
 
     def __init__(self, checkpoint):

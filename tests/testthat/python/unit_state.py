@@ -27,8 +27,13 @@ class FakeCheckpoint:
             "history": state.History([0], {"loss": [0.5]}).to_json(),
             "callbacks": "{}",
             "position": json.dumps(position()),
-            "training": json.dumps({"number": 0, "start": None}),
+            "training": json.dumps(training()),
         } | changes
+
+
+def training(**changes):
+    whole = {"number": 0, "start": None, "data": None, "script": True}
+    return whole | changes
 
 
 def position():
@@ -117,8 +122,10 @@ class Checkpoints(unittest.TestCase):
             ("versions", "[1]"),
             ("script", "3"),
             ("training", "{}"),
-            ("training", '{"number": -1, "start": null}'),
-            ("training", '{"number": 0, "start": 3}'),
+            ("training", json.dumps(training(number=-1))),
+            ("training", json.dumps(training(start=3))),
+            ("training", json.dumps(training(data=[]))),
+            ("training", json.dumps(training(script=1))),
         ):
             with (
                 self.subTest(field=field, text=text),
