@@ -45,6 +45,9 @@ leg_testthat() { # GROUP LIMIT PATTERN [VARIABLE=VALUE...]
     [ "$status" -ne 124 ] || status="124, its time limit of $limit s,"
     fail "$group" "the R process ended with status $status in $(
       tail -n 1 "$out.at" 2>/dev/null || echo 'its set-up')" "$log"
+  elif [ "$status" -ne 0 ]; then
+    fail "$group" "the R process ended with status $status after the last test" \
+      "$log"
   elif [ "$(count passed "$group")" -eq 0 ] && [ -z "${FILTER:-}" ] &&
     [ "$(count failed "$group")" -eq 0 ]; then
     fail "$group" "no test ran" "$log"
