@@ -15,17 +15,18 @@ cd "$(dirname "$0")" || exit 2
 build=$1
 pattern=${2:-.}
 report=${REPORT:-/dev/null}
-limit=${LIMIT:-300}
-tests='names vfs crc32c store format writer reader powercut faults'
+tests='names vfs crc32c store format writer reader'
+slow='powercut faults bits'
 # And what there is besides, but for what needs another system, or much memory.
 for file in test_*.c; do
   test=${file#test_}
   test=${test%.c}
-  case " $tests large windows " in
+  case " $tests $slow large windows " in
     *" $test "*) ;;
     *) tests="$tests $test" ;;
   esac
 done
+tests="$tests $slow"
 flags='-std=c11 -pthread -O1 -w'
 survived=0
 killed=0
@@ -60,7 +61,8 @@ tests_for() {
   case $1 in
     names.c) echo "names $tests" ;;
     crc32c.c) echo "crc32c $tests" ;;
-    writer.c | thread_*.c) echo "writer reader store faults" ;;
+    writer.c | thread_*.c) echo "writer reader store signals faults" ;;
+    signals_posix.c) echo "signals $tests" ;;
     reader.c) echo "reader $tests" ;;
     format.c | stream.c) echo "format $tests" ;;
     *) echo "$tests" ;;
@@ -71,6 +73,9 @@ tests_for() {
 run_tests() { # FILE
   outcome=survived
   red=''
+  limit=${LIMIT:-300}
+  # For ever need not be that long.
+  [ -z "$hangs" ] || limit=${LIMIT:-100}
   done_tests=' '
   for test in $(tests_for "$1"); do
     case $done_tests in *" $test "*) continue ;; esac
@@ -87,8 +92,8 @@ run_tests() { # FILE
       return
     }
     rm -rf "$build/tmp" && mkdir "$build/tmp" || exit 2
-    TAP_STOP=1 TMPDIR="$build/tmp" timeout -k 5 "$limit" "$build/test_$test" \
-      > "$build/log" 2>&1
+    TAP_STOP=1 TMPDIR="$build/tmp" timeout -k 5 "$limit" \
+      "$build/test_$test" > "$build/log" 2>&1
     code=$?
     red=$(grep -m 1 '^not ok' "$build/log" | sed 's/^not ok [0-9]* - //')
     red="test_$test: ${red:-the program ended with status $code}"
@@ -119,8 +124,8 @@ run_tsan() {
     outcome=build
     return
   }
-  TSAN_OPTIONS=halt_on_error=1 TAP_STOP=1 TMPDIR="$build/tmp" timeout -k 5 "$limit" "$build/tsan_writer" \
-    > "$build/log" 2>&1
+  TSAN_OPTIONS=halt_on_error=1 TAP_STOP=1 TMPDIR="$build/tmp" \
+    timeout -k 5 "$limit" "$build/tsan_writer" > "$build/log" 2>&1
   code=$?
   if [ $code -eq 124 ] || [ $code -eq 137 ]; then
     outcome=hung

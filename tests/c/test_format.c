@@ -244,6 +244,8 @@ static void lying_footers(void) {
       ck_le32_put(bad + lies[i].at, (uint32_t)lies[i].value);
     }
     ck_le32_put(bad + 60, ck_crc32c_update(0, bad, 60));
+    /* What an earlier, sound footer has left there makes no other sound. */
+    read = footer;
     ok(ck_footer_decode(&read, bad, footer.layout.file_len, "f", &err) ==
            CK_ERR_CORRUPT,
        "a footer with %s is refused", lies[i].what);
@@ -284,6 +286,21 @@ static void foreign_header(void) {
   tensors_free(&t);
 }
 
+/* Whether a header that was built is ours with more spaces at its end. */
+static bool is_ours_resized(const ck_buffer *built, size_t size) {
+  ck_layout layout = {0};
+  ck_error err;
+  uint8_t *header = malloc(size);
+  bool ours;
+  (void)ck_layout_init(&layout, size - CK_LENGTH_SIZE, 0, &err);
+  memset(header, ' ', size);
+  memcpy(header, built->data, (size_t)built->size);
+  ck_le64_put(header, size - CK_LENGTH_SIZE);
+  ours = ck_header_check(header, &layout);
+  free(header);
+  return ours;
+}
+
 /* Headers that begin as ours do, in memory of their exact size. */
 static void odd_headers(void) {
   ck_layout layout = {0};
@@ -299,7 +316,14 @@ static void odd_headers(void) {
   ok(ck_header_check(header, &layout), "a header as it is built is ours");
   header[CK_LENGTH_SIZE + CK_HEADER_MAGIC_SIZE] = '\0';
   ok(!ck_header_check(header, &layout), "one with a zero byte in it is not");
+  memcpy(header, built.data, n);
+  ck_le64_put(header, n - CK_LENGTH_SIZE - CK_HEADER_ALIGN);
+  ok(!ck_header_check(header, &layout),
+     "one that says another length than the footer is not");
   free(header);
+  ok(!is_ours_resized(&built, n + 1), "one that ends off a boundary is not");
+  ok(!is_ours_resized(&built, n + 2 * CK_HEADER_ALIGN),
+     "one with more spaces at its end than a boundary takes is not");
   ck_buffer_release(&built);
   (void)ck_layout_init(&layout, 120, 0, &err);
   header = malloc(128);
@@ -321,6 +345,8 @@ static bool builds(const char *metadata, const char *text, uint64_t data_len) {
 }
 
 static void bad_texts(void) {
+  ck_buffer out = {0};
+  ck_error err;
   ok(builds(METADATA, "", 0), "a header without tensors is built");
   ok(builds("{\"kerasbackup\":\"1\"}", "\"a\":{}", 0),
      "the smallest metadata are accepted");
@@ -331,6 +357,9 @@ static void bad_texts(void) {
          !builds("{\"kerasbackup\":\"1\"", "", 0) &&
          !builds("{\"kerasbackup\":\"1\",\"a\":\"b\"", "", 0),
      "metadata without the magic or cut off are refused");
+  ok(ck_header_build(&out, "}{\"kerasbackup\":\"1\"}" + 1, 0, "", 0, 0,
+                     &err) == CK_ERR_ARG,
+     "metadata of no length are refused, whatever stands around them");
   ok(!builds(METADATA, "x", 0) && !builds(METADATA, "\"a\":{},", 0) &&
          !builds(METADATA, ",\"a\":{}", 0),
      "tensors that are no members are refused");
