@@ -28,6 +28,7 @@ int main(void) {
       "backup-000000000001.0-0123456789abcdef.tmp",
       "backup-000000000001.012-0123456789abcdef.tmp",
       "backup-000000000001.12345678901-0123456789abcdef.tmp",
+      "backup-000000000001-12-0123456789abcdef.tmp",
       "backup-000000000001.12-0123456789abcde.tmp",
       "backup-000000000001.12-0123456789abcdef0.tmp",
       "backup-000000000001.12-0123456789ABCDEF.tmp",

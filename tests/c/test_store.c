@@ -844,6 +844,39 @@ static void listing_starts_again(void) {
   tensors_free(&t);
 }
 
+/* The order in which all is deleted, and which failure is told. */
+static void deletion(void) {
+  const char *dir = fixture_dir();
+  const char *stale = "backup-000000000003.999999999-0123456789abcdef.tmp";
+  tensors t = tensors_one(500, 1);
+  ck_fault fault;
+  ck_error err;
+  char gone[400] = "";
+  const char *text;
+  fixture_save(dir, 1, &t);
+  file_put(at(dir, stale), "", 0);
+  ck_fault_init(&fault, ck_vfs_system());
+  arm(&fault, CK_OP_UNLINK, EACCES);
+  fault.persistent = true;
+  ok(ck_directory_delete(&fault.vfs, dir, removed, gone, &err) ==
+             CK_ERR_IO &&
+         strcmp(err.path, at_generation(dir, 1)) == 0 &&
+         file_exists(at(dir, stale)) && gone[0] == '\0',
+     "I10: of several failures of a deletion the first is told");
+  ck_fault_clear(&fault);
+  ck_fault_init(&fault, ck_vfs_system());
+  fault.trace = true;
+  ok(ck_directory_delete(&fault.vfs, dir, removed, gone, &err) == CK_OK,
+     "then all goes");
+  text = trace_text(&fault, 0);
+  note("%s", text);
+  ok(strcmp(text, "list|lookup 1|open 1|info 1|read 1|close 1|unlink 1|"
+                  "lookup T|open T|info T|close T|unlink T|sync_dir") == 0,
+     "I10: the directory is synced behind what went");
+  ck_fault_clear(&fault);
+  tensors_free(&t);
+}
+
 static void arguments(void) {
   const char *dir = fixture_dir();
   tensors t = tensors_one(500, 1);
@@ -853,6 +886,8 @@ static void arguments(void) {
   char long_dir[CK_PATH_CAP - 8];
   char joined[CK_PATH_CAP + 8];
   uint64_t none = 0;
+  static const char empty[] =
+      "\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}";
   uint64_t huge[2] = {UINT64_MAX, 2};
   ok(ck_store_open(&store, ck_vfs_system(), dir, 0, &err) == CK_ERR_ARG &&
          ck_store_open(&store, ck_vfs_system(), dir, 3, &err) == CK_ERR_ARG &&
@@ -862,6 +897,13 @@ static void arguments(void) {
              CK_ERR_IO &&
          err.sys == ENOENT,
      "a directory that is not there is an error");
+  memset(joined, 'x', sizeof joined - 1);
+  joined[sizeof joined - 1] = '\0';
+  ok(ck_store_open(&store, ck_vfs_system(), "", 1, &err) == CK_ERR_ARG &&
+         ck_store_open(&store, ck_vfs_system(), joined, 1, &err) ==
+             CK_ERR_ARG &&
+         store == NULL,
+     "a directory without a path, or with one too long, is refused");
   memset(long_dir, 'x', sizeof long_dir - 1);
   long_dir[sizeof long_dir - 1] = '\0';
   ok(ck_path_join(joined, long_dir, "12345678", &err) == CK_ERR_ARG &&
@@ -886,6 +928,11 @@ static void arguments(void) {
                      &commit, &err) == CK_OK,
      "and the plan before them still stands");
   ok(strcmp(generations(dir), "1") == 0, "nothing else was written");
+  (void)ck_store_plan(store, empty, sizeof empty - 1, &none, 1, &err);
+  ok(ck_store_commit(store, &none, 1, METADATA, strlen(METADATA), &commit,
+                     &err) == CK_OK &&
+         commit.generation == 2,
+     "a tensor without elements needs no address");
   ck_commit_clear(&commit);
   ck_store_close(store);
   tensors_free(&t);
@@ -915,6 +962,7 @@ int main(void) {
   listing_starts_again();
   space_without_reserve();
   space_runs_out();
+  deletion();
   arguments();
   ok(count_descriptors() == descriptors, "no descriptor was lost");
   fixture_end();
