@@ -1,5 +1,6 @@
 /* Signals, sent for real: that one is noted, that what was there before is
  * called on or not, and that it is put back. */
+#ifndef _WIN32
 #define _GNU_SOURCE
 #include "signals.h"
 
@@ -216,3 +217,27 @@ int main(void) {
   forks();
   return done();
 }
+
+#else
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "signals.h"
+#include "tap.h"
+
+/* Windows has none of them, and says so. */
+int main(void) {
+  ok(ck_signals_bit("SIGTERM") == 0 && ck_signals_bit("SIGUSR1") == 0,
+     "no signal has a bit");
+  ok(ck_signals_watch(0, NULL) == 0 && ck_signals_watch(1, NULL) == EINVAL,
+     "none can be watched");
+  ck_signals_release(1);
+  ck_signals_release_all();
+  ok(ck_signals_arrived() == 0 &&
+         *(const volatile unsigned *)ck_signals_address() == 0,
+     "none has come");
+  return done();
+}
+
+#endif
