@@ -8,6 +8,7 @@
 #define ck_process_alive included_process_alive
 #define ck_process_kill_self included_process_kill_self
 #define ck_process_nonce included_process_nonce
+#define ck_clock included_clock
 #define ck_memory_advise included_memory_advise
 #define ck_memory_available included_memory_available
 #include "vfs_windows.c"
