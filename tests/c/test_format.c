@@ -390,6 +390,23 @@ static void limits(void) {
      "the trailer's size");
 }
 
+static void buffers(void) {
+  ck_buffer buffer = {0};
+  ck_error err;
+  uint64_t space;
+  ok(ck_buffer_reserve(&buffer, UINT64_MAX, &err) == CK_ERR_NOMEM &&
+         buffer.data == NULL,
+     "a buffer larger than all memory is refused");
+  ok(ck_buffer_reserve(&buffer, 10000, &err) == CK_OK &&
+         (uintptr_t)buffer.data % CK_BUFFER_ALIGN == 0,
+     "one that is not is made, where it is aligned");
+  space = buffer.space;
+  ok(ck_buffer_reserve(&buffer, 50, &err) == CK_OK && buffer.size == 50 &&
+         buffer.space == space,
+     "and serves for less without being made anew");
+  ck_buffer_release(&buffer);
+}
+
 static void large_header(void) {
   size_t n = CK_HEADER_MAX;
   char *text = malloc(n + 1);
@@ -420,6 +437,7 @@ int main(void) {
   odd_headers();
   bad_texts();
   limits();
+  buffers();
   large_header();
   fixture_end();
   return done();

@@ -867,8 +867,7 @@ static void deletion(void) {
   ck_fault_init(&fault, ck_vfs_system());
   arm(&fault, CK_OP_UNLINK, EACCES);
   fault.persistent = true;
-  ok(ck_directory_delete(&fault.vfs, dir, removed, gone, &err) ==
-             CK_ERR_IO &&
+  ok(ck_directory_delete(&fault.vfs, dir, removed, gone, &err) == CK_ERR_IO &&
          strcmp(err.path, at_generation(dir, 1)) == 0 &&
          file_exists(at(dir, stale)) && gone[0] == '\0',
      "I10: of several failures of a deletion the first is told");
