@@ -146,6 +146,25 @@ static void limits(void) {
 
 /* What cannot be done must not be taken for done: else nobody would notice that
  * it never is. */
+static void append(void *context, const char *name) {
+  strcat(context, name);
+  strcat(context, "|");
+}
+
+/* A directory's own two entries are none that are in it. */
+static void listing(void) {
+  ck_vfs *vfs = included_vfs_system();
+  char listed[200] = "";
+  char inner[1200];
+  snprintf(inner, sizeof inner, "%s", at(fixture_dir(), "listed"));
+  ok(mkdir(inner, 0755) == 0 && vfs->list(vfs, inner, append, listed) == 0 &&
+         listed[0] == '\0',
+     "there is nothing in an empty directory");
+  file_put(at(inner, "..."), "x", 1);
+  ok(vfs->list(vfs, inner, append, listed) == 0 && strcmp(listed, "...|") == 0,
+     "and what is put there is in it");
+}
+
 static void refusals(void) {
   const char *dir = fixture_dir();
   ck_vfs *vfs = included_vfs_system();
@@ -263,6 +282,7 @@ int main(void) {
   memory();
   limits();
   refusals();
+  listing();
   reserving();
   unmaking();
   fixture_end();
