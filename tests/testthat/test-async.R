@@ -223,6 +223,21 @@ test_that("an interrupted training's last save is committed, or told of (I10)", 
   lock_release(lock_acquire(dir))
 })
 
+test_that("a training that has ended leaves no thread behind (I10)", {
+  # What earlier tests have left to the garbage collector is none of it.
+  gc()
+  before <- count_our_threads()
+  skip_if(is.na(before), "the system does not tell of threads")
+  functions <- training(withr::local_tempdir())
+  save_call(functions)()
+  expect_equal(count_our_threads(), before + 1)
+  functions$close()
+  # One that has been waited for may be listed a moment longer.
+  deadline <- Sys.time() + 10
+  while (count_our_threads() > before && Sys.time() < deadline) Sys.sleep(0.01)
+  expect_equal(count_our_threads(), before)
+})
+
 test_that("a training that takes over finds no thread at work (I8)", {
   dir <- withr::local_tempdir()
   running <- TRUE

@@ -99,6 +99,7 @@ test_that("what a header may not say is corrupt, and says why", {
   expect_corrupt("[8,20]", "[-8,4]", "is no tensor")
   expect_corrupt("[8,20]", "[8,20,21]", "is no tensor")
   expect_corrupt("[8,20]", "[8.5,20.5]", "is no tensor")
+  expect_corrupt("[8,20]", "[8,9007199254740994]", "is no tensor")
   expect_corrupt("\"shape\":[2]", "\"shape\":[1e300]", "is no tensor")
   expect_corrupt("\"shape\":[2]", "\"shape\":[1e999]", "is no tensor")
   expect_corrupt("\"shape\":[2]", "\"shape\":2", "is no tensor")
