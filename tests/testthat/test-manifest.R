@@ -103,6 +103,7 @@ test_that("what a header may not say is corrupt, and says why", {
   expect_corrupt("\"shape\":[2]", "\"shape\":[1e300]", "is no tensor")
   expect_corrupt("\"shape\":[2]", "\"shape\":[1e999]", "is no tensor")
   expect_corrupt("\"shape\":[2]", "\"shape\":2", "is no tensor")
+  expect_corrupt("\"shape\":[2]", "\"shape\":{\"a\":2}", "is no tensor")
   expect_corrupt("\"F32\"", "\"F33\"", "is no tensor")
   expect_corrupt("kerasbackup\":\"1\"", "kerasbackup\":\"2\"", "version 2")
   expect_corrupt("\"kerasbackup\":\"1\"", "\"other\":\"1\"", "version unknown")
