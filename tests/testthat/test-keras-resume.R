@@ -464,3 +464,79 @@ test_that("validation that draws otherwise than it did is told", {
     "first batches are others", class = "kerasbackup_message_notes"
   )
 })
+
+test_that("datasets with an order of their own are bitwise equal", {
+  skip_without_keras()
+  sources <- python_file("sources")
+  data <- unname(lapply(train_data(), reticulate::np_array, dtype = "float32"))
+  fit <- function(model, kind, callbacks = list()) {
+    make <- function() do.call(sources[[sub("Twice", "", kind)]], c(data, 16L))
+    source <- make()
+    validation <- if (grepl("Twice", kind)) source else make()
+    model$fit(
+      source, validation_data = validation, epochs = 6L, verbose = 0L,
+      callbacks = callbacks
+    )$history
+  }
+  for (kind in c("OwnOrder", "OffersState", "OwnOrderTwice")) {
+    whole <- build_model()
+    reference <- fit(whole, kind)
+    # At the end of an epoch, in the middle of one, and before any validation.
+    for (at in list(list("epoch", 3L), list(4L, 3L), list(4L, 1L))) {
+      dir <- withr::local_tempdir()
+      saved <- function() {
+        callback_backup_and_restore(
+          dir, save_freq = at[[1]], history = "full"
+        )
+      }
+      expect_error(
+        fit(build_model(), kind, list(saved(), interrupt_at(at[[2]]))),
+        "interrupted"
+      )
+      # And once more: what was put back is saved again. What had not changed
+      # is as the script makes it, which begins as it did.
+      again <- if (at[[2]] == 1L) build_model else rebuild_model
+      expect_error(
+        fit(again(), kind, list(saved(), interrupt_at(4L))),
+        "interrupted"
+      )
+      resumed <- rebuild_model()
+      expect_no_message(history <- fit(resumed, kind, list(saved())))
+      expect_identical(history, reference)
+      expect_identical(variables_of(resumed), variables_of(whole))
+    }
+  }
+})
+
+test_that("a dataset that the script makes otherwise is told", {
+  skip_without_keras()
+  data <- unname(lapply(train_data(), reticulate::np_array, dtype = "float32"))
+  fit <- function(model, ...) {
+    source <- do.call(python_file("sources")$OwnOrder, c(data, 16L))
+    model$fit(source, epochs = 4L, verbose = 0L, callbacks = list(...))
+  }
+  dir <- withr::local_tempdir()
+  ours <- function() callback_backup_and_restore(dir, save_freq = 4L)
+  expect_error(fit(build_model(), ours(), interrupt_at(1L)), "interrupted")
+  # Other random numbers: Keras has had it shuffle before training begins.
+  expect_message(
+    fit(rebuild_model(), ours()), "the data's order is not as it was",
+    class = "kerasbackup_message_notes"
+  )
+})
+
+test_that("what of a dataset changed and cannot be saved is named, once", {
+  skip_without_keras()
+  odd <- function() {
+    data <- lapply(train_data(), reticulate::np_array, dtype = "float32")
+    do.call(python_file("sources")$Odd, unname(c(data, 16L)))
+  }
+  messages <- capture_messages(
+    build_model()$fit(
+      odd(), validation_data = odd(), epochs = 4L, verbose = 0L,
+      callbacks = list(callback_backup_and_restore(withr::local_tempdir()))
+    )
+  )
+  expect_length(grep("Odd.secret", messages), 1)
+  expect_no_match(messages, "kept")
+})

@@ -8,7 +8,12 @@ from typing import Any
 
 import keras
 
+from kerasbackup import dataset_attributes
 from kerasbackup import rng
+from kerasbackup.script import check_texts
+
+# What a source may offer to tell its state, and to be given it.
+PROTOCOLS = (("get_state", "set_state"), ("state_dict", "load_state_dict"))
 
 
 class DataSource:
@@ -20,6 +25,8 @@ class DataSource:
 
     Attributes:
         is_pipeline: Whether it is a tf.data pipeline.
+        written_by_user: The `PyDataset` or `DataLoader`; `None` where it is
+            neither.
         runs_ahead: Whether TensorFlow calls it in a thread of its own, which
             may have drawn more than was trained on.
     """
@@ -38,6 +45,16 @@ class DataSource:
         self.runs_ahead = keras.backend.backend() == "tensorflow" and (
             kind not in ("ArrayDataAdapter", "TFDatasetAdapter")
         )
+        self.written_by_user = self._find_written_by_user()
+        self._attributes = None
+        if kind == "PyDatasetAdapter" and not any(
+            hasattr(self.written_by_user, get)
+            and hasattr(self.written_by_user, put)
+            for get, put in PROTOCOLS
+        ):
+            self._attributes = dataset_attributes.DatasetAttributes(
+                self.written_by_user
+            )
 
     # What it is -------------------------------------------------------------
 
@@ -81,34 +98,49 @@ class DataSource:
     # What it keeps itself ---------------------------------------------------
 
     def capture(self) -> dict[str, Any]:
-        """Its own state, as it offers it."""
+        """Its own state: as it offers it; else, of a `PyDataset`, what of its
+        attributes has changed since this object was made."""
         state = {}
         enqueuer = getattr(self._adapter, "enqueuer", None)
         if enqueuer is not None and hasattr(enqueuer, "ready_queue"):
             # Batches that were ready when the epoch ended come first in the
             # next one.
             state["ready"] = list(enqueuer.ready_queue.queue)
-        source = self._written_by_user()
-        for get in ("get_state", "state_dict"):
-            if hasattr(source, get):
-                state[get] = getattr(source, get)()
+        for get, _ in PROTOCOLS:
+            if hasattr(self.written_by_user, get):
+                state[get] = getattr(self.written_by_user, get)()
                 break
+        if self._attributes is not None:
+            state["attributes"] = self._attributes.capture()
+            state["unchanged"] = self._attributes.unchanged()
         return state
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Puts back what `capture()` gave."""
+    def restore(self, state: dict[str, Any]) -> list[str]:
+        """Puts back what `capture()` gave.
+
+        Returns:
+            What is no longer as it was.
+        """
         if "ready" in state:
             queue = self._adapter.enqueuer.ready_queue
             with queue.mutex:
                 queue.queue.clear()
                 queue.queue.extend(state["ready"])
-        source = self._written_by_user()
-        for get, put in (
-            ("get_state", "set_state"),
-            ("state_dict", "load_state_dict"),
-        ):
-            if get in state and hasattr(source, put):
-                getattr(source, put)(state[get])
+        for get, put in PROTOCOLS:
+            if get in state and hasattr(self.written_by_user, put):
+                getattr(self.written_by_user, put)(state[get])
+        if "attributes" in state and self._attributes is not None:
+            self._attributes.restore(state["attributes"])
+            return [
+                f"the data's {name} is not as it was when training began"
+                for name in self._attributes.differing(state["unchanged"])
+            ]
+        return []
+
+    @property
+    def unsaved(self) -> list[str]:
+        """What of it had changed at the last `capture()` and is not in it."""
+        return [] if self._attributes is None else self._attributes.unsaved
 
     def capture_ahead(self) -> list[Any]:
         """The batches that a generator has drawn and not handed over yet."""
@@ -145,12 +177,27 @@ class DataSource:
                 found.append(generator)
         return found
 
-    def _written_by_user(self) -> Any:
+    def _find_written_by_user(self) -> Any:
         for name in ("py_dataset", "_dataloader"):
             source = getattr(self._adapter, name, None)
             if source is not None:
                 return source
         return None
+
+
+def check_state(state: Any) -> None:
+    """Raises where it is not what `DataSource.capture()` gives.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: It is not.
+    """
+    if not isinstance(state, dict) or not isinstance(
+        state.get("ready", []), list
+    ):
+        raise TypeError("the data's state is none")
+    if "attributes" in state:
+        dataset_attributes.check(state["attributes"])
+        check_texts(state["unchanged"])
 
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -142,6 +142,16 @@ class DataPosition:
         position["source_kind"] = self._describe()
         return share(position)
 
+    @property
+    def unsaved(self) -> list[str]:
+        """What of the data had changed and could not be saved."""
+        return self._source.unsaved
+
+    @property
+    def written_by_user(self) -> Any:
+        """See `DataSource`."""
+        return self._source.written_by_user
+
     # Restoring ------------------------------------------------------------
 
     def restore(
@@ -190,11 +200,20 @@ class DataPosition:
             self._make_iterators(position["made" if as_many else "epochs"])
             self._made = position["made"]
         self._epochs = position["epochs"]
-        self._source.restore(values.decode(position["source"], arrays))
+        state = values.decode(position["source"], arrays)
+        notes += self._source.restore(state)
         ahead = values.decode(position["ahead"], arrays)
         if not batch:
             self._source.restore_ahead(ahead)
         lives_on = self._is_persistent() and position["has_iterator"]
+        changes = state.get("attributes") or any(
+            get in state for get, _ in data_source.PROTOCOLS
+        )
+        if lives_on and self._source.runs_ahead and changes:
+            notes.append(
+                "the data change in the course of training, and TensorFlow "
+                "reads ahead of it: the next batches may be others"
+            )
         self._restore_rng(
             position["epoch_rng"] if batch else position["rng"],
             self._only() if lives_on else None,

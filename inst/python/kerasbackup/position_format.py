@@ -6,6 +6,7 @@ May not touch Keras, data or files.
 
 from typing import Any
 
+from kerasbackup import data_source
 from kerasbackup import rng
 from kerasbackup import values
 
@@ -70,11 +71,7 @@ def check_position(
     for field in needed:
         if whole[field] is None:
             raise ValueError(f"{field} is missing")
-    source = values.check(whole["source"], tensors)
-    if not isinstance(source, dict) or not isinstance(
-        source.get("ready", []), list
-    ):
-        raise TypeError("the data's state is none")
+    data_source.check_state(values.check(whole["source"], tensors))
     if not isinstance(values.check(whole["ahead"], tensors), list):
         raise TypeError("what was drawn ahead is no list")
     whole["source_kind"].items()

@@ -97,6 +97,7 @@ class TrainingState:
         self._callbacks = callbacks
         self._position = position
         self._validation = validation_position
+        self._validation.trained_on = position.written_by_user
         if self._model.built:
             # Else with the first save, which builds it.
             self._script.describe()
@@ -125,7 +126,7 @@ class TrainingState:
         notes = list(self._training_notes)
         notes += self._script.changes(restored.script, restored.versions)
         notes += self.put()
-        self._validation.restore(restored.validation)
+        self._validation.restore(restored.validation, restored.array)
         if restored.batch and not exact:
             notes += self._position.restore_generators(restored.position)
         else:
@@ -168,7 +169,7 @@ class TrainingState:
             "position": json.dumps(
                 self._position.capture(batch, encoder), default=_plain_number
             ),
-            "validation": json.dumps(self._validation.capture()),
+            "validation": json.dumps(self._validation.capture(encoder)),
         }
         if self.unsaved:
             metadata["unsaved"] = json.dumps(self.unsaved)
@@ -176,8 +177,9 @@ class TrainingState:
 
     @property
     def unsaved(self) -> list[str]:
-        """What of the callbacks could not be saved last time."""
-        return self._callbacks.unsaved
+        """What of callbacks and data could not be saved last time."""
+        data = self._position.unsaved + self._validation.unsaved
+        return [*self._callbacks.unsaved, *dict.fromkeys(data)]
 
     def _build(self) -> None:
         _build(self._model, self._epoch_iterator)
@@ -249,7 +251,7 @@ class Restored:
             self.position = json.loads(self.metadata["position"])
             check_position(self.position, self.batch, tensors)
             self.validation = json.loads(self.metadata["validation"])
-            validation.check(self.validation)
+            validation.check(self.validation, tensors)
             self.script = json.loads(self.metadata.get("script", "{}"))
             check_description(self.script)
             self.versions = json.loads(self.metadata.get("versions", "{}"))

@@ -9,11 +9,14 @@ from typing import Any
 from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
+from kerasbackup.data_source import DataSource
+from kerasbackup.data_source import check_state
 
 
 class ValidationPosition:
     """The position in validation data that do not begin anew in every epoch: a
-    generator, or a tf.data pipeline that may reshuffle.
+    generator, a tf.data pipeline that may reshuffle, or a source that has a
+    state.
 
     Args:
         model: The `keras.Model` being trained; it keeps the `EpochIterator`.
@@ -22,6 +25,13 @@ class ValidationPosition:
         generators: `rng.Generators`.
         progress: `replay.Progress`, told of every epoch drawn again.
         tell: Callable that is given what is no longer as it was, a list.
+
+    Attributes:
+        trained_on: The `PyDataset` or `DataLoader` that is trained on, or
+            `None`: where it is validated on too, its state is no matter of
+            validation's.
+        unsaved: List of strings, what of the data had changed at the last
+            capture and could not be saved.
     """
 
     def __init__(
@@ -39,19 +49,36 @@ class ValidationPosition:
         self._generators = generators
         self._begun = 0
         self._to_replay = 0
+        # What the data are drawn from, once there is an iterator; and the state
+        # it had in the lost run, until it has it again.
+        self._source = None
+        self._to_restore = None
+        self.trained_on = None
+        self.unsaved = []
         # The generators when the iterator was made, where that drew from them;
         # and when the training data before it had ended.
         self._at_creation = None
         self._before = None
 
-    def capture(self) -> dict[str, Any]:
-        """How many validations there were, and how they began."""
-        return {"begun": self._begun, "at_creation": self._at_creation}
+    def capture(self, encoder: values.Encoder) -> dict[str, Any]:
+        """How many validations there were, how they began, and the state of
+        their data; its arrays go to the encoder."""
+        return {
+            "begun": self._begun,
+            "at_creation": self._at_creation,
+            "source": self._capture_source(encoder),
+        }
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        """To be drawn again when the first validation begins."""
+    def restore(self, saved: dict[str, Any], arrays) -> None:
+        """To be drawn again when the first validation begins.
+
+        Args:
+            saved: What `capture()` gave.
+            arrays: Callable from tensor name to a new array.
+        """
         self._begun = self._to_replay = saved["begun"]
         self._at_creation = saved["at_creation"]
+        self._to_restore = values.decode(saved.get("source"), arrays)
 
     def on_data_end(self, epoch: int) -> None:
         """To be called when the training data of an epoch have been drawn.
@@ -78,6 +105,9 @@ class ValidationPosition:
             return
         self._begun += 1
         kind = type(iterator.data_adapter).__name__
+        self._look_at_source(iterator)
+        if kind == "PyDatasetAdapter" and replays:
+            self._begin_again(iterator)
         if kind not in ("GeneratorDataAdapter", "TFDatasetAdapter"):
             return
         states = self._generators.capture()
@@ -91,6 +121,41 @@ class ValidationPosition:
             self._progress.at(i, replays)
         self._progress.end()
         self._generators.restore(states)
+
+    def _look_at_source(self, iterator) -> None:
+        if self._source is None:
+            source = DataSource(iterator)
+            user = source.written_by_user
+            if user is not None and user is not self.trained_on:
+                self._source = source
+        state, self._to_restore = self._to_restore, None
+        if state is not None and self._source is not None:
+            notes = self._source.restore(state)
+            if notes:
+                self._tell([f"validation: {note}" for note in notes])
+
+    def _begin_again(self, iterator) -> None:
+        """Keras ends an epoch of a `PyDataset` before each validation, too.
+        Today it did so before the state was put back, and on TensorFlow it has
+        drawn batches first, for their shapes."""
+        before, self._before = self._before, None
+        if self._source is None or not hasattr(iterator, "reset"):
+            return
+        if before is not None:
+            self._generators.restore(before)
+        iterator.reset()
+
+    def _capture_source(self, encoder: values.Encoder) -> Any:
+        state = self._to_restore
+        self.unsaved = []
+        if self._source is not None:
+            state = self._source.capture()
+            self.unsaved += self._source.unsaved
+        try:
+            return encoder.encode(state, "validation")
+        except values.Unsaveable as e:
+            self.unsaved.append(f"the state of the validation data ({e})")
+            return None
 
     def _settle(self, states, is_resumed: bool):
         """What the generators are to be, once the iterator is made: `states`
@@ -119,13 +184,20 @@ class ValidationPosition:
         return should_eval(epoch, self._frequency)
 
 
-def check(saved: Any) -> None:
+def check(saved: Any, tensors: dict[str, tuple]) -> None:
     """Raises where it is not what `ValidationPosition.capture()` gives.
 
+    Args:
+        saved: What was read.
+        tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
+
     Raises:
-        KeyError, TypeError, ValueError: It is not.
+        AttributeError, KeyError, TypeError, ValueError: It is not.
     """
     if not values.is_count(saved["begun"]):
         raise ValueError("the number of validations is none")
     if saved["at_creation"] is not None:
         rng.check(saved["at_creation"])
+    source = values.check(saved.get("source"), tensors)
+    if source is not None:
+        check_state(source)

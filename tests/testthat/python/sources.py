@@ -21,6 +21,54 @@ class Slices(keras.utils.PyDataset):
         return self.x[rows], self.y[rows]
 
 
+class OwnOrder(Slices):
+    """Shuffles an order of its own, by a global generator and by its own."""
+
+    def __init__(self, x, y, batch_size):
+        super().__init__(x, y, batch_size)
+        self.order = np.arange(len(self.x))
+        self.signs = [1.0, -1.0] * (len(self.x) // 2)
+        self.generator = np.random.default_rng(3)
+
+    def on_epoch_end(self):
+        np.random.shuffle(self.order)
+        self.generator.shuffle(self.signs)
+
+    def __getitem__(self, index):
+        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        rows = self.order[rows]
+        signs = np.asarray(self.signs, "float32")[rows, None]
+        return self.x[rows] * signs, self.y[rows]
+
+
+class OffersState(OwnOrder):
+    """The same, and tells its state: to be asked, and not looked at."""
+
+    def get_state(self):
+        return {
+            "order": self.order,
+            "signs": self.signs,
+            "generator": self.generator.bit_generator.state,
+        }
+
+    def set_state(self, state):
+        self.order = state["order"]
+        self.signs = state["signs"]
+        self.generator.bit_generator.state = state["generator"]
+
+
+class Odd(Slices):
+    """Has what nobody can save, and changes it."""
+
+    def __init__(self, x, y, batch_size):
+        super().__init__(x, y, batch_size)
+        self.kept = object()
+        self.secret = object()
+
+    def on_epoch_end(self):
+        self.secret = object()
+
+
 def dataset(x, y, batch_size):
     return Slices(x, y, batch_size)
 

@@ -6,6 +6,7 @@ import unittest
 from kerasbackup import errors
 from kerasbackup import replay
 from kerasbackup import validation
+from kerasbackup import values
 
 
 class GeneratorDataAdapter:
@@ -72,11 +73,11 @@ def position(model, told=None, frequency=1):
 
 def lost(number, at_creation=None):
     """What a run that was lost had noted."""
-    return {"begun": number, "at_creation": at_creation}
+    return {"begun": number, "at_creation": at_creation, "source": None}
 
 
 def begun(one):
-    return one.capture()["begun"]
+    return one.capture(values.Encoder())["begun"]
 
 
 class Validation(unittest.TestCase):
@@ -84,7 +85,7 @@ class Validation(unittest.TestCase):
         model = FakeModel(GeneratorDataAdapter())
         iterator = model._eval_epoch_iterator
         one = position(model)
-        one.restore(lost(2))
+        one.restore(lost(2), {}.__getitem__)
         one.on_test_begin()
         self.assertEqual(len(iterator.drawn), 2 * 3)
         self.assertEqual(iterator.resets, 2)
@@ -93,7 +94,7 @@ class Validation(unittest.TestCase):
 
     def test_the_generators_are_as_before(self):
         one = position(FakeModel(GeneratorDataAdapter()))
-        one.restore(lost(2))
+        one.restore(lost(2), {}.__getitem__)
         random.seed(3)
         expected = random.random()
         random.seed(3)
@@ -105,7 +106,7 @@ class Validation(unittest.TestCase):
         self.assertEqual(begun(one), 0)
         one.on_test_begin()
         self.assertEqual(begun(one), 1)
-        one.restore(lost(5))
+        one.restore(lost(5), {}.__getitem__)
         self.assertEqual(begun(one), 5)
         one.on_test_begin()
         self.assertEqual(begun(one), 6)
@@ -113,7 +114,7 @@ class Validation(unittest.TestCase):
     def test_data_that_begin_anew_are_not_drawn(self):
         model = FakeModel(ArrayDataAdapter())
         one = position(model)
-        one.restore(lost(4))
+        one.restore(lost(4), {}.__getitem__)
         one.on_test_begin()
         self.assertEqual(model._eval_epoch_iterator.drawn, [])
         self.assertEqual(begun(one), 5)
@@ -121,7 +122,7 @@ class Validation(unittest.TestCase):
     def test_what_a_callback_evaluates_is_none(self):
         model = FakeModel()
         one = position(model)
-        one.restore(lost(1))
+        one.restore(lost(1), {}.__getitem__)
         one.on_test_begin()
         self.assertEqual(begun(one), 1)
         # The first validation of fit() comes later, and draws then.
@@ -136,7 +137,7 @@ class Validation(unittest.TestCase):
             told = []
             model = FakeModel(GeneratorDataAdapter())
             one = position(model, told)
-            one.restore(lost(2))
+            one.restore(lost(2), {}.__getitem__)
             before = random.getstate()
             one.on_data_end(0)
             for _ in range(drawn):
@@ -151,12 +152,12 @@ class Validation(unittest.TestCase):
         one.on_data_end(0)
         first = random.random()
         one.on_test_begin()
-        known = one.capture()
+        known = one.capture(values.Encoder())
         # The lost run goes on, and so do its generators.
         random.seed(5)
         told = []
         two = position(FakeModel(GeneratorDataAdapter()), told)
-        two.restore(known)
+        two.restore(known, {}.__getitem__)
         before = random.getstate()
         two.on_data_end(1)
         self.assertEqual(random.random(), first)
@@ -164,7 +165,7 @@ class Validation(unittest.TestCase):
         self.assertEqual(random.getstate(), before)
         self.assertEqual(told, [])
         self.assertEqual(
-            two.capture(), {"begun": 2, "at_creation": known["at_creation"]}
+            two.capture(values.Encoder()), lost(2, known["at_creation"])
         )
 
     def test_where_none_follows_nothing_is_touched(self):
@@ -173,13 +174,13 @@ class Validation(unittest.TestCase):
             random.seed(4)
             state = random.getstate()
             random.seed(5)
-            one.restore(lost(2, state))
+            one.restore(lost(2, state), {}.__getitem__)
             before = random.getstate()
             one.on_data_end(0)
             self.assertEqual(random.getstate(), before)
 
     def test_what_is_none_is_refused(self):
-        validation.check(lost(3))
+        validation.check(lost(3), {})
         for broken in ({}, [], lost(-1), lost(True), lost(1, {"python": 3})):
             with self.subTest(broken=broken), self.assertRaises(errors.DAMAGE):
-                validation.check(broken)
+                validation.check(broken, {})

@@ -1,0 +1,330 @@
+"""Owns the attributes of a user's `PyDataset`: which of them have changed since
+training began, copies of those, and how they are put back.
+
+A dataset that shuffles an index of its own keeps its order there. What did not
+change is its configuration or its data: it is neither copied nor saved.
+
+May not draw data, and may not touch variables, callbacks or files.
+"""
+
+import hashlib
+import io
+import json
+import math
+import random
+import types
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasbackup import values
+
+OF_KERAS = {
+    "_max_queue_size",
+    "_use_multiprocessing",
+    "_workers",
+    "max_queue_size",
+    "use_multiprocessing",
+    "workers",
+}
+
+# What is larger is not saved. An array is compared by a sample, as all that is
+# large is, where comparing it whole would cost more than a moment.
+MOST_BYTES = 16 * 2**20
+MOST_ITEMS = 2**16
+MOST_COMPARED = 2**20
+SAMPLED = 1024
+
+BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+
+
+class DatasetAttributes:
+    """The attributes of one dataset.
+
+    Args:
+        dataset: A `keras.utils.PyDataset`, as it is when training begins.
+
+    Attributes:
+        unsaved: List of strings, what had changed at the last capture and
+            could not be copied.
+    """
+
+    def __init__(self, dataset):
+        self._dataset = dataset
+        self._base = {name: _digest(value) for name, value in self._own()}
+        # Once changed, it is state: even where it is as at the beginning.
+        self._changed = set()
+        self.unsaved = []
+
+    def capture(self) -> dict[str, list[Any]]:
+        """For each changed attribute what `values.Encoder` takes: its kind and
+        a copy."""
+        self.unsaved = []
+        captured = {}
+        for name, value in self._own():
+            if name not in self._changed:
+                if self._base.get(name) == _digest(value):
+                    continue
+                self._changed.add(name)
+            copied = _copy(value)
+            if copied is None:
+                self.unsaved.append(f"{type(self._dataset).__name__}.{name}")
+            else:
+                captured[name] = copied
+        return captured
+
+    def unchanged(self) -> dict[str, str]:
+        """For each attribute that had not changed at the last capture what
+        tells it from others, where that is known."""
+        return {
+            name: digest
+            for name, digest in self._base.items()
+            if name not in self._changed and isinstance(digest, str)
+        }
+
+    def differing(self, unchanged: dict[str, str]) -> list[str]:
+        """Names of the attributes that are not as `unchanged()` has them."""
+        return [
+            name
+            for name, digest in unchanged.items()
+            if isinstance(self._base.get(name), str)
+            and self._base[name] != digest
+        ]
+
+    def restore(self, captured: dict[str, list[Any]]) -> None:
+        """Puts back what `capture()` gave. An attribute that the dataset does
+        not have, or not of that kind, is left alone."""
+        own = dict(self._own())
+        for name, (kind, state) in captured.items():
+            if name not in own:
+                continue
+            self._changed.add(name)
+            if kind == "value":
+                setattr(self._dataset, name, state)
+            elif kind == "list":
+                setattr(self._dataset, name, state.tolist())
+            elif _generator_kind(own[name]) == kind:
+                _put_generator(own[name], kind, state)
+
+    def _own(self) -> list[tuple[str, Any]]:
+        # A copy: a thread of tf.data may add attributes meanwhile.
+        return [
+            (name, value)
+            for name, value in dict(vars(self._dataset)).items()
+            if name not in OF_KERAS and not _is_program(value)
+        ]
+
+
+def check(captured: Any) -> None:
+    """Raises where it is not what `capture()` gives, but for arrays' content.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: It is not.
+    """
+    for name, (kind, state) in captured.items():
+        if not isinstance(name, str):
+            raise TypeError("an attribute of the data has no name")
+        if kind == "list":
+            if state.dtype.name not in ("int64", "float64") or state.ndim != 1:
+                raise TypeError(f"{name} is no list")
+        elif kind != "value":
+            _check_generator(kind, state)
+
+
+def _is_program(value: Any) -> bool:
+    """Whether a value is part of the program rather than of its state."""
+    return (callable(value) and not _is_seed_generator(value)) or isinstance(
+        value, (types.ModuleType, io.IOBase, keras.Layer)
+    )
+
+
+# Copying --------------------------------------------------------------------
+
+
+def _copy(value: Any) -> list[Any] | None:
+    """Its kind and a copy; `None` where it cannot be, or is large."""
+    kind = _generator_kind(value)
+    if kind is not None:
+        return [kind, _generator_state(value, kind)]
+    numbers = _numbers(value)
+    if numbers is not None:
+        return ["list", numbers]
+    try:
+        if not _is_small(value):
+            return None
+        encoder = values.Encoder()
+        encoded = encoder.encode(value, "copy")
+    except (values.Unsaveable, RuntimeError):
+        # A thread of tf.data may be changing it: Python says so.
+        return None
+    return ["value", values.decode(encoded, encoder.arrays.__getitem__)]
+
+
+def _numbers(value: Any) -> np.ndarray | None:
+    """A list of numbers, as one that was shuffled often is, as an array: that
+    is quicker, and takes less space."""
+    if type(value) is not list or not value or len(value) > MOST_BYTES // 8:
+        return None
+    for kind, dtype in ((int, "int64"), (float, "float64")):
+        if all(type(one) is kind for one in value):
+            try:
+                return np.array(value, dtype)
+            except OverflowError:
+                return None
+    return None
+
+
+def _is_small(value: Any) -> bool:
+    pending, items, size = [value], 0, 0
+    while pending:
+        one = pending.pop()
+        items += 1
+        if one is None or isinstance(one, (bool, int, float, np.generic)):
+            pass
+        elif isinstance(one, (str, np.ndarray)):
+            size += len(one) if isinstance(one, str) else one.nbytes
+        elif isinstance(one, bytes):
+            # In JSON each is a number.
+            items += len(one)
+        elif isinstance(one, (dict, list, tuple, set)):
+            if len(one) > MOST_ITEMS:
+                return False
+            pending += [*one, *one.values()] if isinstance(one, dict) else one
+        elif keras.ops.is_tensor(one):
+            size += 8 * math.prod(one.shape)
+        if items > MOST_ITEMS or size > MOST_BYTES:
+            return False
+    return True
+
+
+# Comparing ------------------------------------------------------------------
+
+
+def _digest(value: Any) -> Any:
+    """What differs, most likely, where the value does: a string where it is the
+    same in another process."""
+    kind = _generator_kind(value)
+    of = kind or type(value).__name__
+    if kind is not None:
+        value = _generator_state(value, kind)
+    numbers = _numbers(value)
+    if numbers is not None:
+        value = numbers
+    try:
+        if getattr(value, "nbytes", 0) <= MOST_COMPARED and _is_small(value):
+            encoder = values.Encoder()
+            text = of + json.dumps(encoder.encode(value, "digest"))
+            if "$set" in text:
+                # Its order is another in every process.
+                return of, text
+            digest = hashlib.sha256(text.encode())
+            for array in encoder.arrays.values():
+                digest.update(f"{array.dtype}{array.shape}".encode())
+                digest.update(array.tobytes())
+            return digest.hexdigest()[:32]
+    except (values.Unsaveable, RuntimeError):
+        pass  # What it is made of is not known: see below.
+    return of, _sample(value)
+
+
+def _sample(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        step = -(-value.size // SAMPLED) or 1
+        return value.dtype.str, value.shape, value.flat[::step].tobytes()
+    if isinstance(value, (list, tuple)):
+        step = -(-len(value) // SAMPLED) or 1
+        return len(value), [
+            one if isinstance(one, (bool, int, float, str)) else id(one)
+            for one in value[::step]
+        ]
+    # torch's tensors change in place; others do not.
+    if hasattr(value, "is_contiguous") and value.is_contiguous():
+        step = -(-math.prod(value.shape) // SAMPLED) or 1
+        sample = keras.ops.convert_to_numpy(value.detach().reshape(-1)[::step])
+        return tuple(value.shape), sample.tobytes()
+    if isinstance(value, (dict, set)):
+        return len(value)
+    return id(value)
+
+
+# Generators of random numbers -------------------------------------------------
+
+
+def _is_seed_generator(value: Any) -> bool:
+    return isinstance(value, keras.random.SeedGenerator)
+
+
+def _generator_kind(value: Any) -> str | None:
+    if type(value) is random.Random:
+        return "Random"
+    if type(value) is np.random.RandomState:
+        known = value.get_state(legacy=False)["bit_generator"] == "MT19937"
+        return "RandomState" if known else None
+    if type(value) is np.random.Generator:
+        kind = type(value.bit_generator).__name__
+        return kind if kind in BIT_GENERATORS else None
+    return "SeedGenerator" if _is_seed_generator(value) else None
+
+
+def _generator_state(generator: Any, kind: str) -> Any:
+    if kind == "Random":
+        version, (*keys, place), gauss = generator.getstate()
+        return [version, np.array(keys, "uint32"), place, gauss]
+    if kind == "RandomState":
+        return list(generator.get_state()[1:])
+    if kind == "SeedGenerator":
+        return np.array(keras.ops.convert_to_numpy(generator.state))
+    return generator.bit_generator.state
+
+
+def _put_generator(generator: Any, kind: str, state: Any) -> None:
+    if kind == "Random":
+        version, keys, place, gauss = state
+        generator.setstate((version, (*keys.tolist(), place), gauss))
+    elif kind == "RandomState":
+        generator.set_state(("MT19937", *state))
+    elif kind == "SeedGenerator":
+        generator.state.assign(state)
+    else:
+        generator.bit_generator.state = state
+
+
+def _check_generator(kind: str, state: Any) -> None:
+    """Throwaway generators are given it, and what they do not look at is."""
+    if kind == "Random":
+        _check_keys(state[1], state[2])
+        scratch = random.Random()
+        if not (state[3] is None or isinstance(state[3], float)):
+            raise TypeError("a state of a generator of the data is damaged")
+    elif kind == "RandomState":
+        keys, place, has_gauss, cached = state
+        _check_keys(keys, place)
+        if has_gauss not in (0, 1) or not isinstance(cached, float):
+            raise TypeError("a state of a generator of the data is damaged")
+        scratch = np.random.RandomState()
+    elif kind == "SeedGenerator":
+        if state.shape != (2,) or state.dtype.kind not in "iu":
+            raise TypeError("a state of a generator of the data is damaged")
+        return
+    elif kind in BIT_GENERATORS:
+        if kind == "MT19937":
+            _check_keys(state["state"]["key"], state["state"]["pos"])
+        scratch = np.random.Generator(getattr(np.random, kind)())
+    else:
+        raise ValueError(f"{kind!r} is no kind of attribute")
+    try:
+        _put_generator(scratch, kind, state)
+    except (ArithmeticError, LookupError) as e:
+        raise ValueError(f"the state of a generator is damaged: {e}") from e
+
+
+def _check_keys(keys: Any, place: Any) -> None:
+    # NumPy does not look at the place, and would read beside the keys.
+    if (
+        keys.dtype != np.uint32
+        or keys.shape != (624,)
+        or not values.is_count(place)
+        or place > 624
+    ):
+        raise ValueError("the state of a generator of the data is damaged")
