@@ -74,6 +74,26 @@ class Stateful(Plain):
         self.order = state["order"]
 
 
+class OwnOrder(Plain):
+    """Keeps an order of its own, and tells nobody: as most datasets do."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.order = np.arange(N)
+        self.weights = [1.0] * N
+        self.rs = np.random.default_rng(7)
+
+    def on_epoch_end(self):
+        np.random.shuffle(self.order)
+        self.rs.shuffle(self.weights)
+        self.weights[0] += 0.5
+
+    def __getitem__(self, i):
+        x, y = self.data
+        pick = self.order[i * BATCH : (i + 1) * BATCH]
+        return x[pick], y[pick], np.array(self.weights)[pick]
+
+
 def generator():
     """Draws from numpy's and Python's global generators."""
     x, y = arrays()
@@ -204,6 +224,15 @@ DATA = {
     "arrays-validation-drawing": lambda: data_arrays(
         validation_data=generator(), validation_steps=3
     ),
+    "arrays-validation-pydataset-state": lambda: data_arrays(
+        validation_data=Stateful()
+    ),
+    "arrays-validation-pydataset-own-order": lambda: data_arrays(
+        validation_data=OwnOrder()
+    ),
+    "arrays-validation-pydataset-drawing": lambda: data_arrays(
+        validation_data=Augmented()
+    ),
     "pydataset": lambda: {"x": Plain()},
     "pydataset-steps-fewer": lambda: {"x": Augmented(), "steps_per_epoch": 5},
     "pydataset-augmented": lambda: {"x": Augmented()},
@@ -212,6 +241,15 @@ DATA = {
         "x": Plain(workers=2, use_multiprocessing=True)
     },
     "pydataset-state": lambda: {"x": Stateful()},
+    "pydataset-own-order": lambda: {"x": OwnOrder()},
+    "pydataset-own-order-steps": lambda: {
+        "x": OwnOrder(),
+        "steps_per_epoch": 5,
+    },
+    "pydataset-validation-pydataset": lambda: {
+        "x": Augmented(),
+        "validation_data": Augmented(),
+    },
     "generator": lambda: {"x": generator(), "steps_per_epoch": 7},
     "generator-ahead": lambda: {
         "x": (lambda source: (yield from source))(Ahead(generator())),
