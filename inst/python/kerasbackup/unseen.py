@@ -42,19 +42,26 @@ class UnseenState:
         """The names of what there is now."""
         found = []
         suspects = []
-        kinds = _kinds()
+        role_of = _Roles()
         for label, owner in _owners(self._model):
             before = self._seen.get(id(owner)) or self._see(owner)
             for name, value in vars(owner).items():
-                if isinstance(value, NUMBERS):
-                    if before.is_changed(name, value):
-                        found.append(f"{label}.{name}")
+                role = role_of[type(value)]
+                if role is None:
                     continue
-                suspects += [
-                    (f"{label}.{name}{place}", one, owner)
-                    for place, one in _parts(name, value)
-                    if isinstance(one, kinds)
-                ]
+                if role == "state":
+                    suspects.append((f"{label}.{name}", value, owner))
+                elif name.startswith("_"):
+                    # Keras' own lists are private, long, and hold layers.
+                    continue
+                elif role == "items":
+                    suspects += [
+                        (f"{label}.{name}[{place!r}]", item, owner)
+                        for place, item in _items(value)
+                        if role_of[type(item)] == "state"
+                    ]
+                elif before.is_changed(name, value):
+                    found.append(f"{label}.{name}")
         if suspects:
             own = own_variables(self._model)
             found += [
@@ -93,8 +100,6 @@ class _Seen:
         self.iterations = _iterations(getattr(owner, "optimizer", None))
 
     def is_changed(self, name: str, value: Any) -> bool:
-        if name.startswith("_") or isinstance(value, bool):
-            return False
         before = self._numbers.get(name, ABSENT)
         kind = type(self._owner)
         if before is ABSENT:
@@ -123,18 +128,31 @@ def _owners(model) -> Iterator[tuple[str, Any]]:
                 yield f"metric {metric.name}", metric
 
 
-def _parts(name: str, value: Any) -> list[tuple[str, Any]]:
-    """A value, or what a list or dict holds; each with its place there. Keras'
-    own lists are private, long, and hold layers."""
-    if not name.startswith("_"):
-        if isinstance(value, (list, tuple)):
-            return [(f"[{i}]", one) for i, one in enumerate(value)]
-        if isinstance(value, dict):
-            return [(f"[{key!r}]", one) for key, one in value.items()]
-    return [("", value)]
+class _Roles(dict):
+    """What the values of a class may be, by class: a layer has some sixty
+    attributes of few classes."""
+
+    def __init__(self):
+        super().__init__()
+        self._states = _states()
+
+    def __missing__(self, kind: type) -> str | None:
+        role = None
+        if issubclass(kind, self._states):
+            role = "state"
+        elif issubclass(kind, NUMBERS) and kind is not bool:
+            role = "number"
+        elif issubclass(kind, (list, tuple, dict)):
+            role = "items"
+        self[kind] = role
+        return role
 
 
-def _kinds() -> tuple[type, ...]:
+def _items(value):
+    return value.items() if isinstance(value, dict) else enumerate(value)
+
+
+def _states() -> tuple[type, ...]:
     """The classes of what has a state of its own. A backend that nobody
     imported has nothing here."""
     kinds = [
