@@ -72,7 +72,7 @@ class UnseenState:
         return list(dict.fromkeys(found))
 
     def _see(self, owner) -> "_Seen":
-        self._seen[id(owner)] = seen = _Seen(owner)
+        self._seen[id(owner)] = seen = _Seen(owner, owner is self._model)
         return seen
 
     def _is_unsaved(self, one, owner, own: set[int]) -> bool:
@@ -90,14 +90,16 @@ class UnseenState:
 class _Seen:
     """What an owner of attributes was like."""
 
-    def __init__(self, owner):
+    def __init__(self, owner, is_model: bool):
         self._owner = owner
         self._is_ready = getattr(owner, "built", True)
         self._numbers = {
             name: value if isinstance(value, NUMBERS) else ABSENT
             for name, value in vars(owner).items()
         }
-        self.iterations = _iterations(getattr(owner, "optimizer", None))
+        # Of a model inside the model. That of the model itself counts anyway.
+        optimizer = getattr(owner, "optimizer", None)
+        self.iterations = _iterations(None if is_model else optimizer)
 
     def is_changed(self, name: str, value: Any) -> bool:
         before = self._numbers.get(name, ABSENT)
