@@ -195,7 +195,7 @@ class Metadata(unittest.TestCase):
     def test_it_is_in_the_checkpoint_with_the_callbacks(self):
         """Never a wrong resume in silence."""
         model, layer = built()
-        one = state.TrainingState(model, None, {})
+        one = state.TrainingState(model, None, {}, {})
         part = types.SimpleNamespace(
             capture=lambda *args: {}, unsaved=["Odd.secret"]
         )
