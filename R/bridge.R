@@ -317,8 +317,8 @@ bridge_notify <- function(kind, lines) {
     ),
     unsaved = c(
       "!" = paste(
-        "Some state of other callbacks cannot be saved and would begin anew",
-        "after an interruption:"
+        "Some state of the model, the data or other callbacks cannot be saved",
+        "and would begin anew after an interruption:"
       )
     ),
     no_copy = c(

@@ -242,6 +242,70 @@ test_that("what of a callback cannot be saved is named, once", {
   expect_match(manifest_parse(header, "file")$metadata$unsaved, "Odd.secret")
 })
 
+test_that("variables and callbacks in a callback's fields go on exactly", {
+  skip_without_keras()
+  average <- function() python_file("unseen_helpers")$Average()
+  fit_model(build_model(), callbacks = list(whole <- average()))
+  dir <- withr::local_tempdir()
+  # Saved after 8 batches, lost after 9.
+  expect_no_message(expect_error(
+    fit_model(build_model(), callbacks = list(
+      average(), callback_backup_and_restore(dir, save_freq = 8),
+      interrupt_at(3L)
+    )),
+    "interrupted"
+  ))
+  resumed <- average()
+  expect_no_message(
+    fit_model(build_model(), callbacks = list(
+      resumed, callback_backup_and_restore(dir, save_freq = 8)
+    )),
+    class = "kerasbackup_message_unsaved"
+  )
+  expect_identical(resumed$state(), whole$state())
+})
+
+test_that("what of a model is in no checkpoint is named, once", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  messages <- list()
+  withCallingHandlers(
+    fit_model(python_file("unseen_helpers")$eager_model(), callbacks = list(
+      callback_backup_and_restore(dir, 2, delete_checkpoint = FALSE)
+    )),
+    message = function(m) {
+      messages[[length(messages) + 1]] <<- m
+      invokeRestart("muffleMessage")
+    }
+  )
+  expect_length(messages, 1)
+  expect_s3_class(messages[[1]], "kerasbackup_message_unsaved")
+  expect_match(
+    conditionMessage(messages[[1]]), "layer counting_calls.count", fixed = TRUE
+  )
+  header <- store_header(store_list(dir)$path)
+  expect_match(
+    manifest_parse(header, "file")$metadata$unsaved, "counting_calls.count"
+  )
+})
+
+test_that("what torch's modules keep beside their parameters comes back", {
+  skip_without_keras()
+  skip_if(Sys.getenv("KERAS_BACKEND") != "torch", "the backend has none")
+  helpers <- python_file("unseen_helpers")
+  fit_model(whole <- helpers$torch_model())
+  dir <- withr::local_tempdir()
+  expect_no_message(
+    fit_until(helpers$torch_model(), 3L, callback_backup_and_restore(dir, 2))
+  )
+  resumed <- helpers$torch_model()
+  fit_model(resumed, callbacks = list(callback_backup_and_restore(dir, 2)))
+  expect_identical(
+    helpers$torch_statistics(resumed), helpers$torch_statistics(whole)
+  )
+  expect_identical(variables_of(resumed), variables_of(whole))
+})
+
 test_that("with other data every batch of them is trained on", {
   skip_without_keras()
   # 96 rows: 3 batches of 32, 6 of 16. Saved in the third epoch's middle, or at

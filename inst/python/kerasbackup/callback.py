@@ -191,7 +191,7 @@ class _EpochHelper(keras.callbacks.Callback):
         self._epoch = 0
         self._preemption = None
         self._planned = None
-        self._told = False
+        self._told = set()
         self._idle = True
 
     def on_train_begin(self, logs=None):
@@ -330,9 +330,11 @@ class _EpochHelper(keras.callbacks.Callback):
         del capture
         if self._preemption is not None:
             self._preemption.on_save(epoch, batch)
-        if self._state.unsaved and not self._told:
-            self._told = True
-            self._store.notify("unsaved", self._state.unsaved)
+        # Each once: of some state it shows later that there is any.
+        news = [one for one in self._state.unsaved if one not in self._told]
+        if news:
+            self._told.update(news)
+            self._store.notify("unsaved", news)
 
 
 class _BatchHelper(_EpochHelper):

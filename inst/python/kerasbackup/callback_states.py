@@ -3,7 +3,9 @@
 A callback that offers `get_state()` and `set_state()` is asked. Of any other,
 those attributes are saved that differ from what they were when training began:
 they are its state. What did not change is its configuration, which the script
-sets, today perhaps to something else.
+sets, today perhaps to something else. Variables in its attributes, and those of
+layers and metrics there, are saved where they are not the model's anyway. A
+callback in an attribute counts as if it were in the list.
 
 May not touch hooks or files, but for the logs of CSVLogger and TensorBoard.
 """
@@ -11,14 +13,17 @@ May not touch hooks or files, but for the logs of CSVLogger and TensorBoard.
 import inspect
 import io
 import os
+import sys
 import types
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasbackup import script
 from kerasbackup import values
 from kerasbackup.variables import AnyVariable
+from kerasbackup.variables import own_variables
 
 # Set by Keras, or made anew in every process.
 NOT_STATE = {"_model", "model", "params", "validation_data"}
@@ -47,6 +52,9 @@ class CallbackStates:
     """
 
     def __init__(self, callbacks: list[keras.callbacks.Callback]):
+        # Of a callback in an attribute nobody sets the model.
+        models = [_model_of(callback) for callback in callbacks]
+        self._model = next((m for m in models if m is not None), None)
         self._callbacks = _named(callbacks)
         self._base = {
             name: {} if _has_protocol(callback) else _attributes(callback)[0]
@@ -72,6 +80,8 @@ class CallbackStates:
                 states[name] = self._encode_protocol(name, callback, encoder)
                 continue
             attributes, unknown = _attributes(callback)
+            unknown += self._strangers(callback)
+            variables = self._encode_variables(name, callback, encoder, unknown)
             self.unsaved += [f"{name}.{attribute}" for attribute in unknown]
             changed = {}
             for attribute, (encoded, has_arrays) in attributes.items():
@@ -86,6 +96,7 @@ class CallbackStates:
                     )
             states[name] = {
                 "attributes": changed,
+                "variables": variables,
                 "configuration": {
                     attribute: text
                     for attribute, text in self._configurations[name].items()
@@ -133,7 +144,8 @@ class CallbackStates:
         for saved, state in states.items():
             name = partners.get(saved)
             if name is None:
-                if state.get("protocol") or state.get("attributes"):
+                fields = ("protocol", "attributes", "variables")
+                if any(state.get(field) for field in fields):
                     notes.append(f"the state of callback {saved} is not used")
                 elif state.get("configuration"):
                     notes.append(f"callback {saved} is gone")
@@ -145,6 +157,18 @@ class CallbackStates:
                 continue
             for attribute, value in state.get("attributes", {}).items():
                 setattr(callback, attribute, values.decode(value, arrays))
+            saved_variables = state.get("variables", {})
+            notes += [
+                f"callback {name}: {attribute} begins anew"
+                for attribute in _assign(
+                    callback,
+                    self._model,
+                    {
+                        attribute: values.decode(value, arrays)
+                        for attribute, value in saved_variables.items()
+                    },
+                )
+            ]
             notes += [
                 f"callback {name}: {change}"
                 for change in script.differences(
@@ -153,9 +177,10 @@ class CallbackStates:
             ]
         kept = set(partners.values())
         for name, callback in self._callbacks.items():
-            has_any = self._base[name] or (
-                _has_protocol(callback) and callback.get_state()
-            )
+            if _has_protocol(callback):
+                has_any = callback.get_state()
+            else:
+                has_any = self._base[name] or _variables(callback, self._model)
             if name not in kept and has_any:
                 notes.append(f"callback {name} begins anew")
         places = [n for n in self._callbacks if n in kept]
@@ -195,6 +220,33 @@ class CallbackStates:
         monitor = configuration.get("monitor")
         return monitor in (None, self._configurations[name].get("monitor"))
 
+    def _strangers(self, callback) -> list[str]:
+        """Attributes with an optimizer of its own, whose variables there may
+        not be yet when training goes on, or with a callback that was not there
+        when training began."""
+        known = [id(one) for one in self._callbacks.values()]
+        names = []
+        for attribute, value in _fields(callback):
+            if isinstance(value, keras.optimizers.Optimizer):
+                own = _own(self._model)
+                if any(id(variable) not in own for variable in value.variables):
+                    names.append(attribute)
+            elif _is_inner(callback, value) and id(value) not in known:
+                names.append(attribute)
+        return names
+
+    def _encode_variables(self, name, callback, encoder, unsaved):
+        encoded = {}
+        for attribute, variables in _variables(callback, self._model).items():
+            try:
+                encoded[attribute] = encoder.encode(
+                    [_numpy(variable) for variable in variables],
+                    f"callbacks/{name}/{attribute}",
+                )
+            except values.Unsaveable:
+                unsaved.append(attribute)
+        return encoded
+
     def _encode_protocol(self, name, callback, encoder):
         try:
             state = encoder.encode(callback.get_state(), f"callbacks/{name}")
@@ -224,6 +276,12 @@ def check_states(states: Any, tensors: dict[str, tuple]) -> None:
         values.check(state.get("protocol"), tensors)
         for value in state.get("attributes", {}).values():
             values.check(value, tensors)
+        for value in state.get("variables", {}).values():
+            found = values.check(value, tensors)
+            if not isinstance(found, list) or not all(
+                isinstance(one, np.ndarray) for one in found
+            ):
+                raise TypeError(f"{name} has variables that are no arrays")
 
 
 def continue_logs(callbacks, states: dict[str, Any]) -> None:
@@ -238,7 +296,7 @@ def continue_logs(callbacks, states: dict[str, Any]) -> None:
         for state in states.values()
         if state.get("file") is not None and state.get("bytes") is not None
     }
-    for callback in callbacks:
+    for callback in _named(callbacks).values():
         if not _is_csv_logger(callback) or callback.filename not in sizes:
             continue
         if not os.path.isfile(callback.filename):
@@ -250,13 +308,116 @@ def continue_logs(callbacks, states: dict[str, Any]) -> None:
 
 
 def _named(callbacks) -> dict[str, keras.callbacks.Callback]:
-    """Callbacks by class and, among those of one class, by order."""
+    """Callbacks by class and, among those of one class, by order; and those
+    that they have in their attributes, by their owner's class and theirs."""
     names = {}
-    for callback in callbacks:
-        kind = type(callback).__name__
+    seen = {id(callback) for callback in callbacks}
+    rest = [(type(callback).__name__, callback) for callback in callbacks]
+    while rest:
+        kind, callback = rest.pop(0)
         count = sum(1 for name in names if _kind(name) == kind)
         names[f"{kind}~{count}" if count else kind] = callback
+        if _has_protocol(callback):
+            continue
+        for attribute, value in _fields(callback):
+            if _is_inner(callback, value) and id(value) not in seen:
+                seen.add(id(value))
+                inner = f"{kind}.{attribute}:{type(value).__name__}"
+                rest.append((inner, value))
     return names
+
+
+def _is_inner(callback, value) -> bool:
+    """Whether it is a callback whose state its owner has to tell."""
+    return (
+        isinstance(value, keras.callbacks.Callback)
+        and value is not getattr(_model_of(callback), "history", None)
+        and not isinstance(value, keras.callbacks.ProgbarLogger)
+        # This package's own.
+        and not type(value).__module__.startswith(__package__)
+    )
+
+
+def _model_of(callback):
+    return getattr(callback, "_model", None)
+
+
+def _own(model) -> set[int]:
+    return own_variables(model) if model is not None else set()
+
+
+def _fields(callback) -> list[tuple[str, Any]]:
+    skipped = _skipped(callback)
+    return [
+        (attribute, value)
+        for attribute, value in vars(callback).items()
+        if attribute not in skipped
+    ]
+
+
+def _variables(callback, model) -> dict[str, list]:
+    """By attribute, the variables there that are not the model's."""
+    found = {}
+    own = None
+    for attribute, value in _fields(callback):
+        for place, variables in _held(attribute, value):
+            if variables and own is None:
+                own = _own(model)
+            others = [one for one in variables if id(one) not in own]
+            if others:
+                found[place] = others
+    return found
+
+
+def _held(attribute: str, value: Any) -> list[tuple[str, list]]:
+    if _is_variable(value):
+        return [(attribute, [value])]
+    if isinstance(value, keras.random.SeedGenerator):
+        return [(attribute, [value.state])]
+    if isinstance(value, keras.Metric):
+        return [(attribute, list(value.variables))]
+    if isinstance(value, keras.Layer):
+        optimizer = getattr(value, "optimizer", None)
+        return [
+            (attribute, list(value.variables)),
+            (
+                f"{attribute}.optimizer",
+                list(getattr(optimizer, "variables", [])),
+            ),
+        ]
+    return []
+
+
+def _is_variable(value: Any) -> bool:
+    if isinstance(value, AnyVariable):
+        return True
+    tensorflow = sys.modules.get("tensorflow")
+    return hasattr(tensorflow, "Variable") and isinstance(
+        value, tensorflow.Variable
+    )
+
+
+def _numpy(variable) -> np.ndarray:
+    return keras.ops.convert_to_numpy(variable)
+
+
+def _assign(callback, model, saved: dict[str, list]) -> list[str]:
+    """Gives the variables in its attributes what they had.
+
+    Returns:
+        The attributes of which that is not possible.
+    """
+    now = _variables(callback, model)
+    failed = [attribute for attribute in saved if attribute not in now]
+    for attribute, variables in now.items():
+        arrays = saved.get(attribute, [])
+        kinds = [(one.shape, one.dtype) for one in map(_numpy, variables)]
+        if kinds != [(one.shape, one.dtype) for one in arrays]:
+            failed.append(attribute)
+            continue
+        for variable, array in zip(variables, arrays):
+            variable.assign(array)
+    return failed
 
 
 def _kind(name: str) -> str:
@@ -291,19 +452,24 @@ def _skipped(callback) -> set[str]:
 
 
 def _is_configuration(value) -> bool:
-    """Whether a value is part of the program rather than of its state."""
+    """Whether a value is part of the program rather than of its state, or its
+    state is told apart (`_variables()`, `_named()`)."""
     if any(value is function for function in values.FUNCTIONS.values()):
         return False
-    return callable(value) or isinstance(
-        value,
-        (
-            types.ModuleType,
-            io.IOBase,
-            keras.Layer,
-            AnyVariable,
-            keras.optimizers.Optimizer,
-            keras.callbacks.Callback,
-        ),
+    return (
+        callable(value)
+        or _is_variable(value)
+        or isinstance(
+            value,
+            (
+                types.ModuleType,
+                io.IOBase,
+                keras.Layer,
+                keras.optimizers.Optimizer,
+                keras.callbacks.Callback,
+                keras.random.SeedGenerator,
+            ),
+        )
     )
 
 

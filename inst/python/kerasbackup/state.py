@@ -1,8 +1,9 @@
 """Owns what a checkpoint holds and how it is put back.
 
 Puts together the variables (`variables.py`), the other callbacks
-(`callback_states.py`), the position in the data (`position.py`) and the history
-of the run. May not touch hooks or files.
+(`callback_states.py`), the position in the data (`position.py`), the history of
+the run, and the names of what is missing (`unseen.py`). May not touch hooks or
+files.
 """
 
 import array
@@ -27,6 +28,7 @@ from kerasbackup.script import Script
 from kerasbackup.script import check_description
 from kerasbackup.script import check_texts
 from kerasbackup.script import is_other_backend
+from kerasbackup.unseen import UnseenState
 from kerasbackup.variables import DTYPES
 from kerasbackup.variables import Variables
 from kerasbackup.variables import numpy_array
@@ -49,6 +51,7 @@ class TrainingState:
         history: The `History` of the run.
         restored: The `Restored` checkpoint, `None` where there is none or its
             bytes were released.
+        unsaved: List of strings, what could not be saved last time.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class TrainingState:
         self._variables = None
         self.history = History()
         self.restored = None
+        self.unsaved = []
 
     def load(self, store) -> None:
         """Loads the newest checkpoint, if any, and checks that it fits.
@@ -98,6 +102,8 @@ class TrainingState:
         self._position = position
         self._validation = validation_position
         self._validation.trained_on = position.written_by_user
+        self._unseen = UnseenState(self._model)
+        self._looked_at, self._of_model = None, []
         if self._model.built:
             # Else with the first save, which builds it.
             self._script.describe()
@@ -153,7 +159,7 @@ class TrainingState:
 
     def capture(self, epoch: int, batch: int) -> "Capture":
         """What to save when `epoch` epochs and `batch` batches are done."""
-        if self._variables is None:
+        if self._variables is None or not self._variables.is_current():
             self._build()
         encoder = values.Encoder()
         metadata = {
@@ -171,15 +177,20 @@ class TrainingState:
             ),
             "validation": json.dumps(self._validation.capture(encoder)),
         }
+        if epoch != self._looked_at:
+            # Once an epoch: it looks at every layer.
+            self._looked_at = epoch
+            self._of_model = self._unseen.find()
+        data = self._position.unsaved + self._validation.unsaved
+        self.unsaved = [
+            *self._callbacks.unsaved,
+            *dict.fromkeys(data),
+            *self._variables.unsaved,
+            *self._of_model,
+        ]
         if self.unsaved:
             metadata["unsaved"] = json.dumps(self.unsaved)
         return Capture(self._variables, encoder.arrays, metadata)
-
-    @property
-    def unsaved(self) -> list[str]:
-        """What of callbacks and data could not be saved last time."""
-        data = self._position.unsaved + self._validation.unsaved
-        return [*self._callbacks.unsaved, *dict.fromkeys(data)]
 
     def _build(self) -> None:
         _build(self._model, self._epoch_iterator)

@@ -58,12 +58,15 @@ class Variables:
     Attributes:
         spec: List of `(name, dtype, shape)`, in file order, dtype as
             safetensors names it.
+        unsaved: List of strings, what of a dtype that cannot be saved was left
+            out.
     """
 
     def __init__(self, model: keras.Model):
         self._host = _host()
         found = []
-        for path, variable in _walk(model):
+        self._buffers, self.unsaved = self._host.buffers(model)
+        for path, variable in [*_walk(model), *self._buffers]:
             for name, part in self._host.parts(path, variable):
                 dtype, shape, width = self._host.describe(name, part)
                 found.append((-width, name, dtype, shape, part))
@@ -85,6 +88,11 @@ class Variables:
             addresses.append(address)
             owners.append(owner)
         return addresses, owners
+
+    def is_current(self) -> bool:
+        """Whether `spec` still holds. Keras' variables keep their shapes, what
+        torch's modules keep may not."""
+        return all(buffer.is_as_it_was() for _, buffer in self._buffers)
 
     def check(
         self,
@@ -176,6 +184,12 @@ def digest(model: keras.Model, most: int = 32) -> str | None:
     return found.hexdigest()
 
 
+def own_variables(model: keras.Model) -> set[int]:
+    """The ids of the model's variables and of the backend's behind them."""
+    own = [variable for _, variable in _walk(model)]
+    return {id(one) for v in own for one in (v, v.value)}
+
+
 def wait_for_steps(model: keras.Model) -> None:
     """Returns when the backend has done every step that it was given."""
     if model.optimizer is not None:
@@ -206,13 +220,19 @@ def _walk(model: keras.Model) -> Iterator[tuple[str, Any]]:
             if id(variable) in seen:
                 continue
             seen.add(id(variable))
-            name = path = f"{group}/{variable.path}"
-            count = 1
-            while name in names:
-                name = f"{path}~{count}"
-                count += 1
+            name = _unused(f"{group}/{variable.path}", names)
             names.add(name)
             yield name, variable
+
+
+def _unused(path: str, names) -> str:
+    """The path, with a number where there is one like it already."""
+    name = path
+    count = 1
+    while name in names:
+        name = f"{path}~{count}"
+        count += 1
+    return name
 
 
 def _recurrent_states(model: keras.Model) -> list[AnyVariable]:
@@ -329,6 +349,11 @@ class _Host:
     def parts(self, name, variable):
         return [(name, variable)]
 
+    def buffers(self, model):
+        """What is state beside Keras' variables: with names, and the names of
+        what cannot be saved."""
+        return [], []
+
 
 class _NumpyHost(_Host):
     """Backends whose values numpy can look at: JAX and TensorFlow."""
@@ -380,6 +405,30 @@ class _JaxHost(_NumpyHost):
 class _TorchHost(_Host):
     """torch tells the address itself, for the dtypes that numpy lacks too."""
 
+    def buffers(self, model):
+        found = {name: None for name, _ in _walk(model)}
+        unsaved = []
+        seen = own_variables(model)
+        modules = set()
+        for layer in getattr(model, "_flatten_layers", list)():
+            # A layer is a module, and has modules, layers among them.
+            for path, module in layer.named_modules(modules):
+                # What is not persistent is no state, says torch.
+                passing = module._non_persistent_buffers_set
+                for key, value in module._buffers.items():
+                    if value is None or key in passing or id(value) in seen:
+                        continue
+                    seen.add(id(value))
+                    where = [layer.name, *filter(None, path.split(".")), key]
+                    buffer = _TorchBuffer(module, key)
+                    if buffer.dtype in DTYPES:
+                        name = _unused(f"variables/{'/'.join(where)}", found)
+                        found[name] = buffer
+                    else:
+                        unsaved.append(f"{'/'.join(where)} ({buffer.dtype})")
+        buffers = [(name, one) for name, one in found.items() if one]
+        return buffers, unsaved
+
     def describe(self, name, variable):
         value = variable.value
         dtype = _dtype(name, str(value.dtype).removeprefix("torch."))
@@ -402,6 +451,33 @@ class _TorchHost(_Host):
         value = torch.frombuffer(data, dtype=kind).reshape(shape)
         with torch.no_grad():
             variable.value.copy_(value)
+
+
+class _TorchBuffer:
+    """A tensor that a torch module keeps beside its parameters. The module may
+    put another one in its place."""
+
+    def __init__(self, module, key: str):
+        self._module = module
+        self._key = key
+        self._was = self._kind()
+
+    @property
+    def value(self):
+        return self._module._buffers[self._key]
+
+    @property
+    def dtype(self) -> str:
+        return self._was[0]
+
+    def is_as_it_was(self) -> bool:
+        return self._kind() == self._was
+
+    def _kind(self):
+        value = self._module._buffers.get(self._key)
+        if value is None:
+            return None
+        return str(value.dtype).removeprefix("torch."), tuple(value.shape)
 
 
 def _host():

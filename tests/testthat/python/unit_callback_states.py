@@ -41,6 +41,25 @@ class Speaker(keras.callbacks.Callback):
         self.place = state["place"]
 
 
+class Holder(keras.callbacks.Callback):
+    """Has state in an attribute that is no plain value."""
+
+    def __init__(self, held):
+        super().__init__()
+        self.held = held
+
+
+def trained_model():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.SGD(0.5), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def numbers(variables):
+    return [keras.ops.convert_to_numpy(one).tolist() for one in variables]
+
+
 def capture(states):
     """What a checkpoint would have of it: JSON, and arrays."""
     encoder = values.Encoder()
@@ -96,6 +115,166 @@ class Attributes(unittest.TestCase):
             with self.subTest(name=name), self.assertRaises(ValueError):
                 states.check(hostile)
         states.check({"Counter": {"attributes": {"count": 1}}})
+
+
+class Variables(unittest.TestCase):
+    """What holds variables that are not the model's comes back exactly."""
+
+    def resumed(self, make, move, variables_of):
+        """What was saved, what came back, and what was told."""
+        states = CallbackStates([one := Holder(make())])
+        move(one.held)
+        saved, arrays = capture(states)
+        self.assertEqual(states.unsaved, [])
+        before = numbers(variables_of(one.held))
+        move(one.held)
+        self.assertNotEqual(numbers(variables_of(one.held)), before)
+        again = Holder(make())
+        states = CallbackStates([again])
+        states.check(saved)
+        check_states(
+            saved,
+            {
+                name: ("F32" if array.dtype == "float32" else "I64",)
+                + (list(array.shape), None)
+                for name, array in arrays.items()
+            },
+        )
+        held = again.held
+        notes = states.restore(saved, arrays.__getitem__)
+        # The very objects: others may have them too.
+        self.assertIs(again.held, held)
+        self.assertEqual(numbers(variables_of(held)), before)
+        self.assertEqual(notes, [])
+
+    def test_a_variable(self):
+        self.resumed(
+            lambda: keras.Variable([0.1, 0.2]),
+            lambda held: held.assign_add([1 / 3, 1.0]),
+            lambda held: [held],
+        )
+
+    def test_a_metric(self):
+        self.resumed(
+            keras.metrics.Mean,
+            lambda held: held.update_state([1.0, 1 / 3]),
+            lambda held: held.variables,
+        )
+
+    def test_a_seed_generator(self):
+        self.resumed(
+            lambda: keras.random.SeedGenerator(3),
+            lambda held: held.next(),
+            lambda held: [held.state],
+        )
+
+    def test_a_model_and_its_optimizer(self):
+        def move(model):
+            ones = [keras.ops.ones(v.shape) for v in model.trainable_variables]
+            model.optimizer.apply(ones, model.trainable_variables)
+
+        self.resumed(
+            trained_model,
+            move,
+            lambda held: [*held.variables, *held.optimizer.variables],
+        )
+
+    @unittest.skipIf(
+        keras.backend.backend() != "tensorflow", "the backend has none"
+    )
+    def test_a_variable_of_tensorflow(self):
+        import tensorflow as tf
+
+        self.resumed(
+            lambda: tf.Variable([0.0]),
+            lambda held: held.assign_add([1.0]),
+            lambda held: [held],
+        )
+
+    def test_the_trained_models_own_are_saved_once(self):
+        model = trained_model()
+        kernel = model.layers[0].kernel
+        held = [model, kernel, model.optimizer, model.layers[0]]
+        callbacks = [Holder(one) for one in held]
+        for callback in callbacks:
+            callback.set_model(model)
+        states = CallbackStates(callbacks)
+        _, arrays = capture(states)
+        self.assertEqual(arrays, {})
+        self.assertEqual(states.unsaved, [])
+
+    def test_what_is_not_as_it_was_is_told_and_left(self):
+        states = CallbackStates([Holder(keras.Variable([1.0, 2.0]))])
+        saved, arrays = capture(states)
+        other = keras.Variable([3.0])
+        for held in (other, None):
+            states = CallbackStates([Holder(held)])
+            notes = states.restore(saved, arrays.__getitem__)
+            self.assertIn("callback Holder: held begins anew", notes)
+        self.assertEqual(numbers([other]), [[3.0]])
+        notes = CallbackStates([]).restore(saved, None)
+        self.assertEqual(notes, ["the state of callback Holder is not used"])
+        notes = CallbackStates([Holder(other)]).restore({}, None)
+        self.assertEqual(notes, ["callback Holder begins anew"])
+
+    def test_an_optimizer_is_named(self):
+        one = Holder(keras.optimizers.SGD())
+        one.set_model(trained_model())
+        states = CallbackStates([one])
+        capture(states)
+        self.assertEqual(states.unsaved, ["Holder.held"])
+
+
+class Inner(unittest.TestCase):
+    """A callback in an attribute counts as if it were in the list."""
+
+    def test_its_state_comes_back(self):
+        states = CallbackStates([outer := Holder(Holder(Counter()))])
+        outer.held.held.count = 5
+        saved, arrays = capture(states)
+        self.assertEqual(states.unsaved, [])
+        states = CallbackStates([again := Holder(Holder(Counter(step=2)))])
+        states.check(saved)
+        notes = states.restore(saved, arrays.__getitem__)
+        self.assertEqual(again.held.held.count, 5)
+        self.assertEqual(again.held.held.step, 2)
+        self.assertEqual(len(notes), 1)
+        self.assertIn("Holder.held:Holder.held:Counter: step", notes[0])
+
+    def test_one_in_the_list_is_saved_once(self):
+        inner = Counter()
+        inner.held = outer = Holder(inner)
+        states = CallbackStates([outer, inner])
+        inner.count = 5
+        saved, _ = capture(states)
+        self.assertEqual(list(saved), ["Holder", "Counter"])
+
+    def test_one_that_came_later_is_named(self):
+        states = CallbackStates([outer := Holder(None)])
+        outer.held = Counter()
+        capture(states)
+        self.assertEqual(states.unsaved, ["Holder.held"])
+
+    def test_what_only_displays_has_no_state(self):
+        model = trained_model()
+        model.history = keras.callbacks.History()
+        outer = Holder(model.history)
+        outer.bar = keras.callbacks.ProgbarLogger()
+        outer.set_model(model)
+        states = CallbackStates([outer])
+        saved, _ = capture(states)
+        self.assertEqual(list(saved), ["Holder"])
+
+    def test_its_log_goes_on(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "log.csv")
+            with open(path, "w") as file:
+                file.write("epoch\n0\n1\n")
+            outer = Holder(keras.callbacks.CSVLogger(path))
+            state = {"Holder.held:CSVLogger": {"file": path, "bytes": 8}}
+            continue_logs([outer], state)
+            self.assertTrue(outer.held.append)
+            self.assertEqual(os.path.getsize(path), 8)
 
 
 class Partners(unittest.TestCase):
@@ -184,6 +363,9 @@ class Damage(unittest.TestCase):
             {"A": {"file": 3}},
             {"A": {"configuration": {"a": 3}}},
             {"A": {"attributes": {"a": {"array": "missing"}}}},
+            {"A": {"variables": {"a": {"$dict": []}}}},
+            {"A": {"variables": {"a": [3]}}},
+            {"A": {"variables": {"a": [{"$array": "missing"}]}}},
         ):
             with self.subTest(states=states), self.assertRaises(errors.DAMAGE):
                 check_states(states, {})

@@ -219,3 +219,92 @@ class Matching(unittest.TestCase):
     def test_a_dtype_that_the_format_lacks_is_refused(self):
         with self.assertRaisesRegex(errors.UnsupportedError, "complex64"):
             variables._dtype("v", "complex64")
+
+
+@unittest.skipIf(keras.backend.backend() != "torch", "the backend has none")
+class Buffers(unittest.TestCase):
+    """What torch's modules keep beside their parameters is saved."""
+
+    def model(self):
+        import torch
+
+        module = torch.nn.Sequential(
+            torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 2)
+        )
+        module.register_buffer("passing", torch.ones(1), persistent=False)
+        module.register_buffer("odd", torch.ones(1, dtype=torch.complex64))
+        layer = keras.layers.TorchModuleWrapper(module, name="wrapper")
+        model = keras.Sequential(
+            [keras.Input((2,)), layer, keras.layers.Dense(1)]
+        )
+        model.compile(loss="mse")
+        return model, module
+
+    def test_they_come_back(self):
+        import torch
+
+        model, module = self.model()
+        module.train()
+        for _ in range(3):
+            module(torch.rand(4, 2))
+        before = {k: v.clone() for k, v in module.state_dict().items()}
+        checkpoint = saved(model)
+        names = [n for n in checkpoint.tensors if "wrapper/module" in n]
+        self.assertEqual(
+            sorted(names),
+            [
+                f"variables/wrapper/module/0/{name}"
+                for name in (
+                    "num_batches_tracked",
+                    "running_mean",
+                    "running_var",
+                )
+            ],
+        )
+        again, module = self.model()
+        one = variables.Variables(again)
+        one.assign(checkpoint, one.check(checkpoint))
+        for name, value in module.state_dict().items():
+            self.assertTrue(torch.equal(value, before[name]), name)
+
+    def test_what_has_no_dtype_is_named(self):
+        model, _ = self.model()
+        self.assertEqual(
+            variables.Variables(model).unsaved,
+            ["wrapper/module/odd (complex64)"],
+        )
+
+    def test_one_put_in_its_place_is_looked_at(self):
+        """No address is of memory that was let go."""
+        import torch
+
+        model, module = self.model()
+        one = variables.Variables(model)
+        norm = module[0]
+        norm.running_mean = torch.full((2,), 7.0)
+        self.assertTrue(one.is_current())
+        addresses, _ = one.locate()
+        self.assertIn(norm.running_mean.data_ptr(), addresses)
+        norm.running_mean = torch.ones(3)
+        self.assertFalse(one.is_current())
+
+    def test_names_are_unique(self):
+        import torch
+
+        class Twice(torch.nn.Module):
+            def __init__(self, value):
+                super().__init__()
+                self.register_buffer("value", torch.tensor(value))
+
+        layers = [
+            keras.layers.TorchModuleWrapper(Twice(value), name="same")
+            for value in (1.0, 2.0)
+        ]
+        model = keras.Sequential([keras.Input((2,))])
+        model._layers += layers
+        model.compile(loss="mse")
+        names = [name for name, _, _ in variables.Variables(model).spec]
+        self.assertEqual(
+            [name for name in names if "same" in name],
+            ["variables/same/module/value", "variables/same/module/value~1"],
+        )

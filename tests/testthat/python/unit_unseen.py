@@ -1,0 +1,207 @@
+"""unseen.py: what of a model's state is in no checkpoint has a name."""
+
+import json
+import random
+import types
+import unittest
+
+import keras
+import numpy as np
+
+from kerasbackup import state
+from kerasbackup.unseen import UnseenState
+
+BACKEND = keras.backend.backend()
+
+
+class Counting(keras.layers.Layer):
+    """Counts in attributes of all kinds."""
+
+    calls = 0
+    ready = False
+
+    def __init__(self, held=None, **kwargs):
+        super().__init__(**kwargs)
+        self.counter = 0
+        self.unset = None
+        self.limit = float("nan")
+        self.held = held
+
+    def call(self, inputs):
+        return inputs
+
+
+class Measure(keras.metrics.Mean):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seen = 0
+
+
+class Trainer(keras.Sequential):
+    def __init__(self, layers):
+        super().__init__(layers)
+        self.first = None
+        self.several = {}
+
+
+def built(**settings):
+    layer = Counting(name="counting")
+    model = Trainer([keras.Input((2,)), layer, keras.layers.Dense(1)])
+    model.compile(**{"optimizer": "sgd", "loss": "mse", **settings})
+    model.optimizer.build(model.trainable_variables)
+    return model, layer
+
+
+class Numbers(unittest.TestCase):
+    def test_those_that_training_changed(self):
+        metric = Measure(name="measure")
+        model, layer = built(metrics=["mae", metric])
+        unseen = UnseenState(model)
+        self.assertEqual(unseen.find(), [])
+        layer.counter += 1
+        layer.calls += 1  # had been the class's
+        layer.unset = 0.5
+        layer.late = np.float32(3)
+        model.steps = 1
+        metric.seen = 3
+        model.layers[1].units = 7
+        model.optimizer.momentum = 0.25
+        self.assertEqual(
+            sorted(unseen.find()),
+            [
+                "layer counting.calls",
+                "layer counting.counter",
+                "layer counting.late",
+                "layer counting.unset",
+                f"layer {model.layers[1].name}.units",
+                "metric measure.seen",
+                "model.steps",
+                "optimizer.momentum",
+            ],
+        )
+
+    def test_flags_private_ones_and_equal_ones_are_not_told(self):
+        model, layer = built()
+        unseen = UnseenState(model)
+        layer.ready = True
+        layer._cached = 3
+        layer.counter = 0.0
+        layer.limit = float("nan")
+        layer.trainable = False
+        model.layers[1].late = 3  # Keras' own may learn sizes
+        model.stop_training = True
+        self.assertEqual(unseen.find(), [])
+
+    def test_what_a_layer_learns_when_it_is_built_is_no_state(self):
+        layer = Counting(name="counting")
+        model = keras.Sequential([layer, keras.layers.Dense(3)])
+        unseen = UnseenState(model)
+        model.build((None, 2))
+        layer.unset = layer.size = 2
+        self.assertEqual(unseen.find(), [])
+        layer.counter += 1
+        layer.calls += 1
+        self.assertEqual(
+            unseen.find(), ["layer counting.counter", "layer counting.calls"]
+        )
+
+    def test_a_layer_that_came_later_counts_from_then_on(self):
+        model, _ = built()
+        unseen = UnseenState(model)
+        layer = Counting(name="late")
+        model._layers = [*model._layers, layer]
+        layer.build((None, 2))
+        layer.counter = 2
+        self.assertNotIn("layer late.counter", unseen.find())
+        layer.counter = 3
+        self.assertIn("layer late.counter", unseen.find())
+
+
+class Objects(unittest.TestCase):
+    def found(self, value, where="layer"):
+        model, layer = built()
+        unseen = UnseenState(model)
+        if where == "layer":
+            layer.held = value
+        else:
+            model.first = value
+        return unseen.find()
+
+    def test_further_optimizers(self):
+        model, _ = built()
+        unseen = UnseenState(model)
+        model.first = keras.optimizers.Adam()
+        model.several = {"d": keras.optimizers.SGD(), "model": model.optimizer}
+        self.assertEqual(
+            sorted(unseen.find()), ["model.first", "model.several['d']"]
+        )
+
+    def test_the_models_own_optimizer_is_not(self):
+        inner = keras.optimizers.SGD()
+        outer = keras.optimizers.LossScaleOptimizer(inner)
+        model, layer = built(optimizer=outer)
+        model.first = inner
+        layer.held = [outer, inner]
+        self.assertEqual(UnseenState(model).find(), [])
+
+    def test_one_of_an_inner_model_only_where_it_is_trained(self):
+        inner, _ = built()
+        model = keras.Sequential([keras.Input((2,)), inner])
+        model.compile(optimizer="sgd", loss="mse")
+        unseen = UnseenState(model)
+        self.assertEqual(unseen.find(), [])
+        inner.optimizer.iterations.assign(3)
+        self.assertEqual(unseen.find(), [f"layer {inner.name}.optimizer"])
+
+    def test_generators_of_random_numbers(self):
+        for one in (
+            np.random.default_rng(1),
+            np.random.RandomState(1),
+            random.Random(1),
+        ):
+            with self.subTest(kind=type(one)):
+                self.assertEqual(self.found(one), ["layer counting.held"])
+                self.assertEqual(self.found([one]), ["layer counting.held[0]"])
+                self.assertEqual(self.found(one, "model"), ["model.first"])
+
+    def test_keras_own_are_saved(self):
+        for one in (
+            keras.random.SeedGenerator(1),
+            keras.Variable(1.0),
+            keras.layers.Dense(2),
+        ):
+            with self.subTest(kind=type(one)):
+                model = keras.Sequential([keras.Input((2,)), Counting(one)])
+                self.assertEqual(UnseenState(model).find(), [])
+
+    @unittest.skipIf(BACKEND != "tensorflow", "the backend has none")
+    def test_tensorflows(self):
+        import tensorflow as tf
+
+        for one in (tf.Variable(1.0), tf.random.Generator.from_seed(1)):
+            self.assertEqual(self.found(one), ["layer counting.held"])
+        model, layer = built()
+        layer.held = model.layers[1].kernel.value
+        self.assertEqual(UnseenState(model).find(), [])
+
+    @unittest.skipIf(BACKEND != "torch", "the backend has none")
+    def test_torchs(self):
+        import torch
+
+        self.assertEqual(self.found(torch.Generator()), ["layer counting.held"])
+
+
+class Metadata(unittest.TestCase):
+    def test_it_is_in_the_checkpoint_with_the_callbacks(self):
+        """Never a wrong resume in silence."""
+        model, layer = built()
+        one = state.TrainingState(model, None, {}, {})
+        part = types.SimpleNamespace(
+            capture=lambda *args: {}, unsaved=["Odd.secret"]
+        )
+        one.begin(part, part, part)
+        layer.counter = 1
+        unsaved = ["Odd.secret", "layer counting.counter"]
+        metadata = one.capture(0, 3).metadata
+        self.assertEqual(json.loads(metadata["unsaved"]), unsaved)
+        self.assertEqual(one.unsaved, unsaved)
