@@ -41,15 +41,15 @@ def _skip():
 
 
 def _validation():
-    _replace(validation.ValidationPosition, "restore", lambda self, saved: None)
+    _replace(validation.ValidationPosition, "restore", lambda self, *args: None)
 
 
 def _source():
-    _replace(data_source.DataSource, "restore", lambda self, source: None)
+    _replace(data_source.DataSource, "restore", lambda self, source: [])
 
 
 def _ahead():
-    _replace(data_source.DataSource, "restore_ahead", lambda self, kept: None)
+    _replace(data_source.DrawnAhead, "restore", lambda self, kept: None)
 
 
 def _history():

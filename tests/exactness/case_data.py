@@ -262,6 +262,12 @@ DATA = {
         "x": (lambda source: (yield from source))(Ahead(generator())),
         "steps_per_epoch": 7,
     },
+    "arrays-validation-ahead": lambda: data_arrays(
+        validation_data=(lambda source: (yield from source))(
+            Ahead(generator())
+        ),
+        validation_steps=3,
+    ),
     "generator-counting": lambda: {
         "x": counting_generator(),
         "steps_per_epoch": 7,

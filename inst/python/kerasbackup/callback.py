@@ -186,7 +186,7 @@ class _EpochHelper(keras.callbacks.Callback):
         # Not the list itself: it has us, and its end is the end of fit().
         self._callback_list = weakref.ref(fit.callback_list)
         self._epoch_iterator = fit.epoch_iterator
-        self._data = fit.data
+        self._data = fit.data, fit.validation_data
         self._validation_freq = fit.validation_freq
         self._epoch = 0
         self._preemption = None
@@ -265,7 +265,7 @@ class _EpochHelper(keras.callbacks.Callback):
 
     def _begin(self) -> None:
         # Not kept: it may be large, and whoever keeps the list keeps us.
-        data, self._data = self._data, None
+        (data, validation_data), self._data = self._data, None
         generators = Generators(self._store)
         before_batch, in_replay = self._before_batch, None
         if self._owner.save_before_preemption:
@@ -290,6 +290,7 @@ class _EpochHelper(keras.callbacks.Callback):
             generators,
             progress,
             lambda notes: self._store.notify("notes", notes),
+            validation_data,
         )
         self._state.begin(callbacks, self._position, self._validation)
         restored = self._state.restored

@@ -16,6 +16,47 @@ from kerasbackup.script import check_texts
 PROTOCOLS = (("get_state", "set_state"), ("state_dict", "load_state_dict"))
 
 
+class DrawnAhead:
+    """The batches that a generator has drawn and not handed over yet.
+
+    What reticulate makes of a function in R draws a batch before it is asked
+    for. keras3 has a generator around it.
+
+    Args:
+        data: What `fit()` was given; kept where it is a generator.
+    """
+
+    def __init__(self, data):
+        self._generator = data if hasattr(data, "gi_yieldfrom") else None
+        self._known = _queue_of(data)
+
+    @property
+    def _queue(self):
+        # What a generator yields from is known once it has begun.
+        if self._known is None and self._generator is not None:
+            self._known = _queue_of(self._generator.gi_yieldfrom)
+        return self._known
+
+    def capture(self) -> list[Any]:
+        """The batches."""
+        return [] if self._queue is None else list(self._queue.queue)
+
+    def restore(self, batches: list[Any]) -> None:
+        """Puts back what `capture()` gave, in place of what is there."""
+        if self._queue is not None and batches:
+            with self._queue.mutex:
+                self._queue.queue.clear()
+                self._queue.queue.extend(batches)
+
+
+def _queue_of(source: Any) -> Any:
+    return (
+        getattr(source, "values_queue", None)
+        if (hasattr(source, "prefetch"))
+        else None
+    )
+
+
 class DataSource:
     """What an `EpochIterator` draws from.
 
@@ -24,6 +65,7 @@ class DataSource:
         data: What `fit()` was given; it is not kept.
 
     Attributes:
+        ahead: What of it was drawn ahead, a `DrawnAhead`.
         is_pipeline: Whether it is a tf.data pipeline.
         written_by_user: The `PyDataset` or `DataLoader`; `None` where it is
             neither.
@@ -32,12 +74,7 @@ class DataSource:
     """
 
     def __init__(self, epoch_iterator, data=None):
-        # What reticulate makes of a function in R draws a batch before it is
-        # asked for. keras3 has a generator around it.
-        self._drawn_ahead = None
-        for source in (data, getattr(data, "gi_yieldfrom", None)):
-            if hasattr(source, "prefetch") and hasattr(source, "values_queue"):
-                self._drawn_ahead = source.values_queue
+        self.ahead = DrawnAhead(data)
         self._iterator = epoch_iterator
         self._adapter = epoch_iterator.data_adapter
         kind = type(self._adapter).__name__
@@ -141,19 +178,6 @@ class DataSource:
     def unsaved(self) -> list[str]:
         """What of it had changed at the last `capture()` and is not in it."""
         return [] if self._attributes is None else self._attributes.unsaved
-
-    def capture_ahead(self) -> list[Any]:
-        """The batches that a generator has drawn and not handed over yet."""
-        if self._drawn_ahead is None:
-            return []
-        return list(self._drawn_ahead.queue)
-
-    def restore_ahead(self, batches: list[Any]) -> None:
-        """Puts back what `capture_ahead()` gave, in place of what is there."""
-        if self._drawn_ahead is not None and batches:
-            with self._drawn_ahead.mutex:
-                self._drawn_ahead.queue.clear()
-                self._drawn_ahead.queue.extend(batches)
 
     def capture_generators(self) -> list[str]:
         """The states of the generators of torch's that a DataLoader draws

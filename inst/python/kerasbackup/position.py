@@ -134,7 +134,7 @@ class DataPosition:
         position["rng"] = self._rng_before_draw or self._capture_rng()
         position["source"] = encoder.encode(position["source"], "data")
         position["ahead"] = encoder.encode(
-            self._source.capture_ahead(), "data/ahead"
+            self._source.ahead.capture(), "data/ahead"
         )
         position["num_batches"] = self._iterator._num_batches
         position["at_creation"] = self._at_creation
@@ -204,7 +204,7 @@ class DataPosition:
         notes += self._source.restore(state)
         ahead = values.decode(position["ahead"], arrays)
         if not batch:
-            self._source.restore_ahead(ahead)
+            self._source.ahead.restore(ahead)
         lives_on = self._is_persistent() and position["has_iterator"]
         changes = state.get("attributes") or any(
             get in state for get, _ in data_source.PROTOCOLS
@@ -275,7 +275,7 @@ class DataPosition:
                         self._progress.end()
                         self._note_drawn(self._before_replay)
                         self._restore_rng(self._resume_at["rng"], self._only())
-                        self._source.restore_ahead(self._resume_at["ahead"])
+                        self._source.ahead.restore(self._resume_at["ahead"])
                         self._resume_at = None
                 told = (
                     self._resume_at is None and draws and self._tell(upcoming)

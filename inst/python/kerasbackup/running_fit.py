@@ -21,6 +21,7 @@ class RunningFit:
         callback_list: The `keras.callbacks.CallbackList` that runs the hook.
         epoch_iterator: Keras' `EpochIterator` over the training data.
         data, targets: `x` and `y` of `fit()`.
+        validation_data: That argument of `fit()`.
         validation_freq: That argument of `fit()`, `None` where it has no
             validation data.
     """
@@ -31,12 +32,14 @@ class RunningFit:
         epoch_iterator,
         data=None,
         targets=None,
+        validation_data=None,
         validation_freq=None,
     ):
         self.callback_list = callback_list
         self.epoch_iterator = epoch_iterator
         self.data = data
         self.targets = targets
+        self.validation_data = validation_data
         self.validation_freq = validation_freq
 
     @classmethod
@@ -57,6 +60,7 @@ class RunningFit:
                     found["epoch_iterator"],
                     found.get("x"),
                     found.get("y"),
+                    found.get("validation_data"),
                     found.get("validation_freq")
                     if found.get("validation_data") is not None
                     else None,

@@ -10,6 +10,7 @@ from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
 from kerasbackup.data_source import DataSource
+from kerasbackup.data_source import DrawnAhead
 from kerasbackup.data_source import check_state
 
 
@@ -25,6 +26,7 @@ class ValidationPosition:
         generators: `rng.Generators`.
         progress: `replay.Progress`, told of every epoch drawn again.
         tell: Callable that is given what is no longer as it was, a list.
+        data: What `fit()` was given as `validation_data`; it is not kept.
 
     Attributes:
         trained_on: The `PyDataset` or `DataLoader` that is trained on, or
@@ -41,6 +43,7 @@ class ValidationPosition:
         generators: rng.Generators,
         progress: replay.Progress,
         tell: Callable[[list[str]], None],
+        data: Any = None,
     ):
         self._tell = tell
         self._model = model
@@ -53,6 +56,8 @@ class ValidationPosition:
         # it had in the lost run, until it has it again.
         self._source = None
         self._to_restore = None
+        self._ahead = DrawnAhead(data)
+        self._ahead_then = []
         self.trained_on = None
         self.unsaved = []
         # The generators when the iterator was made, where that drew from them;
@@ -67,6 +72,10 @@ class ValidationPosition:
             "begun": self._begun,
             "at_creation": self._at_creation,
             "source": self._capture_source(encoder),
+            "ahead": encoder.encode(
+                self._ahead_then if self._to_replay else self._ahead.capture(),
+                "validation/ahead",
+            ),
         }
 
     def restore(self, saved: dict[str, Any], arrays) -> None:
@@ -79,6 +88,7 @@ class ValidationPosition:
         self._begun = self._to_replay = saved["begun"]
         self._at_creation = saved["at_creation"]
         self._to_restore = values.decode(saved.get("source"), arrays)
+        self._ahead_then = values.decode(saved["ahead"], arrays)
 
     def on_data_end(self, epoch: int) -> None:
         """To be called when the training data of an epoch have been drawn.
@@ -120,6 +130,9 @@ class ValidationPosition:
                 iterator.reset()
             self._progress.at(i, replays)
         self._progress.end()
+        if replays:
+            self._ahead.restore(self._ahead_then)
+            self._ahead_then = []
         self._generators.restore(states)
 
     def _look_at_source(self, iterator) -> None:
@@ -198,6 +211,8 @@ def check(saved: Any, tensors: dict[str, tuple]) -> None:
         raise ValueError("the number of validations is none")
     if saved["at_creation"] is not None:
         rng.check(saved["at_creation"])
+    if not isinstance(values.check(saved["ahead"], tensors), list):
+        raise TypeError("what was drawn ahead is no list")
     source = values.check(saved.get("source"), tensors)
     if source is not None:
         check_state(source)

@@ -23,7 +23,9 @@ class FakeCheckpoint:
             "epoch": "3",
             "batch": "0",
             "stopped": "0",
-            "validation": json.dumps({"begun": 0, "at_creation": None}),
+            "validation": json.dumps(
+                {"begun": 0, "at_creation": None, "ahead": []}
+            ),
             "history": state.History([0], {"loss": [0.5]}).to_json(),
             "callbacks": "{}",
             "position": json.dumps(position()),

@@ -196,12 +196,15 @@ class Metadata(unittest.TestCase):
         """Never a wrong resume in silence."""
         model, layer = built()
         one = state.TrainingState(model, None, {}, {})
-        part = types.SimpleNamespace(
-            capture=lambda *args: {}, unsaved=["Odd.secret"]
+        callbacks, data = (
+            types.SimpleNamespace(
+                capture=lambda *args: {}, unsaved=unsaved, written_by_user=None
+            )
+            for unsaved in (["Odd.secret"], ["data.order"])
         )
-        one.begin(part, part, part)
+        one.begin(callbacks, data, data)
         layer.counter = 1
-        unsaved = ["Odd.secret", "layer counting.counter"]
+        unsaved = ["Odd.secret", "data.order", "layer counting.counter"]
         metadata = one.capture(0, 3).metadata
         self.assertEqual(json.loads(metadata["unsaved"]), unsaved)
         self.assertEqual(one.unsaved, unsaved)

@@ -73,7 +73,12 @@ def position(model, told=None, frequency=1):
 
 def lost(number, at_creation=None):
     """What a run that was lost had noted."""
-    return {"begun": number, "at_creation": at_creation, "source": None}
+    return {
+        "begun": number,
+        "at_creation": at_creation,
+        "source": None,
+        "ahead": [],
+    }
 
 
 def begun(one):
