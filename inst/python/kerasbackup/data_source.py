@@ -27,6 +27,10 @@ class DrawnAhead:
     """
 
     def __init__(self, data):
+        if keras.backend.backend() == "tensorflow":
+            # Its thread takes batches before they are trained on: what is left
+            # here says nothing, and a replay leaves what is right.
+            data = None
         self._generator = data if hasattr(data, "gi_yieldfrom") else None
         self._known = _queue_of(data)
 
