@@ -75,6 +75,8 @@ class DataSource:
             neither.
         runs_ahead: Whether TensorFlow calls it in a thread of its own, which
             may have drawn more than was trained on.
+        draws_at_end: Whether that thread draws random numbers when there are
+            no batches left.
     """
 
     def __init__(self, epoch_iterator, data=None):
@@ -85,6 +87,9 @@ class DataSource:
         self.is_pipeline = kind == "TFDatasetAdapter"
         self.runs_ahead = keras.backend.backend() == "tensorflow" and (
             kind not in ("ArrayDataAdapter", "TFDatasetAdapter")
+        )
+        self.draws_at_end = self.runs_ahead and (
+            kind == "TorchDataLoaderAdapter"
         )
         self.written_by_user = self._find_written_by_user()
         self._attributes = None
@@ -98,6 +103,12 @@ class DataSource:
             )
 
     # What it is -------------------------------------------------------------
+
+    @property
+    def length(self) -> int | None:
+        """The batches of an epoch, `None` where that is only known when they
+        have been drawn."""
+        return self._iterator.steps_per_epoch or self._adapter.num_batches
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for a resume to be exact."""

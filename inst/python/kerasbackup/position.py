@@ -267,6 +267,7 @@ class DataPosition:
                 note_creation()
             remaining = iter(steps())
             upcoming = 0
+            last = None
             # Until 3.6, but on TensorFlow, asking for a step draws its data.
             draws = not self._counts_itself and not self._keeps_dataset()
             while True:
@@ -284,7 +285,9 @@ class DataPosition:
                 step = next(remaining, None)
                 if step is None:
                     self._rng_before_draw = None
+                    self._await_end(last)
                     break
+                last = step[-1]
                 size = replay.size(self._iterator, step)
                 self._pulled += size
                 upcoming = step[0] + size
@@ -317,15 +320,23 @@ class DataPosition:
             self._before_batch(upcoming)
         return batches is not None
 
+    def _await_end(self, iterator) -> None:
+        """A DataLoader's sampler draws once more when it has ended, which on
+        TensorFlow a thread may find out later than Keras: not in the middle of
+        what is captured next."""
+        if self._source.draws_at_end and not self._is_persistent():
+            next(iterator, None)
+
     def _pass_over(self, step, upcoming: int) -> None:
         try:
             replay.draw_step(self._iterator, step)
         except StopIteration:
             # Where nobody knows how many batches there are, the last step of
-            # several has the rest, and TensorFlow announces one after it.
+            # several has the rest, and TensorFlow announces one after it; in
+            # later epochs too, as what Keras has counted by then are steps.
             is_last = upcoming >= self._resume_at["batch"]
             at_once = self._iterator.steps_per_execution
-            is_unknown = self._iterator.num_batches is None
+            is_unknown = self._source.length is None
             if not (is_last and at_once > 1 and is_unknown):
                 self._say_too_short()
 
@@ -440,4 +451,6 @@ class DataPosition:
 
     def _restore_rng(self, states, only=None) -> None:
         self._generators.restore(states, only)
-        self._source.restore_generators(states["loader"])
+        # After a replay that runs ahead they are where it leaves them.
+        if only is None:
+            self._source.restore_generators(states["loader"])

@@ -393,8 +393,10 @@ class _TensorFlowHost(_NumpyHost):
         value = tf.raw_ops.ReadVariableOp(
             resource=part.handle, dtype=part.dtype
         )
-        # numpy is given one bfloat16 as a number, and asks for an array.
-        return np.asarray(value if value.shape.rank else value.numpy())
+        if value.shape.rank == 0 and value.dtype == tf.bfloat16:
+            # numpy is given it as a number, and asks for an array.
+            value = value.numpy()
+        return np.asarray(value)
 
 
 class _JaxHost(_NumpyHost):
