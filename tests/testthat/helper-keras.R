@@ -15,6 +15,14 @@ skip_without_keras <- function() {
 
 keras <- function() reticulate::import("keras")
 
+# Of data that draw in Python: what they draw is then a matter of chance.
+skip_where_generators_run_ahead <- function() {
+  skip_if(
+    Sys.getenv("KERAS_BACKEND") == "tensorflow",
+    "tf.data reads ahead: not repeatable without an interruption either"
+  )
+}
+
 # The same data and the same model in every process.
 train_data <- function(n = 96) {
   withr::with_seed(1, {

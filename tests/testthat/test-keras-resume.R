@@ -457,10 +457,7 @@ test_that("numbers of NumPy's are numbers to a checkpoint too", {
 
 test_that("validation data that draw are bitwise equal too", {
   skip_without_keras()
-  skip_if(
-    Sys.getenv("KERAS_BACKEND") == "tensorflow",
-    "tf.data reads ahead: not repeatable without an interruption either"
-  )
+  skip_where_generators_run_ahead()
   skip_if(
     Sys.getenv("KERAS_BACKEND") == "jax" && needs_an_epoch(),
     "old versions of Keras read ahead on JAX (inst/EXACTNESS.md)"
@@ -501,10 +498,7 @@ test_that("validation data that draw are bitwise equal too", {
 
 test_that("validation that draws otherwise than it did is told", {
   skip_without_keras()
-  skip_if(
-    Sys.getenv("KERAS_BACKEND") == "tensorflow",
-    "tf.data reads ahead: not repeatable without an interruption either"
-  )
+  skip_where_generators_run_ahead()
   fit <- function(model, validation_data, callbacks, steps = 2L) {
     model$fit(
       python_helpers()$drawing_generator(), steps_per_epoch = 4L, epochs = 6L,

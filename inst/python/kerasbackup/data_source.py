@@ -48,17 +48,20 @@ class DrawnAhead:
     def restore(self, batches: list[Any]) -> None:
         """Puts back what `capture()` gave, in place of what is there."""
         if self._queue is not None and batches:
-            with self._queue.mutex:
-                self._queue.queue.clear()
-                self._queue.queue.extend(batches)
+            _refill(self._queue, batches)
 
 
 def _queue_of(source: Any) -> Any:
-    return (
-        getattr(source, "values_queue", None)
-        if (hasattr(source, "prefetch"))
-        else None
-    )
+    if not hasattr(source, "prefetch"):
+        return None
+    return getattr(source, "values_queue", None)
+
+
+def _refill(queue, items: list[Any]) -> None:
+    """Gives a queue these items, in place of those it has."""
+    with queue.mutex:
+        queue.queue.clear()
+        queue.queue.extend(items)
 
 
 class DataSource:
@@ -174,10 +177,7 @@ class DataSource:
             What is no longer as it was.
         """
         if "ready" in state:
-            queue = self._adapter.enqueuer.ready_queue
-            with queue.mutex:
-                queue.queue.clear()
-                queue.queue.extend(state["ready"])
+            _refill(self._adapter.enqueuer.ready_queue, state["ready"])
         for get, put in PROTOCOLS:
             if get in state and hasattr(self.written_by_user, put):
                 getattr(self.written_by_user, put)(state[get])
