@@ -1,6 +1,7 @@
 """Owns: one part of the benchmark, from start to end: one size, or what
 damage each system notices. Called by `state.R` and `bits.R`."""
 
+import contextlib
 import csv
 import random
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import systems
 
 
-def run(size, tensors, rounds, folder, functions, out, with_model):
+def run(size, tensors, rounds, folder, functions, out, with_model=False):
     """Measures and appends to a CSV file.
 
     Args:
@@ -42,15 +43,31 @@ def run(size, tensors, rounds, folder, functions, out, with_model):
             ours[-1],
             models.KerasBackup(f"{folder}/f", model),
         ]
-    with open(out, "a", newline="") as file:
-        writer = csv.writer(file)
-
-        def add(*row):
-            writer.writerow([size, tensors, *row])
-
+    with _adder(out, size, tensors) as add:
         measure.measure(all_systems, rounds, add)
     for system in ours:
         system.close()
+
+
+def run_large(size, tensors, rounds, folder, functions, out):
+    """As `run()`, of a state that is in memory twice at most: the limits and
+    ours only, all saves before the first restore."""
+    arrays = _arrays(size // (4 * tensors), tensors)
+    limits = systems.Limits(f"{folder}/c", arrays, most=10**9)
+    ours = systems.Ours(f"{folder}/a", arrays, functions["background"])
+    waiting = systems.OursWaiting(f"{folder}/b", arrays, functions["waiting"])
+    limits.operations = [limits.copy, limits.save]
+    ours.operations = [ours.save]
+    with _adder(out, size, tensors) as add:
+        measure.measure([limits, ours, waiting], rounds, add)
+        # The copy goes with the store, what was saved with the list.
+        ours.close()
+        arrays.clear()
+        limits.operations = [limits.restore, limits.restore_cold]
+        waiting.name = ours.name
+        waiting.operations = [waiting.restore, waiting.restore_cold]
+        measure.measure([limits, waiting], rounds, add)
+    waiting.close()
 
 
 def flip_bits(size, tries, folder, functions, out):
@@ -82,7 +99,7 @@ def flip_bits(size, tries, folder, functions, out):
 
 def _flip(system, tries):
     draw = random.Random(1)
-    system.save(lambda _: None)
+    system.save(lambda *_: 0)
     files = system.files()
     sizes = [path.stat().st_size for path in files]
     whole = system.load()
@@ -102,6 +119,13 @@ def _flip(system, tries):
             loaded += not all(map(np.array_equal, now, whole))
         path.write_bytes(content)
     return noticed, loaded, tries - noticed - loaded
+
+
+@contextlib.contextmanager
+def _adder(out, size, tensors):
+    with open(out, "a", newline="") as file:
+        writer = csv.writer(file)
+        yield lambda *row: writer.writerow([size, tensors, *row])
 
 
 def _arrays(each, count):

@@ -37,6 +37,8 @@ class _Fit:
     def __init__(self, epoch_iterator):
         self.callback_list = keras.callbacks.CallbackList()
         self.epoch_iterator = epoch_iterator
+        self.data = self.validation_data = None
+        self.validation_freq = 1
 
 
 class _Generators:

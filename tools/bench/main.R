@@ -16,12 +16,13 @@ tensors <- setting("TENSORS", "10 10000")
 rounds <- setting("ROUNDS", "5")
 # A model of the largest sizes is beside its copies in memory.
 largest_model <- setting("LARGEST_MODEL", "300") * 1e6
+large <- 4e9
 
 child <- function(script, arguments) {
   lines <- system2(
     file.path(R.home("bin"), "Rscript"),
     c("--vanilla", file.path("tools/bench", script), arguments),
-    stdout = TRUE, timeout = 1800
+    stdout = TRUE, timeout = 3600
   )
   if (!is.null(attr(lines, "status"))) stop(script, " failed", call. = FALSE)
   lines
@@ -41,10 +42,10 @@ writeLines(paste(columns, collapse = ","), csv)
 for (size in sizes) {
   for (n in tensors) {
     cli::cli_inform("{size / 1e6} MB in {n} tensors")
-    child("state.R", c(
-      sprintf("%.0f", c(size, n, rounds)), as.integer(size <= largest_model),
-      csv
-    ))
+    what <- "arrays"
+    if (size <= largest_model) what <- "models"
+    if (size >= large) what <- "large"
+    child("state.R", c(sprintf("%.0f", c(size, n, rounds)), what, csv))
   }
 }
 if (length(sizes) > 0) {

@@ -1,27 +1,35 @@
 # Owns: one size of the benchmark, in a process of its own.
 #
-# Arguments: bytes, tensors, rounds, 1 to compare models too, the CSV file.
+# Arguments: bytes, tensors, rounds, "models" to compare them too or "arrays" or
+# "large", the CSV file.
 
 arguments <- commandArgs(trailingOnly = TRUE)
-number <- as.numeric(arguments[1:4])
+number <- as.numeric(arguments[1:3])
+what <- arguments[[4]]
 
 folder <- tempfile("bench", Sys.getenv("BENCH_DIR", tempdir()))
 invisible(dir.create(folder))
 
 source("tools/bench/functions.R")
-functions <- function(name, async) {
-  bench_functions(file.path(folder, name), async)
+# Each where the class looks for what it saved.
+functions <- function(dir, async) {
+  bench_functions(file.path(folder, dir), async)
 }
 
 bench <- reticulate::import("bench")
-bench$run(
-  size = as.integer(number[[1]]), tensors = as.integer(number[[2]]),
+run <- if (what == "large") bench$run_large else bench$run
+settings <- list(
+  # Beyond an R integer.
+  size = reticulate::import_builtins(convert = FALSE)$int(number[[1]]),
+  tensors = as.integer(number[[2]]),
   rounds = as.integer(number[[3]]), folder = folder,
   functions = reticulate::dict(
-    background = functions("background", TRUE),
-    waiting = functions("waiting", FALSE),
-    model = functions("model", TRUE)
+    background = functions("a/Ours", TRUE),
+    waiting = functions("b/OursWaiting", FALSE),
+    model = functions("e/OursOnModel", TRUE)
   ),
-  out = arguments[[5]], with_model = number[[4]] == 1
+  out = arguments[[5]]
 )
+if (what == "models") settings$with_model <- TRUE
+do.call(run, settings)
 unlink(folder, recursive = TRUE)

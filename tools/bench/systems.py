@@ -44,19 +44,27 @@ class System:
 
     def forget(self):
         """Has the system drop what it keeps in memory of these files."""
-        for path in self.files():
+        files = self.files()
+        assert files, f"{self.name} has saved nothing in {self.folder}"
+        for path in files:
             with open(path, "rb") as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 class Limits(System):
-    """What no system can beat: copy, write and flush, read."""
+    """What no system can beat: copy, write and flush, read.
+
+    Args:
+        most: Bytes of memory that it takes twice; of a larger state, the same
+            memory is copied, written and read into several times.
+    """
 
     name = "limit"
 
-    def __init__(self, folder, arrays):
+    def __init__(self, folder, arrays, most=None):
         super().__init__(folder, arrays)
-        size = sum(one.nbytes for one in arrays)
+        self._size = sum(one.nbytes for one in arrays)
+        size = min(self._size, most or self._size)
         self._bytes = np.ones(size, dtype=np.uint8)
         self._other = np.ones(size, dtype=np.uint8)
         self.operations = [self.copy, self.save, self.restore, self.restore_new]
@@ -64,15 +72,17 @@ class Limits(System):
             self.operations.append(self.restore_cold)
 
     def copy(self, lap):
-        np.copyto(self._other, self._bytes)
+        for size in self._pieces(len(self._bytes)):
+            np.copyto(self._other[:size], self._bytes[:size])
         lap("memcpy")
 
     def save(self, lap):
         # A new file, as a safe save must have; the old one goes afterwards.
         fd = os.open(self.file + ".new", os.O_WRONLY | os.O_CREAT, 0o666)
         view = memoryview(self._bytes)
-        for at in range(0, len(view), WHOLE):
-            os.write(fd, view[at : at + WHOLE])
+        for size in self._pieces(len(view)):
+            for at in range(0, size, WHOLE):
+                os.write(fd, view[at : min(at + WHOLE, size)])
         os.fsync(fd)
         os.close(fd)
         lap("write + fsync")
@@ -95,9 +105,14 @@ class Limits(System):
     def _read(self, into):
         with open(self.file, "rb", buffering=0) as file:
             view = memoryview(into)
-            at = 0
-            while at < len(view):
-                at += file.readinto(view[at : at + WHOLE])
+            for size in self._pieces(len(view)):
+                at = 0
+                while at < size:
+                    at += file.readinto(view[at : min(at + WHOLE, size)])
+
+    def _pieces(self, most):
+        for at in range(0, self._size, most):
+            yield min(most, self._size - at)
 
 
 class Ours(System):
