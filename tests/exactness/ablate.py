@@ -5,6 +5,7 @@ A row of the table that stays equal under a break does not need that state.
 
 from kerasbackup import callback_states
 from kerasbackup import data_source
+from kerasbackup import last_logs
 from kerasbackup import position
 from kerasbackup import replay
 from kerasbackup import rng
@@ -52,6 +53,10 @@ def _ahead():
     _replace(data_source.DrawnAhead, "restore", lambda self, kept: None)
 
 
+def _logs():
+    _replace(last_logs.LastLogs, "restore", lambda self, logs: None)
+
+
 def _history():
     _replace(state.History, "fill", lambda self, callback: None)
 
@@ -81,6 +86,7 @@ KINDS = {
     "validation": _validation,
     "source": _source,
     "ahead": _ahead,
+    "logs": _logs,
     "weights": lambda: _variables("variables/", but="seed_generator"),
     "seeds": lambda: _variables("seed_generator"),
     "optimizer": lambda: _variables("optimizer/"),

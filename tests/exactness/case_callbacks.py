@@ -118,7 +118,8 @@ class Kill(keras.callbacks.Callback):
 
     Args:
         event: `"batch"`: before that batch. `"validation"`: before the second
-            batch of that epoch's validation. `"end"`: after the last epoch.
+            batch of that epoch's validation. `"epoch-end"`: at its end.
+            `"end"`: after the last epoch.
         epoch: Integer, the first is 0.
         batch: Integer, the first is 0.
         directory: String, where there must be a checkpoint first: it is made in
@@ -141,6 +142,10 @@ class Kill(keras.callbacks.Callback):
 
     def on_test_batch_begin(self, batch, logs=None):
         if self._event == "validation" and (self._epoch, batch) >= self._at:
+            self._kill()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._event == "epoch-end" and epoch >= self._at[0]:
             self._kill()
 
     def on_train_end(self, logs=None):

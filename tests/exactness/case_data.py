@@ -175,6 +175,19 @@ def loader(workers=0, own_generator=False):
     )
 
 
+def stream():
+    """A DataLoader that does not know how many batches it has."""
+    import torch
+
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            x, y = map(torch.from_numpy, arrays())
+            for i in torch.randperm(N):
+                yield x[i], y[i]
+
+    return torch.utils.data.DataLoader(Stream(), batch_size=BATCH)
+
+
 def stateful_loader():
     """A DataLoader that tells its state, as torchdata's does."""
     import torch
@@ -285,6 +298,7 @@ DATA = {
     "loader": lambda: {"x": loader()},
     "loader-workers": lambda: {"x": loader(workers=2)},
     "loader-generator": lambda: {"x": loader(own_generator=True)},
+    "loader-stream": lambda: {"x": stream()},
     "loader-stateful": lambda: {"x": stateful_loader()},
     # What is written in R: the arguments come from cases.R.
     "r-arrays": dict,

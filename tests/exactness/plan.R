@@ -6,6 +6,8 @@
 #   "twice": in one epoch, the second time further on.
 #   "thrice": in three epochs.
 #   "validation": while an epoch is validated.
+#   "tail": at an epoch's end, when its last batch was trained and, where nobody
+#     knows yet that it was the last, a save before the next one was due.
 #   "end": after the last epoch, before fit() returned.
 #   "larger": not at all; the second run has more epochs.
 #   "auto": in two epochs, saved as often as `save_freq = "auto"` may.
@@ -30,12 +32,15 @@ plan_row <- function(kind, row, epochs) {
     twice = list(at(epoch, batch(1, 2)), at(epoch, batch(3, 4))),
     thrice = list(at(0, batch(2)), at(2, batch()), at(3, batch())),
     validation = list(at(epoch, 1, "validation")),
+    tail = list(at(epoch - 1, 0, "epoch-end")),
     end = list(at(0, 0, "end")),
     larger = list(list(kill = NULL, epochs = epochs - 2L)),
     auto = list(at(epoch - 1, batch()), at(epoch, batch())),
     list(at(epoch, batch()))
   )
-  freq <- switch(kind, first = "epoch", twice = 1L, thrice = 2L, auto = "auto", freq)
+  freq <- switch(kind,
+    first = "epoch", twice = , tail = 1L, thrice = 2L, auto = "auto", freq
+  )
   list(runs = kills, freq = freq, label = plan_label(kills, freq))
 }
 
@@ -46,6 +51,7 @@ plan_label <- function(kills, freq) {
     }
     switch(one$kill[[1]],
       batch = sprintf("epoch %d, batch %d", one$kill[[2]] + 1, one$kill[[3]]),
+      `epoch-end` = sprintf("epoch %d, at its end", one$kill[[2]] + 1),
       validation = sprintf("epoch %d, in validation", one$kill[[2]] + 1),
       end = "after the last epoch"
     )

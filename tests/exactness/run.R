@@ -30,7 +30,9 @@ train <- function(job) {
   if (job$backup) {
     ours <- callback_backup_and_restore(
       file.path(job$dir, job$saved),
-      save_freq = job$freq, delete_checkpoint = job$delete, history = "full"
+      save_freq = job$freq, delete_checkpoint = job$delete, history = "full",
+      # There is no time after the last save of an epoch that is over.
+      async = !identical(job$kill[[1]], "epoch-end")
     )
     if (job$freq == "auto") cases$hasten(ours)
     callbacks <- c(ours, callbacks)

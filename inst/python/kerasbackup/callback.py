@@ -358,10 +358,12 @@ class _BatchHelper(_EpochHelper):
         super().on_epoch_begin(epoch, logs)
         self._counted = self._position.passed if first else 0
 
-    def _before_batch(self, batch: int) -> None:
+    def _before_batch(
+        self, batch: int, are_there_data: Callable[[], bool]
+    ) -> None:
         self._since_save += batch - self._counted
         self._counted = batch
-        if self._since_save >= self._owner.save_freq:
+        if self._since_save >= self._owner.save_freq and are_there_data():
             self._since_save = 0
             self._save(self._epoch, batch)
 
@@ -387,8 +389,10 @@ class _AutoHelper(_BatchHelper):
         self._interval.pause()
         super().on_test_begin(logs)
 
-    def _before_batch(self, batch: int) -> None:
-        if self._interval.step():
+    def _before_batch(
+        self, batch: int, are_there_data: Callable[[], bool]
+    ) -> None:
+        if self._interval.step() and are_there_data():
             self._save(self._epoch, batch)
 
     def _is_epoch_due(self) -> bool:

@@ -10,6 +10,7 @@ sees them.
 May not touch variables, other callbacks or files.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 from typing import NoReturn
@@ -33,8 +34,11 @@ class DataPosition:
         epoch_iterator: Keras' `EpochIterator`.
         generators: `rng.Generators`, all global generators.
         progress: `replay.Progress`, told how far a replay is.
-        before_batch: Callable that is given the number of a batch before its
-            data are drawn and before any callback hears of it; or `None`.
+        before_batch: Callable that is called before the data of a batch are
+            drawn and before any callback hears of it; or `None`. It is given
+            the batch's number and a callable that tells whether there are data
+            for it, and draws them where nobody knows that without; on
+            TensorFlow it hopes that there are.
         at_end: Callable: the last batch of an epoch has been trained; or
             `None`. Not called where Keras learns of the end from the data.
         data: What `fit()` was given as `x`.
@@ -48,7 +52,7 @@ class DataPosition:
         epoch_iterator,
         generators: rng.Generators,
         progress: replay.Progress,
-        before_batch: Callable[[int], None] | None = None,
+        before_batch: Callable[[int, Callable[[], bool]], None] | None = None,
         at_end: Callable[[], None] | None = None,
         data: Any = None,
     ):
@@ -87,7 +91,10 @@ class DataPosition:
             else 0
         )
         self._pulled = self._pulled_before
-        self._rng_before_draw = None
+        # The step that `before_batch` is told of; what drawing its data may
+        # change, as it was before, where they are drawn before it is captured.
+        self._announced = None
+        self._before_draw = None
         # Python code that TensorFlow runs may have run ahead when a state was
         # captured: what it draws from, which a replay shows, is left as the
         # replay leaves it.
@@ -131,11 +138,10 @@ class DataPosition:
                 "source": self._source.capture(),
                 "epochs": self._epochs,
             }
-        position["rng"] = self._rng_before_draw or self._capture_rng()
+        before_draw = self._before_draw or self._capture_drawn_from()
+        position["rng"] = before_draw["rng"]
         position["source"] = encoder.encode(position["source"], "data")
-        position["ahead"] = encoder.encode(
-            self._source.ahead.capture(), "data/ahead"
-        )
+        position["ahead"] = encoder.encode(before_draw["ahead"], "data/ahead")
         position["num_batches"] = self._iterator._num_batches
         position["at_creation"] = self._at_creation
         position["at_first_draw"] = self._at_first_draw
@@ -270,6 +276,11 @@ class DataPosition:
             last = None
             # Until 3.6, but on TensorFlow, asking for a step draws its data.
             draws = not self._counts_itself and not self._keeps_dataset()
+            is_certain = (
+                draws
+                or self._source.length is not None
+                or keras.backend.backend() == "tensorflow"
+            )
             while True:
                 if self._resume_at is not None:
                     if upcoming >= self._resume_at["batch"]:
@@ -284,7 +295,7 @@ class DataPosition:
                 # (first batch, last batch, iterator), or without the last.
                 step = next(remaining, None)
                 if step is None:
-                    self._rng_before_draw = None
+                    self._before_draw = None
                     self._await_end(last)
                     break
                 last = step[-1]
@@ -296,8 +307,13 @@ class DataPosition:
                     self._progress.at(upcoming, self._resume_at["batch"])
                     continue
                 if not told and self._before_batch is not None:
-                    self._before_batch(step[0])
-                self._rng_before_draw = None
+                    if is_certain:
+                        self._before_batch(step[0], _certainly)
+                    else:
+                        self._announced = step
+                        self._before_batch(step[0], self._are_there_data)
+                        step, self._announced = self._announced, None
+                self._before_draw = None
                 yield step
             # Until 3.6 the steps themselves end where the data do.
             if self._resume_at is not None:
@@ -315,10 +331,19 @@ class DataPosition:
             return True
         batches = self._iterator.num_batches
         if batches is None:
-            self._rng_before_draw = self._capture_rng()
+            self._before_draw = self._capture_drawn_from()
         elif upcoming < batches:
-            self._before_batch(upcoming)
+            self._before_batch(upcoming, _certainly)
         return batches is not None
+
+    def _are_there_data(self) -> bool:
+        """Whether the step that was announced has a batch, which is drawn now
+        and handed over with the others."""
+        self._before_draw = self._capture_drawn_from()
+        *numbers, batches = self._announced
+        first = list(itertools.islice(batches, 1))
+        self._announced = (*numbers, itertools.chain(first, batches))
+        return bool(first)
 
     def _await_end(self, iterator) -> None:
         """A DataLoader's sampler draws once more when it has ended, which on
@@ -444,6 +469,12 @@ class DataPosition:
             before["batches drawn to build the model"] = self._pulled_before
         return before | self._source.describe()
 
+    def _capture_drawn_from(self) -> dict[str, Any]:
+        return {
+            "rng": self._capture_rng(),
+            "ahead": self._source.ahead.capture(),
+        }
+
     def _capture_rng(self) -> dict[str, Any]:
         return self._generators.capture() | {
             "loader": self._source.capture_generators()
@@ -454,3 +485,7 @@ class DataPosition:
         # After a replay that runs ahead they are where it leaves them.
         if only is None:
             self._source.restore_generators(states["loader"])
+
+
+def _certainly() -> bool:
+    return True

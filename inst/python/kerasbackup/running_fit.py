@@ -85,6 +85,17 @@ class RunningFit:
         return fit
 
 
+def last_logs() -> Any:
+    """What the last step of the `fit()` on the stack returned; `None` where
+    none has run or it is not known."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
+            return frame.f_locals.get("logs")
+        frame = frame.f_back
+    return None
+
+
 def is_running(callback_list: "weakref.ref[Any]") -> bool:
     """Whether the `fit()` that owns a `CallbackList` is still under way.
 

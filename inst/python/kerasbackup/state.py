@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from kerasbackup import errors
+from kerasbackup import last_logs
 from kerasbackup import trainings
 from kerasbackup import validation
 from kerasbackup import values
@@ -102,6 +103,7 @@ class TrainingState:
         self._position = position
         self._validation = validation_position
         self._validation.trained_on = position.written_by_user
+        self._last_logs = last_logs.LastLogs(self._model)
         self._unseen = UnseenState(self._model)
         self._looked_at, self._of_model = None, []
         if self._model.built:
@@ -138,6 +140,9 @@ class TrainingState:
         else:
             notes += self._position.restore(
                 restored.position, restored.batch, restored.array
+            )
+            self._last_logs.restore(
+                values.decode(restored.last_logs, restored.array)
             )
         return notes
 
@@ -176,12 +181,17 @@ class TrainingState:
                 self._position.capture(batch, encoder), default=_plain_number
             ),
             "validation": json.dumps(self._validation.capture(encoder)),
+            "last_logs": json.dumps(self._last_logs.capture(batch, encoder)),
         }
         if epoch != self._looked_at:
             # Once an epoch: it looks at every layer.
             self._looked_at = epoch
             self._of_model = self._unseen.find()
-        data = self._position.unsaved + self._validation.unsaved
+        data = [
+            *self._position.unsaved,
+            *self._validation.unsaved,
+            *self._last_logs.unsaved,
+        ]
         self.unsaved = [
             *self._callbacks.unsaved,
             *dict.fromkeys(data),
@@ -242,8 +252,8 @@ class Restored:
         batch: Integer, batches of the next epoch that are trained.
         history: The `History` until then.
         stopped: Whether a callback had ended the training.
-        callbacks, position, validation: What `CallbackStates`, `DataPosition`
-            and `ValidationPosition` captured.
+        callbacks, position, validation, last_logs: What `CallbackStates`,
+            `DataPosition`, `ValidationPosition` and `LastLogs` captured.
         script, versions: What `Script` described; empty where it was not.
         training: Which training it is of, see `trainings.describe()`.
     """
@@ -263,6 +273,8 @@ class Restored:
             check_position(self.position, self.batch, tensors)
             self.validation = json.loads(self.metadata["validation"])
             validation.check(self.validation, tensors)
+            self.last_logs = json.loads(self.metadata["last_logs"])
+            last_logs.check(self.last_logs, tensors)
             self.script = json.loads(self.metadata.get("script", "{}"))
             check_description(self.script)
             self.versions = json.loads(self.metadata.get("versions", "{}"))

@@ -21,6 +21,13 @@ class Slices(keras.utils.PyDataset):
         return self.x[rows], self.y[rows]
 
 
+def batches(x, y, batch_size):
+    """Arrays, in batches; nobody knows how many."""
+    slices = Slices(x, y, batch_size)
+    for i in range(len(slices)):
+        yield slices[i]
+
+
 class OwnOrder(Slices):
     """Shuffles an order of its own, by a global generator and by its own."""
 

@@ -27,7 +27,7 @@ def arrays(rows=20):
 class Run:
     """One training's data: the batches drawn, and positions in them."""
 
-    def __init__(self, x=None, save_at=None, **kwargs):
+    def __init__(self, x=None, save_at=None, asks=False, **kwargs):
         self.iterator = EpochIterator(
             x=arrays() if x is None else x, **{"batch_size": 4, **kwargs}
         )
@@ -42,9 +42,13 @@ class Run:
         self.epoch = 0
         self.drawn = []
         self.told = []
+        self.asks = asks
+        self.answers = []
 
-    def before_batch(self, batch):
+    def before_batch(self, batch, are_there_data):
         self.told.append((self.epoch, batch))
+        if self.asks:
+            self.answers.append(are_there_data())
         if (self.epoch, batch) == self.save_at:
             self.save(batch)
 
@@ -124,6 +128,28 @@ class Resuming(unittest.TestCase):
         self.assertEqual(run.restore(before.saved, 2), [])
         run.run_epochs(2)
         self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
+
+    def test_whether_there_are_data_is_known_before_they_are_used(self):
+        def four():
+            for _ in range(4):
+                yield (np.random.rand(4, 1).astype("float32"),)
+
+        kwargs = {"epochs": 1, "batch_size": None}
+        plain = lost(None, x=four(), **kwargs)
+        asking = lost((0, 2), x=four(), asks=True, **kwargs)
+        self.assertEqual(asking.drawn, plain.drawn)
+        self.assertEqual(asking.told, plain.told)
+        # Older versions of Keras announce only what there is; TensorFlow hopes.
+        hopes = keras.backend.backend() == "tensorflow"
+        expected = [True, True, True, True, hopes][: len(asking.told)]
+        self.assertEqual(asking.answers, expected)
+        # What was captured was so before the draw. (The first two batches are
+        # drawn when the iterator is made.)
+        keras.utils.set_random_seed(5)
+        run = Run(x=four(), batch_size=None)
+        self.assertEqual(run.restore(asking.saved, 0), [])
+        run.run_epochs(1)
+        self.assertEqual(run.drawn, asking.drawn[2:])
 
     @unittest.skipIf(
         keras.backend.backend() == "tensorflow",

@@ -30,6 +30,7 @@ class FakeCheckpoint:
             "callbacks": "{}",
             "position": json.dumps(position()),
             "training": json.dumps(training()),
+            "last_logs": "null",
         } | changes
 
 
@@ -118,6 +119,7 @@ class Checkpoints(unittest.TestCase):
             ("batch", "1"),  # a position in an epoch needs its generators
             ("stopped", "2"),
             ("validation", "3"),
+            ("last_logs", "3"),
             ("history", "[]"),
             ("callbacks", "[]"),
             ("position", "{}"),
