@@ -240,7 +240,10 @@ class CallbackStates:
         for attribute, variables in _variables(callback, self._model).items():
             try:
                 encoded[attribute] = encoder.encode(
-                    [_numpy(variable) for variable in variables],
+                    [
+                        keras.ops.convert_to_numpy(variable)
+                        for variable in variables
+                    ],
                     f"callbacks/{name}/{attribute}",
                 )
             except values.Unsaveable:
@@ -397,10 +400,6 @@ def _is_variable(value: Any) -> bool:
     )
 
 
-def _numpy(variable) -> np.ndarray:
-    return keras.ops.convert_to_numpy(variable)
-
-
 def _assign(callback, model, saved: dict[str, list]) -> list[str]:
     """Gives the variables in its attributes what they had.
 
@@ -411,7 +410,10 @@ def _assign(callback, model, saved: dict[str, list]) -> list[str]:
     failed = [attribute for attribute in saved if attribute not in now]
     for attribute, variables in now.items():
         arrays = saved.get(attribute, [])
-        kinds = [(one.shape, one.dtype) for one in map(_numpy, variables)]
+        kinds = [
+            (one.shape, one.dtype)
+            for one in map(keras.ops.convert_to_numpy, variables)
+        ]
         if kinds != [(one.shape, one.dtype) for one in arrays]:
             failed.append(attribute)
             continue

@@ -105,7 +105,7 @@ class TrainingState:
         self._validation.trained_on = position.written_by_user
         self._last_logs = last_logs.LastLogs(self._model)
         self._unseen = UnseenState(self._model)
-        self._looked_at, self._of_model = None, []
+        self._looked_at, self._of_model, self._drift = None, [], []
         if self._model.built:
             # Else with the first save, which builds it.
             self._script.describe()
@@ -133,6 +133,11 @@ class TrainingState:
         self.history = restored.history
         notes = list(self._training_notes)
         notes += self._script.changes(restored.script, restored.versions)
+        notes += [
+            f"in the course of training {text} (that is in no checkpoint: "
+            "unless a callback does it again, it is as the script sets it)"
+            for text in restored.drift
+        ]
         notes += self.put()
         self._validation.restore(restored.validation, restored.array)
         if restored.batch and not exact:
@@ -184,9 +189,12 @@ class TrainingState:
             "last_logs": json.dumps(self._last_logs.capture(batch, encoder)),
         }
         if epoch != self._looked_at:
-            # Once an epoch: it looks at every layer.
+            # Once an epoch: they look at every layer.
             self._looked_at = epoch
             self._of_model = self._unseen.find()
+            self._drift = self._script.drift()
+        if self._drift:
+            metadata["drift"] = json.dumps(self._drift)
         data = [
             *self._position.unsaved,
             *self._validation.unsaved,
@@ -255,6 +263,7 @@ class Restored:
         callbacks, position, validation, last_logs: What `CallbackStates`,
             `DataPosition`, `ValidationPosition` and `LastLogs` captured.
         script, versions: What `Script` described; empty where it was not.
+        drift: List of strings, what of it had changed since training began.
         training: Which training it is of, see `trainings.describe()`.
     """
 
@@ -277,6 +286,8 @@ class Restored:
             last_logs.check(self.last_logs, tensors)
             self.script = json.loads(self.metadata.get("script", "{}"))
             check_description(self.script)
+            self.drift = json.loads(self.metadata.get("drift", "[]"))
+            _check_lines(self.drift)
             self.versions = json.loads(self.metadata.get("versions", "{}"))
             check_texts(self.versions)
             self.training = json.loads(self.metadata["training"])
@@ -357,6 +368,13 @@ class History:
         if any(len(column) != len(epochs) for column in logs.values()):
             raise ValueError("the history is not one value an epoch")
         return cls(epochs, logs)
+
+
+def _check_lines(lines: Any) -> None:
+    if not isinstance(lines, list) or not all(
+        isinstance(line, str) for line in lines
+    ):
+        raise TypeError("what has changed is no list of texts")
 
 
 def _count(text: str) -> int:

@@ -50,7 +50,8 @@ class Store:
 
     def prepare(self, size: int) -> None:
         """Announces about how many bytes a checkpoint will have."""
-        self._call("prepare", size)
+        # An integer beyond 32 bits would arrive in R as another one.
+        self._call("prepare", float(size))
 
     def save(self, addresses: bytearray, metadata: dict[str, str]) -> bool:
         """Commits one checkpoint, or hands it over to who will.

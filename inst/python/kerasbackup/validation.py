@@ -55,6 +55,7 @@ class ValidationPosition:
         # What the data are drawn from, once there is an iterator; and the state
         # it had in the lost run, until it has it again.
         self._source = None
+        self._is_looked_at = False
         self._to_restore = None
         self._ahead = DrawnAhead(data)
         self._ahead_then = []
@@ -136,11 +137,13 @@ class ValidationPosition:
         self._generators.restore(states)
 
     def _look_at_source(self, iterator) -> None:
-        if self._source is None:
-            source = DataSource(iterator)
-            user = source.written_by_user
-            if user is not None and user is not self.trained_on:
-                self._source = source
+        if self._is_looked_at:
+            return
+        self._is_looked_at = True
+        source = DataSource(iterator)
+        user = source.written_by_user
+        if user is not None and user is not self.trained_on:
+            self._source = source
         state, self._to_restore = self._to_restore, None
         if state is not None and self._source is not None:
             notes = self._source.restore(state)

@@ -70,6 +70,33 @@ class Describing(unittest.TestCase):
         self.assertIsNone(description["learning_rate"])
 
 
+class Drifting(unittest.TestCase):
+    def setUp(self):
+        self.model = model()
+        self.script = script.Script(self.model, {})
+        self.script.describe()
+
+    def test_training_alone_is_no_drift(self):
+        self.model.fit(np.zeros((4, 2)), np.zeros((4, 1)), verbose=0)
+        self.model.optimizer.learning_rate = 0.5
+        self.assertEqual(self.script.drift(), [])
+
+    def test_what_a_callback_sets_is_named(self):
+        before = self.script.describe()
+        self.model.layers[0].trainable = False
+        self.model.optimizer.beta_1 = 0.5
+        expected = [
+            "beta_1 was 0.9, is 0.5",
+            "layers are configured otherwise: dense",
+        ]
+        self.assertEqual(self.script.drift(), expected)
+        self.assertEqual(self.script.drift(), expected)
+        self.model.layers[0].trainable = True
+        self.assertEqual(self.script.drift(), expected[:1])
+        # What the script had decided is as it was.
+        self.assertEqual(self.script.describe(), before)
+
+
 class Comparing(unittest.TestCase):
     def changes(self, before, versions=None, **kwargs):
         now = script.Script(model(**kwargs), {"R": "4.2.2"})

@@ -120,6 +120,8 @@ class Checkpoints(unittest.TestCase):
             ("stopped", "2"),
             ("validation", "3"),
             ("last_logs", "3"),
+            ("drift", '"text"'),
+            ("drift", "[3]"),
             ("history", "[]"),
             ("callbacks", "[]"),
             ("position", "{}"),
