@@ -127,6 +127,7 @@ class Ours(System):
         self._wait = functions["wait"]
         self._store = Store(functions)
         self._store.open(lambda: True)
+        self._count = len(arrays)
         size = sum(one.nbytes for one in arrays)
         self._store.prepare(size)
         self._store.plan(
@@ -164,7 +165,7 @@ class Ours(System):
         # Views of memory that goes with `release()`.
         arrays = self.load()
         lap(name)
-        assert len(arrays) == len(self.arrays)
+        assert len(arrays) == self._count
         del arrays
         self._store.release()
 

@@ -403,6 +403,16 @@ class _JaxHost(_NumpyHost):
     def _view(self, part):
         return np.asarray(part.value)
 
+    def assign(self, part, dtype, shape, data):
+        import jax
+
+        # JAX's own copy: it goes where the values before have been, and memory
+        # that was in use is quicker than new. On a GPU it may take a while, and
+        # `data` belongs to the store.
+        found = np.frombuffer(data, numpy_dtype(dtype)).reshape(shape)
+        value = jax.numpy.array(found, copy=True)
+        part.assign(value.block_until_ready())
+
 
 class _TorchHost(_Host):
     """torch tells the address itself, for the dtypes that numpy lacks too."""
