@@ -223,7 +223,7 @@ class _EpochHelper(keras.callbacks.Callback):
         self._position.on_epoch_begin()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._state.history.append(epoch, logs or {})
+        self._state.end_epoch(epoch, logs or {})
         last = self._model.stop_training or epoch + 1 >= self.params["epochs"]
         if self._is_epoch_due() or (last and not self._owner.delete_checkpoint):
             self._save(epoch + 1, 0)
@@ -358,12 +358,10 @@ class _BatchHelper(_EpochHelper):
         super().on_epoch_begin(epoch, logs)
         self._counted = self._position.passed if first else 0
 
-    def _before_batch(
-        self, batch: int, are_there_data: Callable[[], bool]
-    ) -> None:
+    def _before_batch(self, batch: int) -> None:
         self._since_save += batch - self._counted
         self._counted = batch
-        if self._since_save >= self._owner.save_freq and are_there_data():
+        if self._since_save >= self._owner.save_freq:
             self._since_save = 0
             self._save(self._epoch, batch)
 
@@ -389,10 +387,8 @@ class _AutoHelper(_BatchHelper):
         self._interval.pause()
         super().on_test_begin(logs)
 
-    def _before_batch(
-        self, batch: int, are_there_data: Callable[[], bool]
-    ) -> None:
-        if self._interval.step() and are_there_data():
+    def _before_batch(self, batch: int) -> None:
+        if self._interval.step():
             self._save(self._epoch, batch)
 
     def _is_epoch_due(self) -> bool:

@@ -30,6 +30,7 @@ NOT_STATE = {"_model", "model", "params", "validation_data"}
 NOT_STATE_OF = {
     "CSVLogger": {"append", "append_header", "csv_file", "keys", "writer"},
     "TensorBoard": {
+        "_prev_summary_state",
         "_batch_start_time",
         "_batch_trace_context",
         "_epoch_start_time",

@@ -108,10 +108,13 @@ class DataSource:
     # What it is -------------------------------------------------------------
 
     @property
-    def length(self) -> int | None:
-        """The batches of an epoch, `None` where that is only known when they
-        have been drawn."""
-        return self._iterator.steps_per_epoch or self._adapter.num_batches
+    def may_end_early(self) -> bool:
+        """Whether it may end before as many batches were drawn as Keras
+        believes there are."""
+        return (
+            self._adapter.num_batches is None
+            or self._iterator.steps_per_epoch is not None
+        )
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for a resume to be exact."""

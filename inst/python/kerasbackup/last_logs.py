@@ -1,13 +1,15 @@
-"""Owns the logs of the last step before a checkpoint.
+"""Owns the logs of the last step before a checkpoint, and an epoch that is
+resumed where its data have ended.
 
-`fit()` keeps what a step returned in a local variable, and at the epoch's end
-makes the epoch's logs of it. TensorFlow announces a step before anybody knows
-whether there are data for it. Resumed where there are none, an epoch has no
-step that would fill that variable.
+Keras announces a step before anybody knows whether there are data for it, and a
+checkpoint may be made then. `fit()` keeps what a step returned in a local
+variable, and at the epoch's end makes the epoch's logs of it. Resumed where no
+data are left, an epoch has no step that would fill that variable.
 
-May not touch variables, callbacks, data or files.
+May not touch variables, data or files.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -25,16 +27,17 @@ class LastLogs:
 
     Args:
         model: The `keras.Model` being trained.
+        is_needed: Boolean, whether the data may end where a step is announced.
 
     Attributes:
         unsaved: List of strings, what could not be saved last time.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, is_needed: bool):
         self._model = model
+        self._is_needed = is_needed
         self._restored = {}
-        self._is_needed = keras.backend.backend() == "tensorflow"
-        if self._is_needed and not hasattr(model, METHOD):
+        if is_needed and not hasattr(model, METHOD):
             raise errors.UnsupportedError(
                 f"Keras {keras.__version__} is not known: its Model lacks "
                 f"{METHOD}."
@@ -55,24 +58,54 @@ class LastLogs:
             self.unsaved = [f"logs: {e}, as they are after the last step"]
             return None
 
-    def restore(self, logs: dict[str, Any] | None) -> None:
-        """Puts them in the place of those of the first epoch, if that is to
-        have none."""
-        self.release()
+    def restore(
+        self, logs: dict[str, Any] | None, end_epoch: Callable[[], None]
+    ) -> None:
+        """Gives them to the epoch that is resumed, if it has no step.
+
+        Args:
+            logs: What `capture()` gave, decoded.
+            end_epoch: Callable: no step may follow in this epoch.
+        """
         if not logs or not self._is_needed:
             return
         self._restored = logs
-        method = getattr(self._model, METHOD)
-
-        def once(logs):
-            self.release()
-            return method(logs or self._restored)
-
-        vars(self._model)[METHOD] = once
+        if keras.backend.backend() == "jax":
+            self._replace_step(end_epoch)
+        else:
+            self._replace_method()
 
     def release(self) -> None:
-        """Gives the model its own method back. Idempotent."""
+        """The epoch is over. Idempotent."""
+        self._restored = {}
         vars(self._model).pop(METHOD, None)
+
+    def _replace_method(self) -> None:
+        method = getattr(self._model, METHOD)
+        # evaluate() calls it too, with logs.
+        vars(self._model)[METHOD] = lambda logs: method(logs or self._restored)
+
+    def _replace_step(self, end_epoch: Callable[[], None]) -> None:
+        """With JAX, `fit()` raises where there was no step, and the state of
+        the model is lost: so there is one, which does nothing and which no
+        callback hears the end of."""
+        model = self._model
+        step = model.train_function
+        callback_list = running_fit.RunningFit.require().callback_list
+
+        def skip_end(*args, **kwargs):
+            del vars(callback_list)["on_train_batch_end"]
+
+        def first(state, data):
+            model.train_function = step
+            try:
+                return step(state, data)
+            except StopIteration:
+                vars(callback_list)["on_train_batch_end"] = skip_end
+                end_epoch()
+                return self._restored, state
+
+        model.train_function = first
 
 
 def check(logs: Any, tensors: dict[str, tuple]) -> None:

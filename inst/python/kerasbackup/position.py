@@ -10,7 +10,6 @@ sees them.
 May not touch variables, other callbacks or files.
 """
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 from typing import NoReturn
@@ -34,11 +33,8 @@ class DataPosition:
         epoch_iterator: Keras' `EpochIterator`.
         generators: `rng.Generators`, all global generators.
         progress: `replay.Progress`, told how far a replay is.
-        before_batch: Callable that is called before the data of a batch are
-            drawn and before any callback hears of it; or `None`. It is given
-            the batch's number and a callable that tells whether there are data
-            for it, and draws them where nobody knows that without; on
-            TensorFlow it hopes that there are.
+        before_batch: Callable that is given the number of a batch before its
+            data are drawn and before any callback hears of it; or `None`.
         at_end: Callable: the last batch of an epoch has been trained; or
             `None`. Not called where Keras learns of the end from the data.
         data: What `fit()` was given as `x`.
@@ -52,7 +48,7 @@ class DataPosition:
         epoch_iterator,
         generators: rng.Generators,
         progress: replay.Progress,
-        before_batch: Callable[[int, Callable[[], bool]], None] | None = None,
+        before_batch: Callable[[int], None] | None = None,
         at_end: Callable[[], None] | None = None,
         data: Any = None,
     ):
@@ -71,6 +67,7 @@ class DataPosition:
                 f"Keras {keras.__version__} is not known: its EpochIterator "
                 f"lacks one of {', '.join((*needed, replay.STEPS_METHODS[0]))}."
             )
+        self._is_over = False
         # Iterators made so far; epochs begun so far.
         self._made = 0
         self._epochs = 0
@@ -91,10 +88,7 @@ class DataPosition:
             else 0
         )
         self._pulled = self._pulled_before
-        # The step that `before_batch` is told of; what drawing its data may
-        # change, as it was before, where they are drawn before it is captured.
-        self._announced = None
-        self._before_draw = None
+        self._rng_before_draw = None
         # Python code that TensorFlow runs may have run ahead when a state was
         # captured: what it draws from, which a replay shows, is left as the
         # replay leaves it.
@@ -138,15 +132,25 @@ class DataPosition:
                 "source": self._source.capture(),
                 "epochs": self._epochs,
             }
-        before_draw = self._before_draw or self._capture_drawn_from()
-        position["rng"] = before_draw["rng"]
+        position["rng"] = self._rng_before_draw or self._capture_rng()
         position["source"] = encoder.encode(position["source"], "data")
-        position["ahead"] = encoder.encode(before_draw["ahead"], "data/ahead")
+        position["ahead"] = encoder.encode(
+            self._source.ahead.capture(), "data/ahead"
+        )
         position["num_batches"] = self._iterator._num_batches
         position["at_creation"] = self._at_creation
         position["at_first_draw"] = self._at_first_draw
         position["source_kind"] = self._describe()
         return share(position)
+
+    @property
+    def may_end_early(self) -> bool:
+        """Whether a batch that is announced may turn out not to exist."""
+        return self._source.may_end_early
+
+    def end_epoch(self) -> None:
+        """The step under way had no data: none follows in this epoch."""
+        self._is_over = True
 
     @property
     def unsaved(self) -> list[str]:
@@ -276,11 +280,6 @@ class DataPosition:
             last = None
             # Until 3.6, but on TensorFlow, asking for a step draws its data.
             draws = not self._counts_itself and not self._keeps_dataset()
-            is_certain = (
-                draws
-                or self._source.length is not None
-                or keras.backend.backend() == "tensorflow"
-            )
             while True:
                 if self._resume_at is not None:
                     if upcoming >= self._resume_at["batch"]:
@@ -295,7 +294,7 @@ class DataPosition:
                 # (first batch, last batch, iterator), or without the last.
                 step = next(remaining, None)
                 if step is None:
-                    self._before_draw = None
+                    self._rng_before_draw = None
                     self._await_end(last)
                     break
                 last = step[-1]
@@ -307,14 +306,15 @@ class DataPosition:
                     self._progress.at(upcoming, self._resume_at["batch"])
                     continue
                 if not told and self._before_batch is not None:
-                    if is_certain:
-                        self._before_batch(step[0], _certainly)
-                    else:
-                        self._announced = step
-                        self._before_batch(step[0], self._are_there_data)
-                        step, self._announced = self._announced, None
-                self._before_draw = None
+                    self._before_batch(step[0])
+                self._rng_before_draw = None
                 yield step
+                if self._is_over:
+                    self._is_over = False
+                    # As Keras ends an epoch whose data have ended.
+                    with self._iterator.catch_stop_iteration():
+                        raise StopIteration
+                    return
             # Until 3.6 the steps themselves end where the data do.
             if self._resume_at is not None:
                 self._say_too_short()
@@ -331,19 +331,10 @@ class DataPosition:
             return True
         batches = self._iterator.num_batches
         if batches is None:
-            self._before_draw = self._capture_drawn_from()
+            self._rng_before_draw = self._capture_rng()
         elif upcoming < batches:
-            self._before_batch(upcoming, _certainly)
+            self._before_batch(upcoming)
         return batches is not None
-
-    def _are_there_data(self) -> bool:
-        """Whether the step that was announced has a batch, which is drawn now
-        and handed over with the others."""
-        self._before_draw = self._capture_drawn_from()
-        *numbers, batches = self._announced
-        first = list(itertools.islice(batches, 1))
-        self._announced = (*numbers, itertools.chain(first, batches))
-        return bool(first)
 
     def _await_end(self, iterator) -> None:
         """A DataLoader's sampler draws once more when it has ended, which on
@@ -356,13 +347,12 @@ class DataPosition:
         try:
             replay.draw_step(self._iterator, step)
         except StopIteration:
-            # Where nobody knows how many batches there are, the last step of
-            # several has the rest, and TensorFlow announces one after it; in
-            # later epochs too, as what Keras has counted by then are steps.
+            # Where nobody knows how many batches there are, or somebody is
+            # wrong, the last step of several has the rest, and one more is
+            # announced; in later epochs too: Keras has counted steps by then.
             is_last = upcoming >= self._resume_at["batch"]
             at_once = self._iterator.steps_per_execution
-            is_unknown = self._source.length is None
-            if not (is_last and at_once > 1 and is_unknown):
+            if not (is_last and at_once > 1 and self._source.may_end_early):
                 self._say_too_short()
 
     def _say_too_short(self) -> NoReturn:
@@ -469,12 +459,6 @@ class DataPosition:
             before["batches drawn to build the model"] = self._pulled_before
         return before | self._source.describe()
 
-    def _capture_drawn_from(self) -> dict[str, Any]:
-        return {
-            "rng": self._capture_rng(),
-            "ahead": self._source.ahead.capture(),
-        }
-
     def _capture_rng(self) -> dict[str, Any]:
         return self._generators.capture() | {
             "loader": self._source.capture_generators()
@@ -485,7 +469,3 @@ class DataPosition:
         # After a replay that runs ahead they are where it leaves them.
         if only is None:
             self._source.restore_generators(states["loader"])
-
-
-def _certainly() -> bool:
-    return True

@@ -40,26 +40,20 @@ class Preemption:
         return self._arrived.value & self._bits != 0
 
     def around(
-        self, before_batch: Callable[[int, Callable[[], bool]], None] | None
-    ) -> Callable[[int, Callable[[], bool]], None]:
+        self, before_batch: Callable[[int], None] | None
+    ) -> Callable[[int], None]:
         """What to call before each batch instead of `before_batch`."""
         if before_batch is None:
             return self.before_batch
 
-        def both(batch: int, are_there_data: Callable[[], bool]) -> None:
-            self.before_batch(batch, are_there_data)
-            before_batch(batch, are_there_data)
+        def both(batch: int) -> None:
+            self.before_batch(batch)
+            before_batch(batch)
 
         return both
 
-    def before_batch(
-        self, batch: int, are_there_data: Callable[[], bool]
-    ) -> None:
+    def before_batch(self, batch: int) -> None:
         """To be called before any callback hears of a batch.
-
-        Args:
-            batch: Integer, its number.
-            are_there_data: Tells whether there are data for it.
 
         Raises:
             PreemptedError: A signal has come, and the state is saved.
@@ -70,7 +64,7 @@ class Preemption:
             self._stop()
         # What callbacks have done as the epoch began they would do again: one
         # batch later, that is behind them.
-        if batch and are_there_data():
+        if batch:
             self._save(self._epoch, batch)
             self._stop()
 

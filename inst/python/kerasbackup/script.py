@@ -52,17 +52,17 @@ class Script:
         self._classes, self._optimizer = _optimizer(model)
         self._rate = _given_rate(self._optimizer)
         self._description = None
-        # The layers as they were when last looked at, described and in short.
-        self._layers = self._look = None
+        # The layers as they were then and when last looked at; that in short.
+        self._begun = self._layers = self._look = None
         self.versions = {**versions, **_versions()}
 
     def describe(self) -> dict[str, Any]:
         """The description, as values that JSON has. To be called when the model
         is built."""
         if self._description is None:
-            self._layers = _layers(self._model)
-            self._look = _look(self._model)
             self._description = self._describe()
+            self._begun = self._layers = _layers(self._model, _settings_known)
+            self._look = _look(self._model)
         return self._description
 
     def drift(self) -> list[str]:
@@ -71,17 +71,24 @@ class Script:
         before = self.describe()
         look = _look(self._model)
         if look != self._look:
-            self._look, self._layers = look, _layers(self._model)
-        now = self._describe()
+            self._look = look
+            self._layers = _layers(self._model, _settings_known)
+        now = self._describe_settings()
         return _changes_of_settings(before, now) + _layer_changes(
-            before["layers"], now["layers"]
+            self._begun, self._layers
         )
 
     def _describe(self) -> dict[str, Any]:
-        model = self._model
         return {
+            **self._describe_settings(),
             "optimizer": self._classes,
             "learning_rate": self._rate,
+            "layers": _layers(self._model, settings),
+        }
+
+    def _describe_settings(self) -> dict[str, Any]:
+        model = self._model
+        return {
             "optimizer_settings": settings(self._optimizer)
             if self._optimizer is not None
             else {},
@@ -92,7 +99,6 @@ class Script:
                     for name in ("loss_weights", "run_eagerly", "jit_compile")
                 },
             },
-            "layers": self._layers,
         }
 
     def other_optimizer(self, saved: dict[str, Any]) -> str | None:
@@ -273,7 +279,7 @@ def _changes_of_settings(before, now) -> list[str]:
     ]
 
 
-def _layers(model) -> list[list[str]]:
+def _layers(model, settings_of) -> list[list[str]]:
     """Of every layer its name, without its number, and a checksum of its class
     and settings."""
     found = []
@@ -284,13 +290,21 @@ def _layers(model) -> list[list[str]]:
                 layer.trainable,
                 layer.dtype_policy.name,
                 # Of a model in a model the layers count, and they come too.
-                {} if isinstance(layer, keras.Model) else settings(layer),
+                {} if isinstance(layer, keras.Model) else settings_of(layer),
             ],
             sort_keys=True,
         )
         name = re.sub(r"_\d+$", "", layer.name)
         found.append([name, _digest(text.encode())])
     return found
+
+
+def _settings_known(layer) -> dict[str, str]:
+    """Of a layer of Keras'; what others keep in their attributes may be no
+    settings."""
+    return (
+        settings(layer) if type(layer).__module__.startswith("keras.") else {}
+    )
 
 
 def _look(model) -> list[list[Any]]:

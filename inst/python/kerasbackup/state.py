@@ -103,7 +103,9 @@ class TrainingState:
         self._position = position
         self._validation = validation_position
         self._validation.trained_on = position.written_by_user
-        self._last_logs = last_logs.LastLogs(self._model)
+        self._last_logs = last_logs.LastLogs(
+            self._model, position.may_end_early
+        )
         self._unseen = UnseenState(self._model)
         self._looked_at, self._of_model, self._drift = None, [], []
         if self._model.built:
@@ -146,9 +148,11 @@ class TrainingState:
             notes += self._position.restore(
                 restored.position, restored.batch, restored.array
             )
-            self._last_logs.restore(
-                values.decode(restored.last_logs, restored.array)
-            )
+            if self._position.passed:
+                self._last_logs.restore(
+                    values.decode(restored.last_logs, restored.array),
+                    self._position.end_epoch,
+                )
         return notes
 
     def put(self) -> list[str]:
@@ -160,6 +164,11 @@ class TrainingState:
         restored = self.restored
         self._variables.assign(restored.checkpoint, restored.partners)
         return self._callbacks.restore(restored.callbacks, restored.array)
+
+    def end_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
+        """To be called with the logs of an epoch that is over."""
+        self.history.append(epoch, logs)
+        self._last_logs.release()
 
     def release(self, store) -> None:
         """Frees the loaded checkpoint. Idempotent."""
