@@ -54,7 +54,7 @@ def _ahead():
 
 
 def _logs():
-    _replace(last_logs.LastLogs, "restore", lambda self, logs: None)
+    _replace(last_logs.LastLogs, "restore", lambda self, *args: None)
 
 
 def _history():
