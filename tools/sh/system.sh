@@ -16,6 +16,16 @@ need_program() { # PROGRAM APT-PACKAGE WHY
   has "$1" || miss "$1" "$2" "$3"
 }
 
+# Debian has what clang needs for them in a package that clang does not depend on.
+need_clang_with_sanitizers() { # WHY
+  local name=libclang_rt.fuzzer-$(uname -m).a
+  need_program clang clang "$1"
+  # It prints the name alone where it has no such file.
+  if ! has clang || [ ! -e "$(clang -print-file-name="$name")" ]; then
+    miss "clang's sanitizers" libclang-rt-dev "$1"
+  fi
+}
+
 # Those of the R packages named that R cannot find.
 absent_r_packages() {
   if has Rscript; then
