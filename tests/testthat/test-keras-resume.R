@@ -178,6 +178,7 @@ test_that("resumed in the middle of an epoch is bitwise equal", {
 
 test_that("an epoch whose data end is bitwise equal at its very end", {
   skip_without_keras()
+  skip_if(needs_an_epoch(), "old versions of Keras announce what they have")
   data <- unname(lapply(train_data(), reticulate::np_array, dtype = "float32"))
   fit <- function(model, steps, ...) {
     batches <- do.call(python_file("sources")$batches, c(data, 19L))

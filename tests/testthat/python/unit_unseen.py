@@ -198,7 +198,10 @@ class Metadata(unittest.TestCase):
         one = state.TrainingState(model, None, {}, {})
         callbacks, data = (
             types.SimpleNamespace(
-                capture=lambda *args: {}, unsaved=unsaved, written_by_user=None
+                capture=lambda *args: {},
+                unsaved=unsaved,
+                written_by_user=None,
+                may_end_early=False,
             )
             for unsaved in (["Odd.secret"], ["data.order"])
         )
