@@ -7,6 +7,7 @@ runs; here they are looked up, and nowhere else.
 
 import sys
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -46,8 +47,7 @@ class RunningFit:
     def find(cls) -> "RunningFit | None":
         """The one on the stack; `None` where a hook was not called by one."""
         callback_list = None
-        frame = sys._getframe(1)
-        while frame is not None:
+        for frame in _callers(sys._getframe(1)):
             found = frame.f_locals
             if isinstance(found.get("self"), keras.callbacks.CallbackList):
                 callback_list = found["self"]
@@ -65,7 +65,6 @@ class RunningFit:
                     if found.get("validation_data") is not None
                     else None,
                 )
-            frame = frame.f_back
         return None
 
     @classmethod
@@ -88,11 +87,9 @@ class RunningFit:
 def last_logs() -> Any:
     """What the last step of the `fit()` on the stack returned; `None` where
     none has run or it is not known."""
-    frame = sys._getframe(1)
-    while frame is not None:
+    for frame in _callers(sys._getframe(1)):
         if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
             return frame.f_locals.get("logs")
-        frame = frame.f_back
     return None
 
 
@@ -106,10 +103,16 @@ def is_running(callback_list: "weakref.ref[Any]") -> bool:
     if wanted is None:
         return False
     ours = sys._getframe()
-    for frame in list(sys._current_frames().values()):
-        while frame is not None:
+    for innermost in list(sys._current_frames().values()):
+        for frame in _callers(innermost):
             held = frame.f_locals.values() if frame is not ours else ()
             if any(value is wanted for value in held):
                 return True
-            frame = frame.f_back
     return False
+
+
+def _callers(frame: Any) -> Iterator[Any]:
+    """A frame, and those that called it, outwards."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back

@@ -144,7 +144,6 @@ class Resuming(unittest.TestCase):
     )
     def test_no_step_follows_one_that_had_no_data(self):
         run = Run(x=batches(), batch_size=None)
-        run.before_batch = None
         steps = getattr(run.iterator, replay.steps_method(run.iterator))()
         first = next(steps)[0]
         run.position.end_epoch()
