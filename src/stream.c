@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "copy.h"
 #include "crc32c.h"
 #include "reader.h"
 
@@ -19,8 +20,9 @@ void ck_scratch_release(ck_scratch *scratch) {
 void ck_source_copy(const ck_source *source, uint8_t *out) {
   for (size_t i = 0; i < source->n; i++) {
     if (source->sizes[i] != 0) {
-      memcpy(out, (const void *)(uintptr_t)source->addresses[i],
-             (size_t)source->sizes[i]);
+      ck_copy_past_cache(
+          out, (const uint8_t *)(uintptr_t)source->addresses[i],
+          (size_t)source->sizes[i]);
       out += source->sizes[i];
     }
   }

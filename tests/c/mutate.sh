@@ -15,7 +15,7 @@ cd "$(dirname "$0")" || exit 2
 build=$1
 pattern=${2:-.}
 report=${REPORT:-/dev/null}
-tests='names vfs crc32c store format writer reader'
+tests='names vfs crc32c copy store format writer reader'
 slow='powercut faults bits'
 # And what there is besides, but for what needs another system, or much memory.
 for file in test_*.c; do
@@ -61,6 +61,7 @@ tests_for() {
   case $1 in
     names.c) echo "names $tests" ;;
     crc32c.c) echo "crc32c $tests" ;;
+    copy.c) echo "copy $tests" ;;
     writer.c | thread_*.c) echo "writer reader store signals faults" ;;
     signals_posix.c) echo "signals $tests" ;;
     reader.c) echo "reader $tests" ;;
