@@ -31,12 +31,16 @@ manifest_plan <- function(names, dtypes, shapes) {
       paste0("Known: ", paste(names(dtype_sizes), collapse = ", "), ".")
     )
   }
-  sizes <- vapply(shapes, prod, numeric(1)) * unname(dtype_sizes[dtypes])
+  ranks <- lengths(shapes)
+  dims <- as.numeric(unlist(shapes))
+  sizes <- fold(dims, ranks, 1, `*`) * unname(dtype_sizes[dtypes])
   ends <- cumsum(sizes)
   members <- sprintf(
     "%s:{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%.0f,%.0f]}",
     json_string(names), dtypes,
-    vapply(shapes, function(s) paste(sprintf("%.0f", s), collapse = ","), ""),
+    fold(sprintf("%.0f", dims), ranks, "", function(text, dim) {
+      paste0(text, ifelse(nzchar(text), ",", ""), dim)
+    }),
     ends - sizes, ends
   )
   list(tensors = paste(members, collapse = ","), sizes = sizes)
@@ -142,35 +146,47 @@ manifest_parse <- function(header, path, data_bytes = NULL) {
   )
 }
 
+# There may be 10,000 entries, and a restore waits for them: so each question is
+# asked of all of them at once.
 manifest_tensors <- function(entries, bad) {
-  valid <- vapply(entries, is_tensor_entry, NA) & nzchar(names(entries))
-  if (!all(valid)) {
-    name <- shown(names(entries)[!valid][[1]])
-    bad(paste0("Its entry `", name, "` is no tensor."))
+  refuse <- function(is_bad, why) {
+    if (any(is_bad)) {
+      bad(sprintf(why, shown(names(entries)[is_bad][[1]])))
+    }
   }
+  no_tensor <- "Its entry `%s` is no tensor."
+  # Three members, and below each of the three that a tensor has.
+  keys <- lapply(entries, names)
+  refuse(!vapply(entries, is.list, NA) | lengths(keys) != 3, no_tensor)
+  refuse(!nzchar(names(entries)), no_tensor)
+  member <- function(name) unname(lapply(entries, `[[`, name))
+  dtypes <- member("dtype")
+  refuse(!vapply(dtypes, is.character, NA) | lengths(dtypes) != 1, no_tensor)
+  dtypes <- as.character(unlist(dtypes))
+  refuse(!dtypes %in% names(dtype_sizes), no_tensor)
+  shapes <- whole_numbers(member("shape"))
+  # No array has more dimensions than NumPy's.
+  refuse(!shapes$valid | shapes$counts > 64, no_tensor)
+  refuse(!are_sizes(shapes$values, shapes$counts), no_tensor)
+  offsets <- whole_numbers(member("data_offsets"))
+  refuse(!offsets$valid | offsets$counts != 2, no_tensor)
+  offsets <- matrix(offsets$values, nrow = 2)
+
+  elements <- fold(shapes$values, shapes$counts, 1, `*`)
   tensors <- data.frame(
     name = names(entries),
-    dtype = vapply(entries, function(one) one[["dtype"]], ""),
-    begin = vapply(entries, function(one) {
-      as.numeric(one[["data_offsets"]][[1]])
-    }, 0),
-    end = vapply(entries, function(one) {
-      as.numeric(one[["data_offsets"]][[2]])
-    }, 0),
-    row.names = NULL,
+    dtype = dtypes,
+    begin = offsets[1, ],
+    end = offsets[2, ],
     stringsAsFactors = FALSE
   )
-  tensors$shape <- unname(
-    lapply(entries, function(one) as.numeric(unlist(one[["shape"]])))
+  tensors$shape <- cut_up(shapes$values, shapes$counts)
+  refuse(
+    tensors$end - tensors$begin != elements * dtype_sizes[dtypes],
+    "`%s` has not the size it says."
   )
   tensors <- tensors[order(tensors$begin, tensors$end), ]
   rownames(tensors) <- NULL
-  sizes <- vapply(tensors$shape, prod, 0) * dtype_sizes[tensors$dtype]
-  wrong <- tensors$end - tensors$begin != sizes
-  if (any(wrong)) {
-    name <- shown(tensors$name[wrong][[1]])
-    bad(paste0("`", name, "` has not the size it says."))
-  }
   gap <- tensors$begin != c(0, tensors$end)[seq_len(nrow(tensors))]
   if (any(gap)) {
     name <- shown(tensors$name[gap][[1]])
@@ -179,34 +195,56 @@ manifest_tensors <- function(entries, bad) {
   tensors
 }
 
-# There may be 10,000 of these, and a restore waits for them.
-is_tensor_entry <- function(one) {
-  is_object(one) && length(one) == 3 &&
-    all(c("data_offsets", "dtype", "shape") %in% names(one)) &&
-    rlang::is_string(one[["dtype"]]) &&
-    one[["dtype"]] %in% names(dtype_sizes) &&
-    is_shape(one[["shape"]]) &&
-    is_whole_list(one[["data_offsets"]]) && length(one[["data_offsets"]]) == 2
+# Which shapes are of arrays that can be. One that is empty must not be so large
+# otherwise that R cannot say how large, or its size is not a number.
+are_sizes <- function(dims, ranks) {
+  all_of <- function(is_so) fold(is_so, ranks, TRUE, `&`)
+  fold(pmax(dims, 1), ranks, 1, `*`) <= 2^53 &
+    (all_of(dims > 0) | all_of(dims <= .Machine$integer.max))
 }
 
-# No array has more dimensions than NumPy's. One that is empty must not be so
-# large otherwise that R cannot say how large, or its size is not a number.
-is_shape <- function(x) {
-  if (!is_whole_list(x) || length(x) > 64) {
-    return(FALSE)
-  }
-  x <- as.numeric(unlist(x))
-  prod(x[x > 0]) <= 2^53 && (all(x > 0) || all(x <= .Machine$integer.max))
+# What of `xs` is a JSON array of numbers that are whole, not negative, and exact
+# in R.
+#
+# @return list(valid = logical, one for each of `xs`; counts = how many numbers
+#   each has; values = double, all of them, -1 for what is none).
+whole_numbers <- function(xs) {
+  valid <- vapply(xs, is.list, NA) & vapply(lapply(xs, names), is.null, NA)
+  counts <- ifelse(valid, lengths(xs), 0L)
+  each <- unlist(xs[valid], recursive = FALSE, use.names = FALSE)
+  is_number <- vapply(each, is.numeric, NA) & lengths(each) == 1
+  values <- rep(-1, length(each))
+  values[is_number] <- as.numeric(unlist(each[is_number]))
+  whole <- values >= 0 & values <= 2^53 & values == trunc(values)
+  valid[rep(seq_along(xs), counts)[!whole]] <- FALSE
+  list(valid = valid, counts = counts, values = values)
 }
 
-# A JSON array of numbers that are whole, not negative, and exact in R.
-is_whole_list <- function(x) {
-  if (!is.list(x) || !is.null(names(x)) || any(lengths(x) != 1) ||
-    !all(vapply(x, is.numeric, NA))) {
-    return(FALSE)
+is_whole_list <- function(x) whole_numbers(list(x))$valid
+
+# Combines the first of each group, then the second, ...
+#
+# @param x vector, one group behind the other.
+# @param counts how many each group has. Should be small numbers.
+# @param init the result for a group that has none.
+# @return vector, one for each group.
+fold <- function(x, counts, init, combine) {
+  before <- cumsum(counts) - counts
+  result <- rep(init, length(counts))
+  for (i in seq_len(max(counts, 0L))) {
+    has <- which(counts >= i)
+    result[has] <- combine(result[has], x[before[has] + i])
   }
-  x <- as.numeric(unlist(x))
-  all(is.finite(x) & x >= 0 & x <= 2^53 & x == trunc(x))
+  result
+}
+
+# A list of the groups.
+cut_up <- function(x, counts) {
+  groups <- seq_along(counts)
+  unname(split(x, structure(
+    rep(groups, counts),
+    levels = as.character(groups), class = "factor"
+  )))
 }
 
 # What jsonlite makes of `{...}`; an array has no names.
