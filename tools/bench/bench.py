@@ -70,6 +70,44 @@ def run_large(size, tensors, rounds, folder, functions, out):
     waiting.close()
 
 
+def save_model(size, tensors, folder, functions):
+    """Saves a model, for `restore_model()`."""
+    import models
+
+    model = models.model_of(size, tensors)
+    ours = models.OursOnModel(f"{folder}/e", model, functions)
+    for system in (ours, models.KerasBackup(f"{folder}/f", model)):
+        system.save(lambda *_: 0)
+    ours.close()
+
+
+def restore_model(which, number, size, tensors, folder, functions, out):
+    """Restores it, once, and appends to a CSV file. To be called by a process
+    that has done nothing else: what memory costs that was never touched is
+    part of it.
+
+    Args:
+        which: `"ours"` or `"keras"`.
+        number: The round.
+        size, tensors, folder, out: As of `run()`.
+        functions: Dict of R's functions.
+    """
+    import models
+
+    model = models.model_of(size, tensors)
+    if which == "keras":
+        system = models.KerasBackup(f"{folder}/f", model)
+    else:
+        system = models.OursOnModel(f"{folder}/e", model, functions, False)
+    meter = measure.Meter()
+    system.restore(meter.lap)
+    with _adder(out, size, tensors) as add:
+        for name, *figures in meter.laps:
+            add(system.name, number, f"{name}, new process", *figures)
+    if which == "ours":
+        system.close()
+
+
 def flip_bits(size, tries, folder, functions, out):
     """Flips one random bit of what each system saved, and loads it.
 

@@ -33,6 +33,21 @@ show <- function(name, frame) {
   writeLines(lines, file.path(out, paste0(name, ".md")))
 }
 
+# After an interruption a process is new, and so is its memory.
+restore_anew <- function(size, n) {
+  folder <- tempfile("fresh", Sys.getenv("BENCH_DIR", tempdir()))
+  dir.create(folder)
+  on.exit(unlink(folder, recursive = TRUE))
+  run <- function(which, round) {
+    numbers <- sprintf("%.0f", c(round, size, n))
+    child("fresh.R", c(which, numbers, folder, csv))
+  }
+  run("save", 0)
+  for (round in seq_len(rounds)) {
+    for (which in sample(c("ours", "keras"))) run(which, round)
+  }
+}
+
 columns <- c(
   "size", "tensors", "system", "round", "operation", "seconds", "peak",
   "written"
@@ -46,6 +61,7 @@ for (size in sizes) {
     if (size <= largest_model) what <- "models"
     if (size >= large) what <- "large"
     child("state.R", c(sprintf("%.0f", c(size, n, rounds)), what, csv))
+    if (what == "models") restore_anew(size, n)
   }
 }
 if (length(sizes) > 0) {

@@ -65,17 +65,22 @@ class OursOnModel(Ours):
 
     name = "kerasbackup, a model's variables"
 
-    def __init__(self, folder, model, functions):
+    def __init__(self, folder, model, functions, prepares=True):
         from kerasbackup.variables import Variables
 
         self._variables = Variables(model)
         shapes = [shape for _, _, shape in self._variables.spec]
         super().__init__(
-            folder, [np.empty(shape, np.float32) for shape in shapes], functions
+            folder,
+            [np.empty(shape, np.float32) for shape in shapes],
+            functions,
+            prepares,
         )
         self.arrays = None
         self.operations = [self.save, self.restore]
-        self._store.plan(self._variables.spec)
+
+    def _spec(self):
+        return self._variables.spec
 
     def save(self, lap):
         from array import array

@@ -39,6 +39,7 @@ verified restore : cached read,kerasbackup,\"restore, verified\",limit,\"read, c
 verified restore : read into new memory,kerasbackup,\"restore, verified\",limit,\"read, cached, into new memory\",
 \"verified restore : read, both cold\",kerasbackup,\"restore, verified, cold\",limit,\"read, cold\",
 restore into a model : Keras,\"kerasbackup, a model's variables\",\"restore, verified\",Keras BackupAndRestore,restore,1
+\"restore into a model, new process : Keras\",\"kerasbackup, a model's variables\",\"restore, verified, new process\",Keras BackupAndRestore,\"restore, new process\",1
 stall : a save of Keras,\"kerasbackup, a model's variables\",stall,Keras BackupAndRestore,save,
 stall : a save of safetensors,kerasbackup,stall,safetensors,save,
 stall : a save of torch.save,kerasbackup,stall,torch.save,save,

@@ -22,7 +22,7 @@ class System:
 
     def __init__(self, folder, arrays):
         self.folder = Path(folder) / type(self).__name__
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.file = str(self.folder / "state")
         self.arrays = arrays
         self.operations = [self.save, self.restore]
@@ -116,11 +116,16 @@ class Limits(System):
 
 
 class Ours(System):
-    """kerasbackup, through the functions that Python has from R."""
+    """kerasbackup, through the functions that Python has from R.
+
+    Args:
+        prepares: Whether memory for a copy is made ready, as `fit()` has it
+            done after it has restored.
+    """
 
     name = "kerasbackup"
 
-    def __init__(self, folder, arrays, functions):
+    def __init__(self, folder, arrays, functions, prepares=True):
         from kerasbackup.store import Store
 
         super().__init__(folder, arrays)
@@ -128,13 +133,17 @@ class Ours(System):
         self._store = Store(functions)
         self._store.open(lambda: True)
         self._count = len(arrays)
-        size = sum(one.nbytes for one in arrays)
-        self._store.prepare(size)
-        self._store.plan(
-            [(f"t{i}", "F32", list(one.shape)) for i, one in enumerate(arrays)]
-        )
+        if prepares:
+            self._store.prepare(sum(one.nbytes for one in arrays))
+            self._store.plan(self._spec())
         if _CAN_FORGET:
             self.operations.append(self.restore_cold)
+
+    def _spec(self):
+        return [
+            (f"t{i}", "F32", list(one.shape))
+            for i, one in enumerate(self.arrays)
+        ]
 
     def save(self, lap):
         places = [one.__array_interface__["data"][0] for one in self.arrays]
