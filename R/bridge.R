@@ -1,6 +1,7 @@
 # Owns what passes between R and Python (reticulate): it imports the Python
 # module and hands it the store's functions. Data flows one way: Python calls
-# these functions with finished bytes and text; they never call back.
+# these functions with finished bytes and text, or with where bytes go; they
+# never call back.
 #
 # May not touch `.Call` (R/store.R has that) or decide when to save or restore
 # (inst/python/kerasbackup/callback.py does).
@@ -93,8 +94,8 @@ bridge_functions <- function(config) {
       invisible()
     },
     prepare = function(bytes) store_prepare(session$store, bytes),
-    load = function() bridge_load(session, config),
-    release = function() bridge_release(session),
+    load = function(verified) bridge_load(session, verified),
+    read = function(places) bridge_read(session, config, places),
     save = function(addresses, metadata) {
       bridge_save(session, config, addresses, metadata)
     },
@@ -162,37 +163,63 @@ bridge_open <- function(session, config, is_running) {
   store_activity(session$store)
 }
 
-bridge_load <- function(session, config) {
-  loaded <- store_load(session$store)
+# Finds the checkpoint to restore. Its data are read by bridge_read(), when
+# there is a place for each tensor.
+#
+# @param verified whether to read the whole file first. The newest is mostly
+#   good, and reading it once is enough to know; a second look, where it is not,
+#   finds the newest that is (I5).
+bridge_load <- function(session, verified) {
+  loaded <- store_load(session$store, if (verified) "verify" else "header")
   if (is.null(loaded)) {
     return(NULL)
   }
-  session$loaded <- loaded
-  manifest <- manifest_parse(loaded$header, loaded$path, loaded$data_bytes)
+  manifest <- tryCatch(
+    manifest_parse(loaded$header, loaded$path, loaded$data_bytes),
+    # The first of a file's faults that is told should not depend on that.
+    kerasbackup_error_corrupt = function(e) {
+      if (verified) rlang::cnd_signal(e)
+    }
+  )
+  if (is.null(manifest)) {
+    return(bridge_load(session, verified = TRUE))
+  }
+  session$loaded <- c(
+    loaded[c("generation", "path", "skipped")],
+    manifest["metadata"],
+    verified = verified
+  )
+  list(header = loaded$header, path = loaded$path)
+}
+
+# @return FALSE where it does not verify, and another one may: nothing was told.
+bridge_read <- function(session, config, places) {
+  loaded <- session$loaded
+  session$loaded <- NULL
+  is_read <- tryCatch(
+    {
+      store_read_into(session$store, loaded$generation, places)
+      TRUE
+    },
+    kerasbackup_error = function(e) {
+      if (loaded$verified) rlang::cnd_signal(e)
+      FALSE
+    }
+  )
+  if (!is_read) {
+    return(FALSE)
+  }
   if (length(loaded$skipped) > 0) {
     at_once(warn_fallback(lapply(loaded$skipped, with_tensor), loaded$path))
   }
   if (config$verbose) {
-    epoch <- manifest_count(manifest$metadata, "epoch", loaded$path)
+    epoch <- manifest_count(loaded$metadata, "epoch", loaded$path)
     cli::cli_inform(c(
       v = "Restored {.file {loaded$path}}.",
       i = "Training goes on after epoch {epoch}."
     ))
   }
-  list(
-    header = loaded$header,
-    address = loaded$address,
-    data_bytes = manifest$data_bytes,
-    path = loaded$path
-  )
-}
-
-bridge_release <- function(session) {
-  if (!is.null(session$loaded)) {
-    store_buffer_release(session$loaded$buffer)
-    session$loaded <- NULL
-  }
-  invisible()
+  TRUE
 }
 
 # What went wrong with the save before is told now; there is none to tell of
@@ -408,7 +435,7 @@ bridge_finish <- function(session, config) {
 # Idempotent. Leaves every checkpoint in place (I10), and commits the one under
 # way.
 bridge_close <- function(session, config) {
-  bridge_release(session)
+  session$loaded <- NULL
   bridge_progress(session, NULL, NULL)
   bridge_end_saves(session, config)
   if (!is.null(session$lock)) {

@@ -131,17 +131,31 @@ store_save <- function(store, addresses, metadata) {
   store_wait(store)
 }
 
-#' Load the newest generation that verifies in full (I5)
+#' Load the newest generation that verifies (I5)
 #' @param store <kb_store>
+#' @param depth <character(1)> "load": verified in full, with the data.
+#'   "verify": in full, without them. "header": so far only, and without them
 #' @return `NULL` if there is no checkpoint, or <list> `generation`
 #'   <double(1)>, `path` <character(1)>, `header` <character(1)> JSON,
-#'   `address` <character(1)> of the data, decimal, `data_bytes` <double(1)>
-#'   (the trailer not counted), `buffer` <kb_buffer> owns the data, `skipped`
-#'   <list of kb_failure> newer files that did not verify. A failure carries
-#'   the same list as its attribute "skipped".
+#'   `data_bytes` <double(1)> (the trailer not counted), `buffer` <kb_buffer>
+#'   owns the data, `skipped` <list of kb_failure> newer files that did not
+#'   verify. A failure carries the same list as its attribute "skipped".
 #' @noRd
-store_load <- function(store) {
-  store_result(.Call(ffi_store_load, store))
+store_load <- function(store, depth = "load") {
+  store_result(.Call(ffi_store_load, store, depth))
+}
+
+#' Read the data of one generation to where they belong, verified in full
+#' @param store <kb_store>
+#' @param generation <double(1)>
+#' @param places <raw> 16 bytes a tensor, in the file's order: the address and
+#'   the size in bytes. After a failure what is there is of no use
+#' @return `NULL`, invisibly
+#' @noRd
+store_read_into <- function(store, generation, places) {
+  invisible(store_result(
+    .Call(ffi_store_read_into, store, generation, places)
+  ))
 }
 
 #' Bytes of a buffer

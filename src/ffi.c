@@ -491,36 +491,49 @@ SEXP ffi_store_activity(SEXP store) {
   return Rf_mkString(address);
 }
 
-/* The restored checkpoint as a list; `owner` owns its data from here on. The
+/* The checkpoint as a list; `owner` owns its data, if any, from here on. The
  * header's copy is released: R has its own. */
 static SEXP loaded_out(SEXP owner, ck_loaded *loaded) {
-  static const char *names[] = {"generation", "path",   "header",  "address",
+  static const char *names[] = {"generation", "path",    "header",
                                 "data_bytes", "buffer", "skipped", ""};
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
-  char address[24];
-  snprintf(address, sizeof address, "%" PRIuPTR,
-           (uintptr_t)loaded->image.data.data);
   SET_VECTOR_ELT(out, 0, Rf_ScalarReal((double)loaded->image.generation));
   SET_VECTOR_ELT(out, 1, path_out(loaded->path));
   SET_VECTOR_ELT(out, 2, header_out(&loaded->image));
-  SET_VECTOR_ELT(out, 3, Rf_mkString(address));
-  SET_VECTOR_ELT(out, 4,
+  SET_VECTOR_ELT(out, 3,
                  Rf_ScalarReal((double)loaded->image.layout.data_len));
-  SET_VECTOR_ELT(out, 5, owner);
-  SET_VECTOR_ELT(out, 6, failures_out(&loaded->skipped));
+  SET_VECTOR_ELT(out, 4, owner);
+  SET_VECTOR_ELT(out, 5, failures_out(&loaded->skipped));
   ck_buffer_release(&loaded->image.header);
   UNPROTECT(1);
   return out;
 }
 
-SEXP ffi_store_load(SEXP store) {
+static bool depth_in(SEXP depth, ck_stream_depth *out) {
+  static const char *const names[] = {"header", "verify", "load"};
+  static const ck_stream_depth depths[] = {CK_READ_HEADER, CK_READ_VERIFY,
+                                           CK_READ_LOAD};
+  for (size_t i = 0; i < 3 && is_text(depth); i++) {
+    if (strcmp(CHAR(STRING_ELT(depth, 0)), names[i]) == 0) {
+      *out = depths[i];
+      return true;
+    }
+  }
+  return false;
+}
+
+SEXP ffi_store_load(SEXP store, SEXP depth) {
   ck_error err;
   store_handle *handle = store_in(store, "load", &err);
+  ck_stream_depth so_far;
   ck_loaded *loaded;
   SEXP owner;
   SEXP out;
   if (handle == NULL) {
     return failure_out(&err);
+  }
+  if (!depth_in(depth, &so_far)) {
+    return argument_failure("load", "there is no such depth");
   }
   owner = PROTECT(owner_new(OWNS_LOADED));
   loaded = R_ExternalPtrAddr(owner);
@@ -528,7 +541,7 @@ SEXP ffi_store_load(SEXP store) {
     out = memory_failure(sizeof *loaded);
   } else if (ck_writer_settle(handle->writer, &err) != CK_OK) {
     out = failure_out(&err);
-  } else if (ck_store_load(handle->store, loaded, &err) != CK_OK) {
+  } else if (ck_store_load(handle->store, so_far, loaded, &err) != CK_OK) {
     out = PROTECT(failure_out(&err));
     Rf_setAttrib(out, Rf_install("skipped"),
                  PROTECT(failures_out(&loaded->skipped)));
@@ -541,6 +554,41 @@ SEXP ffi_store_load(SEXP store) {
   }
   UNPROTECT(1);
   return out;
+}
+
+SEXP ffi_store_read_into(SEXP store, SEXP generation, SEXP places) {
+  ck_error err;
+  store_handle *handle = store_in(store, "load", &err);
+  ck_places apart;
+  uint64_t *addresses;
+  uint64_t *ends;
+  uint64_t which;
+  uint64_t end = 0;
+  if (handle == NULL) {
+    return failure_out(&err);
+  }
+  if (!is_whole(generation, &which) || TYPEOF(places) != RAWSXP ||
+      XLENGTH(places) % 16 != 0) {
+    return argument_failure("load", "a generation and 16 raw bytes a place are "
+                                    "needed");
+  }
+  apart.n = (size_t)XLENGTH(places) / 16;
+  apart.addresses = addresses = (uint64_t *)R_alloc(apart.n + 1, 8);
+  apart.ends = ends = (uint64_t *)R_alloc(apart.n + 1, 8);
+  for (size_t i = 0; i < apart.n; i++) {
+    uint64_t place[2]; /* address, size */
+    memcpy(place, RAW(places) + 16 * i, sizeof place);
+    if (place[1] > UINT64_MAX - end || (place[1] > 0 && place[0] == 0)) {
+      return argument_failure("load", "a place is missing");
+    }
+    addresses[i] = place[0];
+    ends[i] = end += place[1];
+  }
+  if (ck_writer_settle(handle->writer, &err) != CK_OK ||
+      ck_store_read_into(handle->store, which, &apart, &err) != CK_OK) {
+    return failure_out(&err);
+  }
+  return R_NilValue;
 }
 
 SEXP ffi_store_close(SEXP store) {
@@ -775,8 +823,7 @@ SEXP ffi_buffer_read(SEXP buffer, SEXP offset, SEXP nbytes) {
     return argument_failure("read", "the buffer was released");
   }
   if (!is_whole(offset, &from) || !is_whole(nbytes, &n) ||
-      from > loaded->image.layout.data_len ||
-      n > loaded->image.layout.data_len - from) {
+      from > loaded->image.data.size || n > loaded->image.data.size - from) {
     return argument_failure("read", "outside of the buffer");
   }
   out = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)n));

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 
+#include "copy.h"
 #include "crc32c.h"
 #include "thread.h"
 
@@ -18,23 +19,64 @@ typedef struct reading {
   ck_file *file;
   const ck_layout *layout;
   const uint8_t *table;
-  uint8_t *data;         /* NULL: not kept */
+  const ck_places *places;
   _Atomic uint64_t next; /* the first block that nobody has taken */
 } reading;
 
 typedef struct worker {
   reading *reading;
-  ck_buffer block; /* where nothing is kept */
+  ck_buffer block; /* for one that has no place of its own */
   ck_status status;
   ck_error err;
   uint64_t at; /* the block that was being read when it failed */
 } worker;
 
+/* The part that has the byte at this offset. There is one. */
+static size_t part_at(const ck_places *places, uint64_t offset) {
+  size_t low = 0;
+  size_t high = places->n - 1;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (places->ends[middle] > offset) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
+
+/* Where the byte at this offset goes, which is in this part. */
+static uint8_t *place_of(const ck_places *places, size_t part,
+                         uint64_t offset) {
+  uint64_t begin = part == 0 ? 0 : places->ends[part - 1];
+  return (uint8_t *)(uintptr_t)places->addresses[part] + (offset - begin);
+}
+
+/* The bytes of a block to the parts that they belong to. */
+static void block_hand_out(const ck_places *places, uint64_t offset,
+                           const uint8_t *from, size_t n) {
+  for (size_t part = part_at(places, offset); n > 0; part++) {
+    uint64_t left = places->ends[part] - offset;
+    size_t take = left < n ? (size_t)left : n;
+    if (take > 0) {
+      ck_copy_past_cache(place_of(places, part, offset), from, take);
+    }
+    offset += take;
+    from += take;
+    n -= take;
+  }
+}
+
 static ck_status block_read(worker *self, uint64_t i) {
   reading *all = self->reading;
   uint64_t offset = i * CK_BLOCK_SIZE;
   size_t n = (size_t)ck_layout_block_size(all->layout, i);
-  uint8_t *into = all->data == NULL ? self->block.data : all->data + offset;
+  bool kept = all->places->n != 0;
+  size_t part = kept ? part_at(all->places, offset) : 0;
+  bool whole = kept && all->places->ends[part] - offset >= n;
+  uint8_t *into =
+      whole ? place_of(all->places, part, offset) : self->block.data;
   ck_status status;
   CK_TRY(ck_file_read(all->file, all->layout->data_at + offset, into, n,
                       &self->err));
@@ -45,6 +87,8 @@ static ck_status block_read(worker *self, uint64_t i) {
         i + 1, all->layout->n_blocks);
     self->err.offset = offset;
     self->err.length = n;
+  } else if (kept && !whole) {
+    block_hand_out(all->places, offset, into, n);
   }
 cleanup:
   return status;
@@ -70,19 +114,18 @@ static void work(void *context) {
 }
 
 ck_status ck_reader_data(ck_file *file, const ck_layout *layout,
-                         const uint8_t *table, ck_buffer *data, ck_error *err) {
-  reading all = {file, layout, table, data == NULL ? NULL : data->data, 0};
+                         const uint8_t *table, const ck_places *places,
+                         ck_error *err) {
+  reading all = {file, layout, table, places, 0};
   worker workers[2] = {{.reading = &all}, {.reading = &all}};
   const worker *failed = NULL;
   ck_thread *thread = NULL;
   bool two = file->vfs->shared_reads && layout->data_len >= CK_READER_LARGE;
   ck_status status = CK_OK;
 
-  if (data == NULL) {
-    CK_TRY(ck_buffer_reserve(&workers[0].block, CK_BLOCK_SIZE, err));
-    if (two) {
-      CK_TRY(ck_buffer_reserve(&workers[1].block, CK_BLOCK_SIZE, err));
-    }
+  CK_TRY(ck_buffer_reserve(&workers[0].block, CK_BLOCK_SIZE, err));
+  if (two) {
+    CK_TRY(ck_buffer_reserve(&workers[1].block, CK_BLOCK_SIZE, err));
   }
   if (two) {
     /* Without a thread the other one does all of it. */

@@ -16,11 +16,20 @@
  * one processor does not use all the memory's speed. */
 #define CK_READER_LARGE ((uint64_t)16 << 20)
 
+/* Where the data go that are read: a place for each of some parts of them, one
+ * part behind the other. Borrowed. */
+typedef struct ck_places {
+  const uint64_t *addresses;
+  const uint64_t *ends; /* of the parts, within the data; never smaller */
+  size_t n;             /* 0: the data are not kept */
+} ck_places;
+
 /* Read all blocks and compare each with `table`, one checksum of 4 bytes a
- * block. `data` has layout->data_len bytes, or is NULL: then nothing is kept.
- * Damage is CK_ERR_CORRUPT with offset and length of a damaged block, the
- * first one; what `data` has is of no use after a failure. */
+ * block. The last part must end where the data do. Damage is CK_ERR_CORRUPT
+ * with offset and length of a damaged block, the first one; what is in the
+ * places is of no use after a failure. */
 ck_status ck_reader_data(ck_file *file, const ck_layout *layout,
-                         const uint8_t *table, ck_buffer *data, ck_error *err);
+                         const uint8_t *table, const ck_places *places,
+                         ck_error *err);
 
 #endif

@@ -438,7 +438,8 @@ static ck_status none_verified(const ck_error_list *skipped, ck_error *err) {
   return err->status;
 }
 
-ck_status ck_store_load(ck_store *store, ck_loaded *out, ck_error *err) {
+ck_status ck_store_load(ck_store *store, ck_stream_depth depth, ck_loaded *out,
+                        ck_error *err) {
   ck_listing listing = {0};
   ck_error failure;
   bool any = false;
@@ -451,7 +452,7 @@ ck_status ck_store_load(ck_store *store, ck_loaded *out, ck_error *err) {
     }
     any = true;
     CK_TRY(ck_directory_path(out->path, store->dir, name, err));
-    if (image_read(store->vfs, out->path, CK_READ_LOAD, name->generation,
+    if (image_read(store->vfs, out->path, depth, name->generation,
                    &out->image, &failure) == CK_OK) {
       out->found = true;
     } else if (is_about_us(&failure)) {
@@ -469,6 +470,21 @@ ck_status ck_store_load(ck_store *store, ck_loaded *out, ck_error *err) {
   }
 cleanup:
   ck_listing_clear(&listing);
+  return status;
+}
+
+ck_status ck_store_read_into(ck_store *store, uint64_t generation,
+                             const ck_places *places, ck_error *err) {
+  ck_name name = {.kind = CK_NAME_COMMITTED, .generation = generation};
+  char path[CK_PATH_CAP];
+  ck_file file = {0};
+  ck_error ignored;
+  ck_status status;
+  CK_TRY(ck_directory_path(path, store->dir, &name, err));
+  CK_TRY(ck_file_open(&file, store->vfs, path, err));
+  CK_TRY(ck_stream_read_into(&file, generation, places, err));
+cleanup:
+  (void)ck_file_close(&file, &ignored);
   return status;
 }
 

@@ -77,13 +77,19 @@ typedef struct ck_loaded {
   ck_error_list skipped; /* newer ones that did not verify, and why */
 } ck_loaded;
 
-/* The newest generation that verifies in full (I5). Nothing to restore is
- * CK_OK with `found` false. If there are files and none verifies: the first
+/* The newest generation that verifies so far as `depth` says; in full (I5) but
+ * for CK_READ_HEADER. Nothing to restore is CK_OK with `found` false. If there are files and none verifies: the first
  * one's error, CK_ERR_CORRUPT before CK_ERR_IO. Changes no file; generations
  * that were skipped no longer count as kept. `out` must be zeroed; to be
  * cleared also after a failure, where `skipped` is still of use. */
-ck_status ck_store_load(ck_store *store, ck_loaded *out, ck_error *err);
+ck_status ck_store_load(ck_store *store, ck_stream_depth depth, ck_loaded *out,
+                        ck_error *err);
 void ck_loaded_clear(ck_loaded *loaded);
+
+/* Read the data of that generation to these places, and verify all of it. After
+ * a failure what is there is of no use; nothing else has changed. */
+ck_status ck_store_read_into(ck_store *store, uint64_t generation,
+                             const ck_places *places, ck_error *err);
 
 /* Read one file, wherever it is, so far as `depth` says, without a store. A
  * name with a generation in it must be the right one. */

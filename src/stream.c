@@ -6,7 +6,6 @@
 
 #include "copy.h"
 #include "crc32c.h"
-#include "reader.h"
 
 /* How many blocks are written before the disk is told to begin. */
 #define START_SYNC_BLOCKS 16
@@ -145,9 +144,8 @@ cleanup:
   return status;
 }
 
-/* Not kept when `data` is NULL. */
 static ck_status data_read(ck_file *file, const ck_footer *footer,
-                           ck_buffer *data, ck_error *err) {
+                           const ck_places *places, ck_error *err) {
   const ck_layout *layout = &footer->layout;
   ck_buffer table = {0};
   ck_status status;
@@ -159,10 +157,7 @@ static ck_status data_read(ck_file *file, const ck_footer *footer,
     status = damage(err, file, "the checksum table is damaged");
     goto cleanup;
   }
-  if (data != NULL) {
-    CK_TRY(ck_buffer_reserve(data, layout->data_len, err));
-  }
-  CK_TRY(ck_reader_data(file, layout, table.data, data, err));
+  CK_TRY(ck_reader_data(file, layout, table.data, places, err));
 cleanup:
   ck_buffer_release(&table);
   return status;
@@ -171,13 +166,19 @@ cleanup:
 ck_status ck_stream_read(ck_file *file, ck_stream_depth depth,
                          uint64_t generation, ck_image *image, ck_error *err) {
   ck_footer footer;
+  uint64_t address;
+  ck_places places = {&address, &footer.layout.data_len, 0};
   ck_status status;
   memset(image, 0, sizeof *image);
   CK_TRY(footer_read(file, generation, &footer, err));
   CK_TRY(header_read(file, &footer, &image->header, err));
+  if (depth == CK_READ_LOAD) {
+    CK_TRY(ck_buffer_reserve(&image->data, footer.layout.data_len, err));
+    address = (uintptr_t)image->data.data;
+    places.n = 1;
+  }
   if (depth != CK_READ_HEADER) {
-    CK_TRY(data_read(file, &footer,
-                     depth == CK_READ_LOAD ? &image->data : NULL, err));
+    CK_TRY(data_read(file, &footer, &places, err));
   }
   image->generation = footer.generation;
   image->layout = footer.layout;
@@ -185,6 +186,28 @@ cleanup:
   if (status != CK_OK) {
     ck_image_release(image);
   }
+  return status;
+}
+
+ck_status ck_stream_read_into(ck_file *file, uint64_t generation,
+                              const ck_places *places, ck_error *err) {
+  ck_footer footer;
+  ck_buffer header = {0};
+  uint64_t room;
+  ck_status status;
+  CK_TRY(footer_read(file, generation, &footer, err));
+  room = places->n == 0 ? 0 : places->ends[places->n - 1];
+  if (room != footer.layout.data_len) {
+    status = ck_error_set(err, CK_ERR_ARG, "read", file->path, 0,
+                          "the data have %" PRIu64 " bytes, their places "
+                          "%" PRIu64,
+                          footer.layout.data_len, room);
+    goto cleanup;
+  }
+  CK_TRY(header_read(file, &footer, &header, err));
+  CK_TRY(data_read(file, &footer, places, err));
+cleanup:
+  ck_buffer_release(&header);
   return status;
 }
 

@@ -10,6 +10,7 @@
 #include "buffer.h"
 #include "file.h"
 #include "format.h"
+#include "reader.h"
 
 /* The tensors' bytes, one after the other, wherever they are. Borrowed. */
 typedef struct ck_source {
@@ -58,6 +59,11 @@ typedef struct ck_image {
  * damaged block's offset and length. */
 ck_status ck_stream_read(ck_file *file, ck_stream_depth depth,
                          uint64_t generation, ck_image *image, ck_error *err);
+
+/* Read and verify, as above, with the data to these places. CK_ERR_ARG where
+ * they are not as large as the data. */
+ck_status ck_stream_read_into(ck_file *file, uint64_t generation,
+                              const ck_places *places, ck_error *err);
 
 void ck_image_release(ck_image *image);
 

@@ -181,7 +181,7 @@ int fixture_load(const char *dir, const tensors *candidates, size_t n) {
   if (ck_store_open(&store, ck_vfs_system(), dir, 1, &err) != CK_OK) {
     stop("fixture_load");
   }
-  if (ck_store_load(store, &loaded, &err) == CK_OK) {
+  if (ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK) {
     which = loaded.found ? match(&loaded, candidates, n) : -3;
   }
   ck_loaded_clear(&loaded);

@@ -157,7 +157,7 @@ static void meet(tally *t, const subject *s, const uint8_t *bytes, size_t n,
       exit(2);
     }
     memset(&err, 0, sizeof err);
-    status = ck_store_load(store, &loaded, &err);
+    status = ck_store_load(store, CK_READ_LOAD, &loaded, &err);
     t->loaded += loaded.image.generation == 2 ||
                  (alone ? status == CK_OK : loaded.skipped.n == 0);
     if (alone) {
@@ -196,7 +196,7 @@ static bool is_sound(const subject *s, const tensors *t) {
   if (ck_store_open(&store, &memory.vfs, "d", 2, &err) != CK_OK) {
     exit(2);
   }
-  sound = ck_store_load(store, &loaded, &err) == CK_OK && loaded.found &&
+  sound = ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK && loaded.found &&
           loaded.image.generation == 2 && loaded.skipped.n == 0 &&
           loaded.image.layout.data_len == t->total &&
           memcmp(loaded.image.data.data, t->bytes, (size_t)t->total) == 0;

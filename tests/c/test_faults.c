@@ -329,7 +329,7 @@ static void interrupted_once(void) {
     }
     bad += tensors_save(store, &content[2], &commit, &err) != CK_OK ||
            commit.notes.n != 0 || strcmp(generations(dir), "2") != 0;
-    bad += ck_store_load(store, &loaded, &err) != CK_OK ||
+    bad += ck_store_load(store, CK_READ_LOAD, &loaded, &err) != CK_OK ||
            loaded.image.generation != 2 || loaded.skipped.n != 0;
     injected = fault.n_failed > 0;
     ck_loaded_clear(&loaded);
@@ -364,7 +364,7 @@ static void load_faults(void) {
       ck_fault_init(&fault, ck_vfs_system());
       status = ck_store_open(&store, &fault.vfs, dir, 2, &err);
       inject(&fault, c, n);
-      status = ck_store_load(store, &loaded, &err);
+      status = ck_store_load(store, CK_READ_LOAD, &loaded, &err);
       injected = fault.n_failed > 0;
       n_injected += fault.n_failed;
       if (status == CK_OK) {

@@ -397,7 +397,7 @@ static int load(ck_store *store) {
   ck_loaded loaded = {0};
   ck_error err;
   int outcome = FAILED;
-  if (ck_store_load(store, &loaded, &err) == CK_OK) {
+  if (ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK) {
     outcome = loaded.found ? content_of(&loaded) : NOTHING;
     if (loaded.skipped.n != 0) {
       outcome = PASSED_OVER;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "fixture.h"
+#include "names.h"
 #include "reader.h"
 #include "tap.h"
 
@@ -165,6 +166,134 @@ static void damaged(void) {
   tensors_free(&t);
 }
 
+/* The data cut into parts, each with guards around it. */
+typedef struct parts {
+  uint8_t **memory;
+  uint64_t *addresses;
+  uint64_t *ends;
+  ck_places places;
+} parts;
+
+#define GUARD 16
+
+/* Parts of up to `largest` bytes, some of them of none. */
+static parts parts_new(uint64_t total, size_t largest) {
+  size_t most = (size_t)(total / 1000) + 100;
+  parts p = {malloc(most * sizeof *p.memory), malloc(most * 8),
+             malloc(most * 8), {NULL, NULL, 0}};
+  uint64_t end = 0;
+  if (p.memory == NULL || p.addresses == NULL || p.ends == NULL) {
+    exit(2);
+  }
+  while (end < total) {
+    size_t n = rand() % 5 == 0 ? 0 : 1000 + (size_t)rand() % largest;
+    n = n < total - end ? n : (size_t)(total - end);
+    if (p.places.n == most - 1) {
+      n = (size_t)(total - end);
+    }
+    p.memory[p.places.n] = malloc(n + (size_t)2 * GUARD);
+    if (p.memory[p.places.n] == NULL) {
+      exit(2);
+    }
+    memset(p.memory[p.places.n], 0x5a, n + (size_t)2 * GUARD);
+    p.addresses[p.places.n] = (uintptr_t)p.memory[p.places.n] + GUARD;
+    end += n;
+    p.ends[p.places.n] = end;
+    p.places.n++;
+  }
+  p.places.addresses = p.addresses;
+  p.places.ends = p.ends;
+  return p;
+}
+
+/* Whether each part has its bytes, and its guards are whole. */
+static bool parts_hold(const parts *p, const uint8_t *bytes) {
+  bool hold = true;
+  uint64_t begin = 0;
+  for (size_t i = 0; i < p->places.n; i++) {
+    size_t n = (size_t)(p->ends[i] - begin);
+    hold = hold && memcmp(p->memory[i] + GUARD, bytes + begin, n) == 0;
+    for (size_t j = 0; j < GUARD; j++) {
+      hold = hold && p->memory[i][j] == 0x5a &&
+             p->memory[i][GUARD + n + j] == 0x5a;
+    }
+    begin = p->ends[i];
+  }
+  return hold;
+}
+
+static void parts_free(parts *p) {
+  for (size_t i = 0; i < p->places.n; i++) {
+    free(p->memory[i]);
+  }
+  free(p->memory);
+  free(p->addresses);
+  free(p->ends);
+}
+
+/* Parts smaller and larger than a block. */
+static void apart(void) {
+  static const size_t largest[] = {300, 70000, 3000000, SIZE};
+  meeting m;
+  const char *path;
+  tensors t = saved(&m, 10, &path);
+  bool two = true;
+  bool right = true;
+  bool found = true;
+  bool refused = true;
+  uint64_t begin = data_begin(path);
+  char dir[CK_PATH_CAP];
+  ck_store *store;
+  ck_error err;
+  srand(5);
+  snprintf(dir, sizeof dir, "%.*s",
+           (int)(ck_name_of_path(path) - path - 1), path);
+  if (ck_store_open(&store, &m.vfs, dir, 1, &err) != CK_OK) {
+    exit(2);
+  }
+  for (size_t i = 0; i < sizeof largest / sizeof *largest; i++) {
+    parts p = parts_new(t.total, largest[i]);
+    m.has_first = m.met = false;
+    right = right &&
+            ck_store_read_into(store, 1, &p.places, &err) == CK_OK &&
+            parts_hold(&p, t.bytes);
+    two = two && m.met;
+    file_flip(path, 8 * (begin + 6 * CK_BLOCK_SIZE + 1));
+    found = found &&
+            ck_store_read_into(store, 1, &p.places, &err) == CK_ERR_CORRUPT &&
+            err.offset == 6 * CK_BLOCK_SIZE;
+    file_flip(path, 8 * (begin + 6 * CK_BLOCK_SIZE + 1));
+    p.ends[p.places.n - 1]--;
+    refused = refused &&
+              ck_store_read_into(store, 1, &p.places, &err) == CK_ERR_ARG;
+    p.ends[p.places.n - 1] += 2;
+    refused = refused &&
+              ck_store_read_into(store, 1, &p.places, &err) == CK_ERR_ARG;
+    p.ends[p.places.n - 1]--;
+    parts_free(&p);
+  }
+  ok(right, "every byte goes to its part, and no other byte anywhere");
+  ok(two, "two threads read them");
+  ok(found, "I5: damage is found there too, and located");
+  ok(refused, "parts that are not as large as the data are refused");
+  ok(ck_store_read_into(store, 1, &(ck_places){NULL, NULL, 0}, &err) ==
+         CK_ERR_ARG,
+     "so are none");
+  {
+    parts p = parts_new(t.total, SIZE);
+    file_flip(path, 8 * 20);
+    ok(ck_store_read_into(store, 1, &p.places, &err) == CK_ERR_CORRUPT,
+       "I5: damage of the header is found");
+    parts_free(&p);
+  }
+  ok(ck_store_read_into(store, 2, &(ck_places){NULL, NULL, 0}, &err) ==
+         CK_ERR_IO,
+     "another generation is not there");
+  ck_store_close(store);
+  meeting_clear(&m);
+  tensors_free(&t);
+}
+
 static void unreadable(void) {
   meeting m;
   const char *path;
@@ -187,6 +316,7 @@ static void unreadable(void) {
 int main(void) {
   whole();
   damaged();
+  apart();
   unreadable();
   fixture_end();
   return done();

@@ -181,7 +181,7 @@ static void fallback(void) {
   ok(fixture_load(dir, t, 3) == 1, "I5: the newest is loaded");
   file_flip(at_generation(dir, 2), 8 * 2000);
   store = open_store(ck_vfs_system(), dir, 2);
-  ok(ck_store_load(store, &loaded, &err) == CK_OK && loaded.found &&
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK && loaded.found &&
          loaded.image.generation == 1 &&
          strcmp(loaded.path, at_generation(dir, 1)) == 0 &&
          memcmp(loaded.image.data.data, t[0].bytes, 5000) == 0,
@@ -212,7 +212,7 @@ static void nothing_verifies(void) {
   char *before;
   char *after;
   store = open_store(ck_vfs_system(), dir, 2);
-  ok(ck_store_load(store, &loaded, &err) == CK_OK && !loaded.found,
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK && !loaded.found,
      "I5: an empty directory is nothing to load, not an error");
   ck_loaded_clear(&loaded);
   fixture_save(dir, 2, &t);
@@ -220,7 +220,7 @@ static void nothing_verifies(void) {
   file_flip(at_generation(dir, 1), 8 * 2000);
   file_flip(at_generation(dir, 2), 0);
   before = directory_state(dir);
-  ok(ck_store_load(store, &loaded, &err) == CK_ERR_CORRUPT && !loaded.found &&
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT && !loaded.found &&
          loaded.image.data.data == NULL && loaded.skipped.n == 2 &&
          strcmp(err.path, at_generation(dir, 2)) == 0,
      "I5: if none verifies it is an error that names the newest");
@@ -246,11 +246,11 @@ static void no_fallback_for_lack(void) {
   ck_fault_init(&fault, ck_vfs_system());
   store = open_store(&fault.vfs, dir, 2);
   arm(&fault, CK_OP_OPEN, EMFILE);
-  ok(ck_store_load(store, &loaded, &err) == CK_ERR_IO && err.sys == EMFILE,
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_IO && err.sys == EMFILE,
      "I5: too many open files do not fall back to an older generation");
   ck_loaded_clear(&loaded);
   arm(&fault, CK_OP_OPEN, EIO);
-  ok(ck_store_load(store, &loaded, &err) == CK_OK &&
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
          loaded.image.generation == 1 && loaded.skipped.n == 1 &&
          loaded.skipped.items[0].sys == EIO,
      "I5: a file that the disk cannot read does");
@@ -279,7 +279,7 @@ static void things_that_are_no_files(void) {
     exit(2);
   }
   store = open_store(ck_vfs_system(), dir, 1);
-  ok(ck_store_load(store, &loaded, &err) == CK_OK &&
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
          loaded.image.generation == 1 && loaded.skipped.n == 3,
      "I7: a link, a directory and a pipe are skipped; the pipe does not hang");
   ck_loaded_clear(&loaded);
@@ -416,7 +416,7 @@ static void foreign_is_named(void) {
       exit(2);
     }
     store = open_store(ck_vfs_system(), dir, 1);
-    ok(ck_store_load(store, &loaded, &err) == CK_ERR_CORRUPT &&
+    ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT &&
            strcmp(err.op, cases[i].op) == 0 &&
            strstr(err.message, cases[i].cause) != NULL &&
            strcmp(err.path, at_generation(dir, 3)) == 0,
@@ -430,7 +430,7 @@ static void foreign_is_named(void) {
   ck_fault_init(&fault, ck_vfs_system());
   store = open_store(&fault.vfs, dir, 1);
   arm(&fault, CK_OP_READ, EIO);
-  ok(ck_store_load(store, &loaded, &err) == CK_ERR_IO && err.sys == EIO,
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_IO && err.sys == EIO,
      "what cannot be read may be anything");
   ck_loaded_clear(&loaded);
   ck_store_close(store);
@@ -438,7 +438,7 @@ static void foreign_is_named(void) {
   fixture_save(dir, 1, &t);
   file_flip(at_generation(dir, 1), 8 * 600);
   store = open_store(ck_vfs_system(), dir, 1);
-  ok(ck_store_load(store, &loaded, &err) == CK_ERR_CORRUPT &&
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT &&
          strcmp(err.op, "verify") == 0,
      "a damaged checkpoint of ours is told from that");
   ck_loaded_clear(&loaded);

@@ -77,7 +77,7 @@ static void use(char names[NAMES][CK_NAME_CAP], size_t n, unsigned contents) {
     memory_put(&memory, names[i], bytes, size);
   }
   if (ck_store_open(&store, &memory.vfs, "d", 2, &err) == CK_OK) {
-    status = ck_store_load(store, &loaded, &err);
+    status = ck_store_load(store, CK_READ_LOAD, &loaded, &err);
     require(!loaded.found && (status == CK_OK || status == CK_ERR_CORRUPT),
             "none of these is a checkpoint", "");
     ck_loaded_clear(&loaded);

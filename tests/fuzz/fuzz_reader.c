@@ -44,6 +44,32 @@ static void *copy_of(const void *bytes, size_t n) {
   return copy;
 }
 
+/* Read to places of its own, a file is what it is elsewhere: whole, or no more
+ * than its data. */
+static void read_apart(ck_store *store, const ck_loaded *loaded) {
+  uint64_t n = loaded->image.layout.data_len;
+  uint8_t *first = malloc((size_t)(n / 3) + 1);
+  uint8_t *rest = malloc((size_t)(n - n / 3) + 1);
+  uint64_t addresses[] = {(uintptr_t)first, (uintptr_t)rest};
+  uint64_t ends[] = {n / 3, n};
+  ck_places places = {addresses, ends, 2};
+  ck_error err;
+  if (first == NULL || rest == NULL) {
+    exit(2);
+  }
+  require(ck_store_read_into(store, 1, &places, &err) == CK_OK,
+          "what is loaded is read to any places");
+  require(memcmp(first, loaded->image.data.data, (size_t)ends[0]) == 0 &&
+              memcmp(rest, loaded->image.data.data + ends[0],
+                     (size_t)(n - ends[0])) == 0,
+          "and is the same there");
+  ends[1]++;
+  require(ck_store_read_into(store, 1, &places, &err) == CK_ERR_ARG,
+          "places that are too large are refused");
+  free(first);
+  free(rest);
+}
+
 /* What the store makes of a file is right, or damage; never more memory than
  * the file has. */
 static void read_file(const uint8_t *bytes, size_t n) {
@@ -65,7 +91,7 @@ static void read_file(const uint8_t *bytes, size_t n) {
   if (ck_store_open(&store, &memory.vfs, "d", 1, &err) != CK_OK) {
     exit(2);
   }
-  by_load = ck_store_load(store, &loaded, &err);
+  by_load = ck_store_load(store, CK_READ_LOAD, &loaded, &err);
   require(by_header == CK_OK || by_header == CK_ERR_CORRUPT,
           "a header is read or is damage");
   require(by_verify == CK_OK || by_verify == CK_ERR_CORRUPT,
@@ -87,6 +113,7 @@ static void read_file(const uint8_t *bytes, size_t n) {
     require(memcmp(loaded.image.data.data, bytes + loaded.image.layout.data_at,
                    loaded.image.layout.data_len) == 0,
             "the data are the file's");
+    read_apart(store, &loaded);
   } else {
     require(loaded.image.data.data == NULL && loaded.image.header.data == NULL,
             "what fails is not kept");

@@ -20,14 +20,7 @@ data_at <- function(path) {
 }
 
 # What a training does when it begins, without Python.
-load_from <- function(dir) {
-  session <- rlang::env(store = store_open(dir, keep = 2L), loaded = NULL)
-  withr::defer({
-    bridge_release(session)
-    store_close(session$store)
-  })
-  bridge_load(session, list(verbose = FALSE))
-}
+load_from <- function(dir) load_unlocked(dir, keep = 2L)
 
 # Each a function of the bytes of a file and of where its data begin, and the
 # tensors that must be named; NULL where the damage is not in the data.
@@ -84,6 +77,7 @@ test_that("I5: damage is said with file and tensor, the older one is loaded", {
   save_backup(dir, large_tensors(), list(epoch = "2"), keep = 2L)
   files <- store_list(dir)$path
   expect_length(files, 2)
+  written <- do.call(c, lapply(unname(large_tensors()), `[[`, "bytes"))
   good <- readBin(files[[1]], "raw", 1e7)
   expect_no_warning(loaded <- load_from(dir))
   expect_equal(loaded$path, files[[1]])
@@ -99,6 +93,7 @@ test_that("I5: damage is said with file and tensor, the older one is loaded", {
       class = "kerasbackup_warning_fallback"
     )
     expect_equal(loaded$path, files[[2]], label = name)
+    expect_identical(loaded$data, written)
     expect_equal(warning$skipped, files[[1]], label = name)
     expect_equal(warning$path, files[[2]], label = name)
     message <- conditionMessage(warning)

@@ -22,7 +22,6 @@ test_that("what is saved is loaded", {
   expect_equal(loaded$data_bytes, 80)
   expect_identical(all_data(loaded), c(tensors$x, tensors$y))
   expect_identical(loaded$skipped, list())
-  expect_match(loaded$address, "^[1-9][0-9]*$")
   header <- jsonlite::fromJSON(loaded$header)
   expect_equal(header$`__metadata__`$epoch, "3")
   expect_equal(header$y$data_offsets, c(24, 80))
@@ -116,6 +115,72 @@ test_that("a damaged newest falls back, and is named with its range (I5)", {
   save_tensors(store, some_bytes(seed = 3))
   expect_equal(store_list(dir)$generation, c(3, 1))
   store_close(store)
+})
+
+test_that("data are read to where they belong", {
+  dir <- withr::local_tempdir()
+  tensors <- list(
+    a = as.raw(1:30), none = raw(), b = as.raw(31:40),
+    large = as.raw(rep(0:250, length.out = 3e6))
+  )
+  saved <- save_once(dir, tensors)
+  store <- store_open(dir)
+  found <- store_load(store, "header")
+  expect_identical(found$header, store_read(saved$path)$header)
+  expect_error(
+    store_buffer_read(found$buffer, 0, 1), class = "kerasbackup_error_argument"
+  )
+  expect_identical(
+    store_load(store, "verify")[c("generation", "path", "header")],
+    found[c("generation", "path", "header")]
+  )
+  into <- read_apart(store, found$generation, lengths(tensors))
+  expect_identical(into, unname(tensors))
+
+  # In other parts: it is the bytes that count.
+  sizes <- c(7, 60, 0, 2999973)
+  expect_identical(
+    do.call(c, read_apart(store, 1, sizes)), do.call(c, unname(tensors))
+  )
+  for (sizes in list(numeric(), 10, c(40, 3e6 + 1), c(40, 3e6 - 1))) {
+    expect_error(
+      read_apart(store, 1, sizes), class = "kerasbackup_error_argument"
+    )
+  }
+  expect_error(read_apart(store, 2, 3e6 + 40), class = "kerasbackup_error_io")
+  flip_bit(saved$path, saved$bytes - store_trailer_bytes(3e6 + 40) - 1)
+  failure <- failure_of(read_apart(store, 1, 3e6 + 40))
+  expect_equal(failure$status, "corrupt")
+  expect_equal(failure$path, saved$path)
+  expect_equal(store_load(store, "header")$generation, 1)
+  expect_error(store_load(store, "verify"), class = "kerasbackup_error_corrupt")
+  expect_error(store_load(store, "more"), class = "kerasbackup_error_argument")
+  store_close(store)
+})
+
+test_that("places that are none are refused, and nothing is written", {
+  dir <- withr::local_tempdir()
+  save_once(dir, some_bytes())
+  store <- store_open(dir)
+  refused <- function(generation, places) {
+    expect_error(
+      store_read_into(store, generation, places),
+      class = "kerasbackup_error_argument"
+    )
+  }
+  room <- raw(40)
+  place <- c(store_raw_address(room), native64(40))
+  refused("1", place)
+  refused(1.5, place)
+  refused(1, place[-1])
+  refused(1, as.integer(place))
+  refused(1, c(raw(8), native64(40)))
+  refused(1, c(store_raw_address(room), rep(as.raw(255), 8), place))
+  expect_identical(room, raw(40))
+  store_read_into(store, 1, place)
+  expect_identical(room, as.vector(some_bytes()$a))
+  store_close(store)
+  refused(1, place)
 })
 
 test_that("if none verifies it is an error and nothing is changed (I5)", {

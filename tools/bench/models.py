@@ -94,7 +94,5 @@ class OursOnModel(Ours):
     def restore(self, lap):
         checkpoint = self._store.load()
         partners = self._variables.check(checkpoint)
-        self._variables.assign(checkpoint, partners)
-        del checkpoint
-        self._store.release()
+        self._variables.assign(checkpoint, partners, copies=False)
         lap("restore, verified")

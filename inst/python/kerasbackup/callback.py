@@ -212,7 +212,7 @@ class _EpochHelper(keras.callbacks.Callback):
                 # Once more: the metrics were reset, and other callbacks may
                 # have set the learning rate.
                 self._state.put()
-            self._state.release(self._store)
+            self._state.release()
         if self._idle:
             # Only now: what was restored had its memory until here.
             self._idle = False
@@ -237,7 +237,7 @@ class _EpochHelper(keras.callbacks.Callback):
         self._model._initial_epoch = None
         self._position.release()
         restored = self._state.restored if self._idle else None
-        self._state.release(self._store)
+        self._state.release()
         if restored is None:
             self._finish()
         elif restored.stopped:

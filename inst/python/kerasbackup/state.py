@@ -32,7 +32,7 @@ from kerasbackup.script import is_other_backend
 from kerasbackup.unseen import UnseenState
 from kerasbackup.variables import DTYPES
 from kerasbackup.variables import Variables
-from kerasbackup.variables import numpy_array
+from kerasbackup.variables import numpy_view
 
 
 class TrainingState:
@@ -140,7 +140,8 @@ class TrainingState:
             "unless a callback does it again, it is as the script sets it)"
             for text in restored.drift
         ]
-        notes += self.put()
+        # To be put back once more where batches are passed over.
+        notes += self.put(again=restored.batch > 0)
         self._validation.restore(restored.validation, restored.array)
         if restored.batch and not exact:
             notes += self._position.restore_generators(restored.position)
@@ -155,14 +156,19 @@ class TrainingState:
                 )
         return notes
 
-    def put(self) -> list[str]:
+    def put(self, again: bool = False) -> list[str]:
         """Assigns the variables and the states of the callbacks.
+
+        Args:
+            again: Whether it may be called again, with the same.
 
         Returns:
             What is no longer as it was.
         """
         restored = self.restored
-        self._variables.assign(restored.checkpoint, restored.partners)
+        self._variables.assign(
+            restored.checkpoint, restored.partners, copies=again
+        )
         return self._callbacks.restore(restored.callbacks, restored.array)
 
     def end_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
@@ -170,11 +176,10 @@ class TrainingState:
         self.history.append(epoch, logs)
         self._last_logs.release()
 
-    def release(self, store) -> None:
+    def release(self) -> None:
         """Frees the loaded checkpoint. Idempotent."""
         if self.restored is not None:
             self.restored = None
-            store.release()
 
     def capture(self, epoch: int, batch: int) -> "Capture":
         """What to save when `epoch` epochs and `batch` batches are done."""
@@ -321,7 +326,7 @@ class Restored:
 
     def array(self, name: str) -> np.ndarray:
         """A new array with the bytes of a tensor."""
-        return numpy_array(*self.checkpoint.tensors[name])
+        return numpy_view(*self.checkpoint.tensors[name]).copy()
 
 
 class History:

@@ -5,12 +5,18 @@ they return into exceptions. May not touch Keras, files or the layout of a
 checkpoint.
 """
 
+import array
 import ctypes
 import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from kerasbackup import errors
+
+ALIGNMENT = 64  # bytes
+PIECE = 1 << 22  # bytes
 
 
 class Store:
@@ -73,11 +79,22 @@ class Store:
         """Loads the newest checkpoint that verifies in full.
 
         Returns:
-            A `Checkpoint`, or `None` where the directory has none. Its bytes
-            are valid until `release()`.
+            A `Checkpoint`, or `None` where the directory has none.
         """
-        loaded = self._call("load")
-        return None if loaded is None else Checkpoint(loaded)
+        checkpoint = self._find(verified=False)
+        if checkpoint is not None and not self._read(checkpoint):
+            # It is damaged, or there is an older one to fall back to: the
+            # second look raises where nothing can be restored.
+            checkpoint = self._find(verified=True)
+            self._read(checkpoint)
+        return checkpoint
+
+    def _find(self, verified: bool) -> "Checkpoint | None":
+        found = self._call("load", verified)
+        return None if found is None else Checkpoint(found)
+
+    def _read(self, checkpoint: "Checkpoint") -> bool:
+        return bool(self._call("read", checkpoint.places))
 
     def r_seed(self) -> str:
         """The state of R's random number generator; empty where it has none."""
@@ -105,10 +122,6 @@ class Store:
     def progress(self, done: int | None, total: int | None) -> None:
         """Shows how far a replay of data is; `None, None`: it has ended."""
         self._call("progress", done, total)
-
-    def release(self) -> None:
-        """Frees the bytes of the loaded checkpoint."""
-        self._call("release")
 
     def watch(self) -> tuple[int, int]:
         """Where signals that come set bits of a C int, and the bits to look at.
@@ -151,36 +164,77 @@ class Checkpoint:
     Attributes:
         path: String, the file.
         metadata: Dict of strings.
-        tensors: Dict from name to `(dtype, shape, memoryview of the bytes)`,
-            in file order.
+        places: Bytearray, where the bytes of every tensor belong, in file
+            order: address and size, native 64-bit integers.
+        tensors: Dict from name to `(dtype, shape, bytes)`, in file order. The
+            bytes are a 1D NumPy array of uint8.
     """
 
-    def __init__(self, loaded: dict[str, Any]):
-        self.path = loaded["path"]
-        size = int(loaded["data_bytes"])  # without the integrity trailer
-        # The buffer belongs to R; ctypes only looks at it.
-        block = (ctypes.c_char * size).from_address(int(loaded["address"]))
-        data = memoryview(block).cast("B")
+    def __init__(self, found: dict[str, Any]):
+        self.path = found["path"]
         # R has looked at the header, but not with this parser.
         try:
-            header = json.loads(loaded["header"])
+            header = json.loads(found["header"])
             self.metadata = header.pop("__metadata__")
             del header["kerasbackup.trailer"]
-            self.tensors = {
-                name: _tensor(name, entry, data)
-                for name, entry in header.items()
-            }
+            self.tensors = {}
+            memory = _Memory()
+            for name, entry in sorted(header.items(), key=_offsets):
+                self.tensors[name] = _tensor(name, entry, memory)
+            self.places = bytearray(memory.places.tobytes())
         except errors.DAMAGE as e:
             raise errors.corrupt(self.path, f"{type(e).__name__}: {e}") from e
+        except MemoryError as e:
+            raise errors.StorageError(
+                f"There is too little memory to restore '{self.path}': {e}. "
+                "Free some, or train where there is more; the checkpoint "
+                "stays as it is."
+            ) from e
 
 
-def _tensor(name, entry, data):
+def _offsets(item):
+    return item[1]["data_offsets"]
+
+
+def _tensor(name, entry, memory):
     # Raises where it is no text: half of a pair of surrogates.
     name.encode("utf-8")
     begin, end = entry["data_offsets"]
     # 1.0 is a whole number to some parsers.
     if not all(type(n) is int for n in (begin, end, *entry["shape"])):
         raise TypeError(f"{name} has sizes that are no integers")
-    if not 0 <= begin <= end <= len(data):
-        raise ValueError(f"{name} is not in the file")
-    return entry["dtype"], entry["shape"], data[begin:end]
+    if not memory.taken == begin <= end:
+        raise ValueError(f"{name} does not follow its neighbour")
+    return entry["dtype"], entry["shape"], memory.take(end - begin)
+
+
+class _Memory:
+    """Memory that becomes the variables': aligned as JAX and TensorFlow ask
+    for, to take it as it is. Large tensors have one piece each, small ones share
+    some: each piece lives as long as the last variable that has a part of it.
+
+    Attributes:
+        taken: Integer, how many bytes.
+        places: Array of integers, address and size of each part.
+    """
+
+    def __init__(self):
+        self.taken = 0
+        self.places = array.array("Q")
+        self._piece = np.empty(0, np.uint8)
+        self._address = 0
+        self._at = 0
+
+    def take(self, size: int) -> np.ndarray:
+        """So many more bytes."""
+        if self._at + size > len(self._piece):
+            # The system gives large pages to what is at least so large.
+            self._piece = np.empty(max(size, PIECE) + ALIGNMENT, np.uint8)
+            self._address = self._piece.__array_interface__["data"][0]
+            self._at = -self._address % ALIGNMENT
+        found = self._piece[self._at : self._at + size]
+        self.places.append(self._address + self._at)
+        self.places.append(size)
+        self.taken += size
+        self._at += size + -size % ALIGNMENT
+        return found

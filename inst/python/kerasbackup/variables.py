@@ -38,7 +38,6 @@ DTYPES = {
     "int64": "I64",
     "uint64": "U64",
 }
-ALIGNMENT = 64  # bytes
 # What all variables are. `keras.Variable` is derived from it, and in older
 # versions Keras' own variables are not of that class.
 AnyVariable = keras.Variable.__bases__[0]
@@ -143,15 +142,17 @@ class Variables:
             )
         return partners
 
-    def assign(self, checkpoint, partners: list[str]) -> None:
+    def assign(self, checkpoint, partners: list[str], copies: bool) -> None:
         """Gives every variable the bytes of its tensor.
 
         Args:
-            checkpoint: A `store.Checkpoint`, still loaded.
+            checkpoint: A `store.Checkpoint`.
             partners: What `check()` returned.
+            copies: Whether the checkpoint is to stay as it is: else the
+                variables may take its memory for theirs, and write there.
         """
         for variable, name in zip(self._variables, partners):
-            self._host.assign(variable, *checkpoint.tensors[name])
+            self._host.assign(variable, *checkpoint.tensors[name], copies)
 
 
 def count_bytes(model: keras.Model) -> int:
@@ -273,15 +274,9 @@ def _unnumbered(name: str) -> str:
     return re.sub(r"_\d+(?=[_/~@]|$)", "", name)
 
 
-def numpy_array(dtype: str, shape: list[int], data) -> np.ndarray:
-    """A new array with the bytes of a tensor."""
-    # Aligned as JAX and TensorFlow ask for: then they take this memory for
-    # theirs, and copy it only where it is not.
-    room = np.empty(data.nbytes + ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % ALIGNMENT
-    array = room[start : start + data.nbytes]
-    array[:] = np.frombuffer(data, np.uint8)
-    return array.view(numpy_dtype(dtype)).reshape(shape)
+def numpy_view(dtype: str, shape: list[int], data: np.ndarray) -> np.ndarray:
+    """The bytes of a tensor as what they are, in the same memory."""
+    return data.view(numpy_dtype(dtype)).reshape(shape)
 
 
 def numpy_dtype(dtype: str) -> np.dtype:
@@ -369,10 +364,10 @@ class _NumpyHost(_Host):
             value = value.copy(order="C")
         return value.__array_interface__["data"][0], value
 
-    def assign(self, part, dtype, shape, data):
-        # A copy: the backend may keep numpy's memory instead of its own, and
-        # `data` belongs to the store.
-        part.assign(numpy_array(dtype, shape, data))
+    def assign(self, part, dtype, shape, data, copies):
+        # The backend may keep numpy's memory instead of its own.
+        value = numpy_view(dtype, shape, data)
+        part.assign(value.copy() if copies else value)
 
 
 class _TensorFlowHost(_NumpyHost):
@@ -402,16 +397,6 @@ class _TensorFlowHost(_NumpyHost):
 class _JaxHost(_NumpyHost):
     def _view(self, part):
         return np.asarray(part.value)
-
-    def assign(self, part, dtype, shape, data):
-        import jax
-
-        # JAX's own copy: it goes where the values before have been, and memory
-        # that was in use is quicker than new. On a GPU it may take a while, and
-        # `data` belongs to the store.
-        found = np.frombuffer(data, numpy_dtype(dtype)).reshape(shape)
-        value = jax.numpy.array(found, copy=True)
-        part.assign(value.block_until_ready())
 
 
 class _TorchHost(_Host):
@@ -450,16 +435,12 @@ class _TorchHost(_Host):
         value = variable.value.detach().cpu().contiguous()
         return value.data_ptr(), value
 
-    def assign(self, variable, dtype, shape, data):
+    def assign(self, variable, dtype, shape, data, copies):
         import torch
 
         if data.nbytes == 0:
             return
         kind = getattr(torch, KERAS_DTYPES[dtype])
-        # A file that others wrote may have it anywhere.
-        address = np.frombuffer(data, np.uint8).ctypes.data
-        if address % torch.empty(0, dtype=kind).element_size():
-            data = bytearray(data)
         value = torch.frombuffer(data, dtype=kind).reshape(shape)
         with torch.no_grad():
             variable.value.copy_(value)
