@@ -35,6 +35,7 @@ targets <- read.csv(strip.white = TRUE, text = "
 what,system,operation,against,its operation,at most
 stall : memcpy,kerasbackup,stall,limit,memcpy,1.2
 saved and committed : write + fsync,kerasbackup,\"save, committed\",limit,write + fsync,1.1
+writing to reserved space : write + fsync,limit,reserve + write + fsync,limit,write + fsync,
 verified restore : cached read,kerasbackup,\"restore, verified\",limit,\"read, cached\",1.5
 verified restore : read into new memory,kerasbackup,\"restore, verified\",limit,\"read, cached, into new memory\",
 \"verified restore : read, both cold\",kerasbackup,\"restore, verified, cold\",limit,\"read, cold\",

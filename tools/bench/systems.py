@@ -68,6 +68,8 @@ class Limits(System):
         self._bytes = np.ones(size, dtype=np.uint8)
         self._other = np.ones(size, dtype=np.uint8)
         self.operations = [self.copy, self.save, self.restore, self.restore_new]
+        if hasattr(os, "posix_fallocate"):
+            self.operations.insert(2, self.save_reserved)
         if _CAN_FORGET:
             self.operations.append(self.restore_cold)
 
@@ -77,16 +79,26 @@ class Limits(System):
         lap("memcpy")
 
     def save(self, lap):
+        self._write(reserve=False)
+        lap("write + fsync")
+        os.replace(self.file + ".new", self.file)
+
+    def save_reserved(self, lap):
+        self._write(reserve=True)
+        lap("reserve + write + fsync")
+        os.replace(self.file + ".new", self.file)
+
+    def _write(self, reserve):
         # A new file, as a safe save must have; the old one goes afterwards.
         fd = os.open(self.file + ".new", os.O_WRONLY | os.O_CREAT, 0o666)
+        if reserve:
+            os.posix_fallocate(fd, 0, self._size)
         view = memoryview(self._bytes)
         for size in self._pieces(len(view)):
             for at in range(0, size, WHOLE):
                 os.write(fd, view[at : min(at + WHOLE, size)])
         os.fsync(fd)
         os.close(fd)
-        lap("write + fsync")
-        os.replace(self.file + ".new", self.file)
 
     def restore(self, lap):
         self._read(self._other)

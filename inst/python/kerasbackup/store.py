@@ -210,8 +210,8 @@ def _tensor(name, entry, memory):
 
 class _Memory:
     """Memory that becomes the variables': aligned as JAX and TensorFlow ask
-    for, to take it as it is. Large tensors have one piece each, small ones share
-    some: each piece lives as long as the last variable that has a part of it.
+    for, to take it as it is. Large tensors have one piece each, small ones
+    share some: each lives as long as the last variable that has a part of it.
 
     Attributes:
         taken: Integer, how many bytes.
