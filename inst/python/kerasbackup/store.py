@@ -82,11 +82,13 @@ class Store:
             A `Checkpoint`, or `None` where the directory has none.
         """
         checkpoint = self._find(verified=False)
-        if checkpoint is not None and not self._read(checkpoint):
-            # It is damaged, or there is an older one to fall back to: the
-            # second look raises where nothing can be restored.
-            checkpoint = self._find(verified=True)
-            self._read(checkpoint)
+        if checkpoint is None or self._read(checkpoint):
+            return checkpoint
+        # It is damaged, but there may be an older one: the second look raises
+        # where nothing can be restored. Its memory is free by then.
+        checkpoint = None
+        checkpoint = self._find(verified=True)
+        self._read(checkpoint)
         return checkpoint
 
     def _find(self, verified: bool) -> "Checkpoint | None":
