@@ -198,17 +198,22 @@ class DataPosition:
             self._iterator._num_batches = position["num_batches"]
         if self._is_persistent():
             if position["has_iterator"]:
-                self._continue_iterator(position)
-            elif not self._counts_itself:
-                self._iterator._current_iterator = None
-        elif self._source.is_pipeline:
+                notes += self._continue_iterator(position)
+            else:
+                if not self._counts_itself:
+                    self._iterator._current_iterator = None
+                # Those made so far have ended.
+                notes += self._use_up(position["made"], position)
+        else:
             # With TensorFlow there is one more at the end of every epoch.
             as_many = (
                 keras.backend.backend() == "tensorflow"
                 and self._steps_method == replay.STEPS_METHODS[0]
             )
-            self._make_iterators(position["made" if as_many else "epochs"])
-            self._made = position["made"]
+            notes += self._use_up(
+                position["made" if as_many else "epochs"], position
+            )
+        self._made = position["made"]
         self._epochs = position["epochs"]
         state = values.decode(position["source"], arrays)
         notes += self._source.restore(state)
@@ -384,14 +389,14 @@ class DataPosition:
             return self._iterator._steps_seen
         return self._pulled
 
-    def _continue_iterator(self, position) -> None:
+    def _continue_iterator(self, position) -> list[str]:
         iterator = self._iterator
         pulled = self._pulled_before
+        notes = []
         # None: it was made before any callback acted, and so it was today.
         if position["at_creation"] is not None:
             pulled = 0
-            if self._source.is_pipeline:
-                self._make_iterators(position["made"] - 1)
+            notes += self._use_up(position["made"] - 1, position)
             self._restore_rng(position["at_creation"])
             iterator._current_iterator = iter(
                 iterator._distributed_dataset
@@ -412,7 +417,7 @@ class DataPosition:
             iterator._steps_seen = position["steps_seen"]
         self._at_creation = position["at_creation"]
         self._at_first_draw = position["at_first_draw"]
-        self._made = position["made"]
+        return notes
 
     def _draw_again(self, i: int, number: int) -> None:
         try:
@@ -424,6 +429,30 @@ class DataPosition:
                 "`backup_dir` to start anew."
             ) from None
         self._progress.at(i, number)
+
+    def _use_up(self, number: int, position) -> list[str]:
+        """Leaves the source as so many iterators have left it.
+
+        Returns:
+            What is no longer as it was.
+        """
+        notes = []
+        if self._source.is_pipeline:
+            self._make_iterators(number)
+        elif self._source.is_generator and number:
+            notes = self._draw_to_end(position["num_batches"])
+        return notes
+
+    def _draw_to_end(self, announced: int | None) -> list[str]:
+        """Draws what a generator has. Later iterators have only the batches
+        that Keras took from it before training began."""
+        for drawn, _ in enumerate(self._source.batches()):
+            # Keras has counted them; since 3.7 with the one that was missing.
+            if announced is None or drawn >= announced:
+                return ["the generator does not end where it did"]
+            self._progress.at(drawn, announced)
+        self._progress.end()
+        return []
 
     def _make_iterators(self, number: int) -> None:
         """Makes as many as the lost run had made and used up: a pipeline that
