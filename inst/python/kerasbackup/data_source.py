@@ -112,10 +112,10 @@ class DataSource:
     @property
     def may_end_early(self) -> bool:
         """Whether it may end before as many batches were drawn as Keras
-        believes there are."""
+        believes there are. Only arrays cannot: a `__len__` may be wrong."""
         return (
-            self._adapter.num_batches is None
-            or self._iterator.steps_per_epoch is not None
+            self._iterator.steps_per_epoch is not None
+            or type(self._adapter).__name__ != "ArrayDataAdapter"
         )
 
     def describe(self) -> dict[str, Any]:

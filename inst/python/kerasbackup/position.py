@@ -41,6 +41,8 @@ class DataPosition:
 
     Attributes:
         passed: Integer, batches that the first epoch passes over.
+        before_first_step: Callable, called once: the first step that is not
+            passed over is about to be announced; or `None`.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class DataPosition:
         self._epoch_start = None
         self._resume_at = None
         self.passed = 0
+        self.before_first_step = None
         # Before 3.7 Keras does not count what it draws from an iterator that
         # lives across epochs, and where it builds a model from the first batch
         # it takes that batch from this very iterator, before any callback acts.
@@ -149,7 +152,8 @@ class DataPosition:
         return self._source.may_end_early
 
     def end_epoch(self) -> None:
-        """The step under way had no data: none follows in this epoch."""
+        """The step under way had no data, and Keras knows: none follows in this
+        epoch."""
         self._is_over = True
 
     @property
@@ -280,6 +284,7 @@ class DataPosition:
                 self._is_persistent() and self._has_iterator()
             ):
                 note_creation()
+            self._is_over = False
             remaining = iter(steps())
             upcoming = 0
             last = None
@@ -313,12 +318,11 @@ class DataPosition:
                 if not told and self._before_batch is not None:
                     self._before_batch(step[0])
                 self._rng_before_draw = None
+                tell, self.before_first_step = self.before_first_step, None
+                if tell is not None:
+                    tell()
                 yield step
                 if self._is_over:
-                    self._is_over = False
-                    # As Keras ends an epoch whose data have ended.
-                    with self._iterator.catch_stop_iteration():
-                        raise StopIteration
                     return
             # Until 3.6 the steps themselves end where the data do.
             if self._resume_at is not None:

@@ -176,23 +176,44 @@ class Resuming(unittest.TestCase):
         run.run_epochs(3)
         self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
 
-    def test_data_may_end_where_nobody_has_counted_them(self):
+    def test_any_data_but_arrays_may_end_early(self):
+        class Promising(keras.utils.PyDataset):
+            def __len__(self):
+                return 9
+
+            def __getitem__(self, index):
+                return arrays(), arrays()
+
         for kwargs, known in (
             ({}, False),
             ({"steps_per_epoch": 2}, True),
             ({"x": batches(), "batch_size": None}, True),
+            ({"x": Promising(), "batch_size": None}, True),
         ):
             self.assertEqual(Run(**kwargs).position.may_end_early, known)
 
     @since_3_7
     def test_no_step_follows_one_that_had_no_data(self):
         run = Run(x=batches(), batch_size=None)
-        steps = getattr(run.iterator, replay.steps_method(run.iterator))()
-        first = next(steps)[0]
-        run.position.end_epoch()
-        self.assertEqual((first, list(steps)), (0, []))
-        # Keras has learned that as if its step had told.
-        self.assertEqual(run.iterator.num_batches, 1)
+        steps = getattr(run.iterator, replay.steps_method(run.iterator))
+        first = [step[0] for step in self.ended(run, steps())]
+        self.assertEqual(first, [0])
+        # But in the next epoch.
+        self.assertEqual(next(steps())[0], 0)
+
+    def ended(self, run, steps):
+        for step in steps:
+            yield step
+            run.position.end_epoch()
+
+    def test_the_first_step_that_is_not_passed_over_is_told_of(self):
+        before = lost((2, 3))
+        run = Run()
+        run.restore(before.saved, 2)
+        run.position.before_first_step = lambda: run.told.append("first")
+        run.run_epochs(2)
+        self.assertEqual(run.told[:3], [(2, 3), "first", (2, 4)])
+        self.assertEqual(run.told.count("first"), 1)
 
     @unittest.skipIf(
         keras.backend.backend() == "tensorflow",
