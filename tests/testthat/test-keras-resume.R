@@ -219,6 +219,41 @@ test_that("an epoch whose data end is bitwise equal at its very end", {
   }
 })
 
+test_that("epochs after the data have ended are bitwise equal too", {
+  skip_without_keras()
+  skip_if(needs_an_epoch(), "old versions of Keras announce what they have")
+  data <- unname(lapply(train_data(), reticulate::np_array, dtype = "float32"))
+  fit <- function(model, ...) {
+    # 5 batches: epochs of 3, 2, and the 2 that Keras had taken to look at.
+    batches <- do.call(python_file("sources")$batches, c(data, 19L))
+    model$compile("adam", "mse")
+    model$fit(
+      batches, epochs = 4L, steps_per_epoch = 3L, verbose = 0L,
+      callbacks = list(...)
+    )$history
+  }
+  whole <- build_model()
+  reference <- fit(whole)
+  for (freq in list(1, "epoch")) {
+    dir <- withr::local_tempdir()
+    saved <- function() {
+      callback_backup_and_restore(
+        dir, save_freq = freq, history = "full", async = FALSE
+      )
+    }
+    in_epoch <- keras()$callbacks$LambdaCallback(
+      on_epoch_end = function(epoch, logs = NULL) {
+        if (epoch == 2) stop("interrupted")
+      }
+    )
+    expect_error(fit(build_model(), saved(), in_epoch), "interrupted")
+    resumed <- rebuild_model()
+    expect_no_message(history <- fit(resumed, saved()))
+    expect_identical(history, reference)
+    expect_identical(variables_of(resumed), variables_of(whole))
+  }
+})
+
 test_that("other callbacks go on where they were, wherever they stand", {
   skip_without_keras()
   callbacks <- function() {

@@ -74,6 +74,7 @@ class DataSource:
     Attributes:
         ahead: What of it was drawn ahead, a `DrawnAhead`.
         is_pipeline: Whether it is a tf.data pipeline.
+        is_generator: Whether it is a generator, which ends once for all.
         written_by_user: The `PyDataset` or `DataLoader`; `None` where it is
             neither.
         runs_ahead: Whether TensorFlow calls it in a thread of its own, which
@@ -88,6 +89,7 @@ class DataSource:
         self._adapter = epoch_iterator.data_adapter
         kind = type(self._adapter).__name__
         self.is_pipeline = kind == "TFDatasetAdapter"
+        self.is_generator = kind == "GeneratorDataAdapter"
         self.runs_ahead = keras.backend.backend() == "tensorflow" and (
             kind not in ("ArrayDataAdapter", "TFDatasetAdapter")
         )
@@ -110,10 +112,10 @@ class DataSource:
     @property
     def may_end_early(self) -> bool:
         """Whether it may end before as many batches were drawn as Keras
-        believes there are."""
+        believes there are. Only arrays cannot: a `__len__` may be wrong."""
         return (
-            self._adapter.num_batches is None
-            or self._iterator.steps_per_epoch is not None
+            self._iterator.steps_per_epoch is not None
+            or type(self._adapter).__name__ != "ArrayDataAdapter"
         )
 
     def describe(self) -> dict[str, Any]:
@@ -152,6 +154,12 @@ class DataSource:
         if keras.backend.backend() == "tensorflow":
             return self._iterator._distributed_dataset
         return self._adapter._dataset
+
+    def batches(self) -> Any:
+        """What a generator still has, as Keras hands it out."""
+        batches = self._adapter.generator
+        # Before 3.7 the iterator itself.
+        return batches() if callable(batches) else batches
 
     # What it keeps itself ---------------------------------------------------
 

@@ -9,17 +9,18 @@ data are left, an epoch has no step that would fill that variable.
 May not touch variables, data or files.
 """
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from kerasbackup import errors
 from kerasbackup import running_fit
 from kerasbackup import values
 
-# The method of a model that makes an epoch's logs of the last step's.
-METHOD = "_get_metrics_result_or_logs"
+# With torch `fit()` begins every epoch without logs; else the last step's live
+# on, and are those of an epoch that has no step at all.
+_OUTLIVE_EPOCHS = keras.backend.backend() != "torch"
 
 
 class LastLogs:
@@ -27,85 +28,126 @@ class LastLogs:
 
     Args:
         model: The `keras.Model` being trained.
+        epoch_iterator: Keras' `EpochIterator` over the training data.
         is_needed: Boolean, whether the data may end where a step is announced.
 
     Attributes:
         unsaved: List of strings, what could not be saved last time.
     """
 
-    def __init__(self, model, is_needed: bool):
+    def __init__(self, model, epoch_iterator, is_needed: bool):
         self._model = model
+        self._epoch_iterator = epoch_iterator
         self._is_needed = is_needed
-        self._restored = {}
-        if is_needed and not hasattr(model, METHOD):
-            raise errors.UnsupportedError(
-                f"Keras {keras.__version__} is not known: its Model lacks "
-                f"{METHOD}."
-            )
+        # From `restore()` until the first step is announced.
+        self._restored = None
+        self._callback_list = None
         self.unsaved = []
 
     def capture(self, batch: int, encoder: values.Encoder) -> Any:
-        """What the step before `batch` returned, encoded; `None` where it is
-        not needed."""
+        """What the step before `batch` returned, 0: the last of all, encoded;
+        `None` where it is not needed or there was none."""
         self.unsaved = []
-        if not (batch and self._is_needed):
+        if not self._is_needed or not (batch or _OUTLIVE_EPOCHS):
+            return None
+        logs = self._restored
+        if logs is None:
+            logs = running_fit.last_logs()
+        if logs is None:
             return None
         try:
-            # Of what was resumed here there is no step yet.
-            logs = running_fit.last_logs() or self._restored
             return encoder.encode(logs, "last_logs")
-        except values.Unsaveable as e:
-            self.unsaved = [f"logs: {e}, as they are after the last step"]
-            return None
+        except values.Unsaveable:
+            return encoder.encode(self._saveable(logs), "last_logs")
 
-    def restore(
-        self, logs: dict[str, Any] | None, end_epoch: Callable[[], None]
-    ) -> None:
-        """Gives them to the epoch that is resumed, if it has no step.
+    def restore(self, logs: dict[str, Any] | None) -> None:
+        """Keeps them for the epoch that is resumed, to be called when training
+        begins.
 
         Args:
             logs: What `capture()` gave, decoded.
+        """
+        if self._is_needed:
+            self._restored = logs or {}
+            callback_list = running_fit.RunningFit.require().callback_list
+            self._callback_list = weakref.ref(callback_list)
+
+    def before_step(self, end_epoch: Callable[[], None]) -> None:
+        """Gives those restored to the epoch, if it has no step.
+
+        To be called right before its first step is announced.
+
+        Args:
             end_epoch: Callable: no step may follow in this epoch.
         """
-        if not logs or not self._is_needed:
+        logs, self._restored = self._restored, None
+        if logs is None:
             return
-        self._restored = logs
-        if keras.backend.backend() == "jax":
-            self._replace_step(end_epoch)
-        else:
-            self._replace_method()
+        found = running_fit.last_logs()
+        if isinstance(found, dict):
+            # That of `fit()`: a step replaces it by another.
+            found.update(logs)
+        elif hasattr(self._epoch_iterator, "catch_stop_iteration"):
+            self._replace_step(logs, end_epoch)
 
-    def release(self) -> None:
-        """The epoch is over. Idempotent."""
-        self._restored = {}
-        vars(self._model).pop(METHOD, None)
-
-    def _replace_method(self) -> None:
-        method = getattr(self._model, METHOD)
-        # evaluate() calls it too, with logs.
-        vars(self._model)[METHOD] = lambda logs: method(logs or self._restored)
-
-    def _replace_step(self, end_epoch: Callable[[], None]) -> None:
+    def _replace_step(
+        self, logs: dict[str, Any], end_epoch: Callable[[], None]
+    ) -> None:
         """With JAX, `fit()` raises where there was no step, and the state of
         the model is lost: so there is one, which does nothing and which no
         callback hears the end of."""
-        model = self._model
-        step = model.train_function
-        callback_list = running_fit.RunningFit.require().callback_list
+        callback_list = self._callback_list()
 
-        def skip_end(*args, **kwargs):
-            del vars(callback_list)["on_train_batch_end"]
+        def begin(hook, *args, **kwargs):
+            hook(*args, **kwargs)
+            # Only now: callbacks may have made other steps.
+            _replace_once(self._model, "train_function", first)
 
-        def first(state, data):
-            model.train_function = step
+        def first(step, *args):
+            with self._epoch_iterator.catch_stop_iteration():
+                return step(*args)
+            end_epoch()
+            _replace_once(callback_list, "on_train_batch_end", skip)
+            state = args[:-1]
+            return (logs, *state) if state else logs
+
+        def skip(hook, *args, **kwargs):
+            pass
+
+        _replace_once(callback_list, "on_train_batch_begin", begin)
+
+    def _saveable(self, logs: Any) -> dict[str, Any]:
+        if not isinstance(logs, dict):
+            logs = {type(logs).__name__: logs}
+        found = {}
+        for name, value in logs.items():
             try:
-                return step(state, data)
-            except StopIteration:
-                vars(callback_list)["on_train_batch_end"] = skip_end
-                end_epoch()
-                return self._restored, state
+                values.Encoder().encode({name: value}, "")
+                found[name] = value
+            except values.Unsaveable as e:
+                self.unsaved.append(
+                    f"log {name}: {e}, as it is after the last step"
+                )
+        return found
 
-        model.train_function = first
+
+def _replace_once(owner: Any, name: str, function: Callable) -> None:
+    """Replaces a method for one call, and puts back what was there.
+
+    Args:
+        owner: The object.
+        name: String, the method.
+        function: Callable, given the method that was there and the arguments.
+    """
+    method = getattr(owner, name)
+    before = {k: v for k, v in vars(owner).items() if k == name}
+
+    def replaced(*args, **kwargs):
+        if vars(owner).pop(name, None) is replaced:
+            vars(owner).update(before)
+        return function(method, *args, **kwargs)
+
+    vars(owner)[name] = replaced
 
 
 def check(logs: Any, tensors: dict[str, tuple]) -> None:

@@ -41,6 +41,8 @@ class DataPosition:
 
     Attributes:
         passed: Integer, batches that the first epoch passes over.
+        before_first_step: Callable, called once: the first step that is not
+            passed over is about to be announced; or `None`.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class DataPosition:
         self._epoch_start = None
         self._resume_at = None
         self.passed = 0
+        self.before_first_step = None
         # Before 3.7 Keras does not count what it draws from an iterator that
         # lives across epochs, and where it builds a model from the first batch
         # it takes that batch from this very iterator, before any callback acts.
@@ -149,7 +152,8 @@ class DataPosition:
         return self._source.may_end_early
 
     def end_epoch(self) -> None:
-        """The step under way had no data: none follows in this epoch."""
+        """The step under way had no data, and Keras knows: none follows in this
+        epoch."""
         self._is_over = True
 
     @property
@@ -198,17 +202,22 @@ class DataPosition:
             self._iterator._num_batches = position["num_batches"]
         if self._is_persistent():
             if position["has_iterator"]:
-                self._continue_iterator(position)
-            elif not self._counts_itself:
-                self._iterator._current_iterator = None
-        elif self._source.is_pipeline:
+                notes += self._continue_iterator(position)
+            else:
+                if not self._counts_itself:
+                    self._iterator._current_iterator = None
+                # Those made so far have ended.
+                notes += self._use_up(position["made"], position)
+        else:
             # With TensorFlow there is one more at the end of every epoch.
             as_many = (
                 keras.backend.backend() == "tensorflow"
                 and self._steps_method == replay.STEPS_METHODS[0]
             )
-            self._make_iterators(position["made" if as_many else "epochs"])
-            self._made = position["made"]
+            notes += self._use_up(
+                position["made" if as_many else "epochs"], position
+            )
+        self._made = position["made"]
         self._epochs = position["epochs"]
         state = values.decode(position["source"], arrays)
         notes += self._source.restore(state)
@@ -275,6 +284,7 @@ class DataPosition:
                 self._is_persistent() and self._has_iterator()
             ):
                 note_creation()
+            self._is_over = False
             remaining = iter(steps())
             upcoming = 0
             last = None
@@ -308,12 +318,11 @@ class DataPosition:
                 if not told and self._before_batch is not None:
                     self._before_batch(step[0])
                 self._rng_before_draw = None
+                tell, self.before_first_step = self.before_first_step, None
+                if tell is not None:
+                    tell()
                 yield step
                 if self._is_over:
-                    self._is_over = False
-                    # As Keras ends an epoch whose data have ended.
-                    with self._iterator.catch_stop_iteration():
-                        raise StopIteration
                     return
             # Until 3.6 the steps themselves end where the data do.
             if self._resume_at is not None:
@@ -384,14 +393,14 @@ class DataPosition:
             return self._iterator._steps_seen
         return self._pulled
 
-    def _continue_iterator(self, position) -> None:
+    def _continue_iterator(self, position) -> list[str]:
         iterator = self._iterator
         pulled = self._pulled_before
+        notes = []
         # None: it was made before any callback acted, and so it was today.
         if position["at_creation"] is not None:
             pulled = 0
-            if self._source.is_pipeline:
-                self._make_iterators(position["made"] - 1)
+            notes += self._use_up(position["made"] - 1, position)
             self._restore_rng(position["at_creation"])
             iterator._current_iterator = iter(
                 iterator._distributed_dataset
@@ -412,7 +421,7 @@ class DataPosition:
             iterator._steps_seen = position["steps_seen"]
         self._at_creation = position["at_creation"]
         self._at_first_draw = position["at_first_draw"]
-        self._made = position["made"]
+        return notes
 
     def _draw_again(self, i: int, number: int) -> None:
         try:
@@ -424,6 +433,30 @@ class DataPosition:
                 "`backup_dir` to start anew."
             ) from None
         self._progress.at(i, number)
+
+    def _use_up(self, number: int, position) -> list[str]:
+        """Leaves the source as so many iterators have left it.
+
+        Returns:
+            What is no longer as it was.
+        """
+        notes = []
+        if self._source.is_pipeline:
+            self._make_iterators(number)
+        elif self._source.is_generator and number:
+            notes = self._draw_to_end(position["num_batches"])
+        return notes
+
+    def _draw_to_end(self, announced: int | None) -> list[str]:
+        """Draws what a generator has. Later iterators have only the batches
+        that Keras took from it before training began."""
+        for drawn, _ in enumerate(self._source.batches()):
+            # Keras has counted them; since 3.7 with the one that was missing.
+            if announced is None or drawn >= announced:
+                return ["the generator does not end where it did"]
+            self._progress.at(drawn, announced)
+        self._progress.end()
+        return []
 
     def _make_iterators(self, number: int) -> None:
         """Makes as many as the lost run had made and used up: a pipeline that

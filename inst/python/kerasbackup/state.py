@@ -104,7 +104,7 @@ class TrainingState:
         self._validation = validation_position
         self._validation.trained_on = position.written_by_user
         self._last_logs = last_logs.LastLogs(
-            self._model, position.may_end_early
+            self._model, self._epoch_iterator, position.may_end_early
         )
         self._unseen = UnseenState(self._model)
         self._looked_at, self._of_model, self._drift = None, [], []
@@ -149,10 +149,12 @@ class TrainingState:
             notes += self._position.restore(
                 restored.position, restored.batch, restored.array
             )
-            if self._position.passed:
+            if self._position.passed == restored.batch:
                 self._last_logs.restore(
-                    values.decode(restored.last_logs, restored.array),
-                    self._position.end_epoch,
+                    values.decode(restored.last_logs, restored.array)
+                )
+                self._position.before_first_step = lambda: (
+                    self._last_logs.before_step(self._position.end_epoch)
                 )
         return notes
 
@@ -174,7 +176,6 @@ class TrainingState:
     def end_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
         """To be called with the logs of an epoch that is over."""
         self.history.append(epoch, logs)
-        self._last_logs.release()
 
     def release(self) -> None:
         """Frees the loaded checkpoint. Idempotent."""

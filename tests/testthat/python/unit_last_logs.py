@@ -6,11 +6,10 @@ from unittest import mock
 
 import keras
 import numpy as np
+from keras.src.trainers.epoch_iterator import EpochIterator
 
 from kerasbackup import last_logs
 from kerasbackup import values
-
-IS_JAX = keras.backend.backend() == "jax"
 
 
 def compiled():
@@ -26,18 +25,30 @@ def fit(logs, body):
     return result if epoch_iterator else logs
 
 
-def no_step(*args):
-    raise AssertionError("this has no place here")
-
-
 class Case(unittest.TestCase):
     def setUp(self):
         self.model = compiled()
-        self.logs = last_logs.LastLogs(self.model, True)
+        self.iterator = EpochIterator(np.ones((2, 1)), steps_per_epoch=3)
+        self.callbacks = keras.callbacks.CallbackList()
+        self.logs = self.last_logs()
         self.encoder = values.Encoder()
+        self.ends = []
+
+    def last_logs(self, is_needed=True):
+        return last_logs.LastLogs(self.model, self.iterator, is_needed)
 
     def capture(self, logs, batch=1):
         return fit(logs, lambda: self.logs.capture(batch, self.encoder))
+
+    def restore(self, logs):
+        found = types.SimpleNamespace(callback_list=self.callbacks)
+        with mock.patch.object(
+            last_logs.running_fit.RunningFit, "require", lambda: found
+        ):
+            self.logs.restore(logs)
+
+    def before_step(self, logs):
+        fit(logs, lambda: self.logs.before_step(lambda: self.ends.append(1)))
 
     def decoded(self, encoded):
         tensors = {
@@ -56,95 +67,138 @@ class Capturing(Case):
         self.assertEqual(float(found["own"]), float(np.float32(1 / 3)))
         self.assertEqual(found["loss"], 0.5)
 
-    def test_between_epochs_none_are(self):
-        self.assertIsNone(self.capture({"own": 1.0}, batch=0))
+    def test_none_at_all_is_not_that_there_were_none(self):
+        self.assertEqual(self.decoded(self.capture({})), {})
+        self.assertIsNone(self.capture(None))
+
+    def test_between_epochs_where_they_outlive_one(self):
+        found = self.decoded(self.capture({"own": 1.0}, batch=0))
+        lives = keras.backend.backend() != "torch"
+        self.assertEqual(found, {"own": 1.0} if lives else None)
 
     def test_where_they_are_not_needed_none_are(self):
-        self.logs = last_logs.LastLogs(object(), False)
+        self.logs = self.last_logs(False)
         self.assertIsNone(self.capture({"own": 1.0}))
 
-    def test_what_cannot_be_saved_is_named(self):
-        self.assertIsNone(self.capture({"own": object()}))
+    def test_what_cannot_be_saved_is_named_and_the_rest_saved(self):
+        odd = {"own": object(), "loss": 0.5}
+        self.assertEqual(self.decoded(self.capture(odd)), {"loss": 0.5})
         self.assertEqual(
-            self.logs.unsaved, ["logs: object, as they are after the last step"]
+            self.logs.unsaved, ["log own: object, as it is after the last step"]
         )
+        self.assertEqual(self.decoded(self.capture(object())), {})
+        self.assertEqual(len(self.logs.unsaved), 1)
         self.capture({"own": 1.0})
         self.assertEqual(self.logs.unsaved, [])
 
-    def test_a_model_without_the_method_is_refused(self):
-        with self.assertRaisesRegex(Exception, last_logs.METHOD):
-            last_logs.LastLogs(object(), True)
 
-
-@unittest.skipIf(IS_JAX, "JAX needs a step")
 class LogsOfAnEpoch(Case):
-    def epoch_logs(self, logs):
-        return dict(self.model._get_metrics_result_or_logs(logs))
+    def test_those_restored_are_there_before_any_step(self):
+        found = {}
+        self.restore({"own": 2.0})
+        self.assertEqual(self.decoded(self.capture(found)), {"own": 2.0})
+        self.assertEqual(found, {})
+        self.before_step(found)
+        self.assertEqual(found, {"own": 2.0})
 
-    def test_without_a_step_they_are_those_restored(self):
-        self.logs.restore({"own": 2.0}, no_step)
-        # As evaluate() of a callback calls it.
-        self.assertEqual(self.epoch_logs({"other": 3.0}), {"other": 3.0})
-        self.assertEqual(self.epoch_logs({}), {"own": 2.0})
+    def test_a_step_replaces_them(self):
+        self.restore({"own": 2.0})
+        self.before_step({})
+        found = {}
+        self.before_step(found)
+        self.assertEqual(found, {})
+        self.assertEqual(self.decoded(self.capture(found)), {})
 
-    def test_once_the_epoch_is_over_they_are_none(self):
-        self.logs.restore({"own": 2.0}, no_step)
-        self.logs.release()
-        self.assertEqual(self.epoch_logs({}), {})
-        self.assertNotIn(last_logs.METHOD, vars(self.model))
-        self.assertEqual(self.decoded(self.capture({})), {})
+    def test_nothing_of_the_model_or_the_callbacks_is_replaced(self):
+        before = dict(vars(self.model)), dict(vars(self.callbacks))
+        self.restore({"own": 2.0})
+        self.before_step({})
+        self.assertEqual((vars(self.model), vars(self.callbacks)), before)
 
-    def test_metrics_come_from_the_model_as_ever(self):
-        self.model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0)
-        known = self.model.get_metrics_result()
-        self.logs.restore({"loss": -1.0}, no_step)
-        self.assertEqual(self.epoch_logs({}), known)
-
-    def test_those_restored_are_captured_where_no_step_came_since(self):
-        self.logs.restore({"own": 2.0}, no_step)
-        self.assertEqual(self.decoded(self.capture({})), {"own": 2.0})
+    def test_where_they_are_not_needed_there_are_none(self):
+        self.logs = self.last_logs(False)
+        self.restore({"own": 2.0})
+        found = {}
+        self.before_step(found)
+        self.assertEqual(found, {})
 
 
-@unittest.skipUnless(IS_JAX, "JAX needs a step")
+@unittest.skipUnless(
+    hasattr(EpochIterator, "catch_stop_iteration"), "here no step lacks data"
+)
 class StepOfAnEpoch(Case):
+    """Where `fit()` has no logs without a step, as with JAX."""
+
     def setUp(self):
         super().setUp()
-        self.ends = []
         self.heard = []
+        heard = self.heard
 
-        class Callbacks:
-            def on_train_batch_end(_, *args):
-                self.heard.append(args)
+        class Hears(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                heard.append((batch, logs))
 
-        self.callbacks = Callbacks()
-        self.model.train_function = lambda state, data: ({}, next(data))
-        found = types.SimpleNamespace(callback_list=self.callbacks)
-        finding = mock.patch.object(
-            last_logs.running_fit.RunningFit, "require", lambda: found
-        )
-        with finding:
-            self.logs.restore({"own": 2.0}, lambda: self.ends.append(1))
+        self.callbacks = keras.callbacks.CallbackList([Hears()])
+        self.model.train_function = self.train
+        self.before = dict(vars(self.callbacks))
+        self.restore({"own": 2.0})
+        self.before_step(None)
 
-    def step(self, state, data):
-        logs, state = self.model.train_function(state, iter(data))
+    def train(self, state, data):
+        return {"loss": next(data)}, state
+
+    def step(self, data):
+        self.callbacks.on_train_batch_begin(0)
+        logs, state = self.model.train_function("state", iter(data))
         self.callbacks.on_train_batch_end(0, logs)
         return logs, state
 
+    def assert_as_ever(self):
+        self.assertEqual(self.model.train_function, self.train)
+        self.assertEqual(vars(self.callbacks), self.before)
+        with self.assertRaises(StopIteration):
+            self.step([])
+
     def test_without_data_it_leaves_the_state_and_nobody_hears_of_it(self):
-        found = self.step("state", [])
+        with self.assertWarnsRegex(UserWarning, "ran out of data"):
+            found = self.step([])
         self.assertEqual(found, ({"own": 2.0}, "state"))
         self.assertEqual((self.heard, self.ends), ([], [1]))
-        # And the next one is as ever.
-        self.assertEqual(self.step("state", ["next"]), ({}, "next"))
-        self.assertEqual((self.heard, self.ends), ([(0, {})], [1]))
-        with self.assertRaises(StopIteration):
-            self.step("state", [])
+        # Keras has learned it.
+        self.assertIsNone(self.iterator._current_iterator)
+        self.assertEqual(self.step([3.0]), ({"loss": 3.0}, "state"))
+        self.assertEqual((self.heard, self.ends), ([(0, {"loss": 3.0})], [1]))
+        self.assert_as_ever()
 
     def test_with_data_it_is_as_ever(self):
-        self.assertEqual(self.step("state", ["next"]), ({}, "next"))
-        self.assertEqual((self.heard, self.ends), ([(0, {})], []))
-        with self.assertRaises(StopIteration):
-            self.step("state", [])
+        self.assertEqual(self.step([3.0]), ({"loss": 3.0}, "state"))
+        self.assertEqual((self.heard, self.ends), ([(0, {"loss": 3.0})], []))
+        self.assert_as_ever()
+
+    def test_callbacks_may_make_steps_or_another_function(self):
+        train = self.train
+
+        class Acts(keras.callbacks.Callback):
+            def on_train_batch_begin(self, batch, logs=None):
+                model = self.model
+                model.train_function("other", iter([1.0]))
+                model.train_function = lambda *args: train(*args)
+
+        self.callbacks.callbacks.append(Acts())
+        self.callbacks.set_model(self.model)
+        with self.assertWarnsRegex(UserWarning, "ran out of data"):
+            self.assertEqual(self.step([]), ({"own": 2.0}, "state"))
+
+    def test_a_callback_that_raises_leaves_nothing_behind(self):
+        class Raises(keras.callbacks.Callback):
+            def on_train_batch_begin(self, batch, logs=None):
+                raise KeyError("interrupted")
+
+        self.callbacks.callbacks.append(Raises())
+        with self.assertRaises(KeyError):
+            self.step([])
+        self.callbacks.callbacks.pop()
+        self.assert_as_ever()
 
 
 class Checking(unittest.TestCase):

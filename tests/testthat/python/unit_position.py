@@ -3,6 +3,7 @@
 With Keras' own epoch iterator, but without a model or a fit().
 """
 
+import importlib.util
 import json
 import random
 import unittest
@@ -19,6 +20,12 @@ from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
 
+# Before, steps have their data when they are announced, and a generator that
+# has ended has no batches for later epochs.
+since_3_7 = unittest.skipUnless(
+    hasattr(EpochIterator, "catch_stop_iteration"), "Keras is older than 3.7"
+)
+
 
 def arrays(rows=20):
     return np.arange(rows, dtype="float32").reshape(rows, 1)
@@ -29,6 +36,14 @@ def batches():
     return ((one,) for one in arrays().reshape(5, 4, 1))
 
 
+def pipeline():
+    """Likewise; in another order each time."""
+    import tensorflow as tf
+
+    dataset = tf.data.Dataset.from_tensor_slices((arrays(),)).shuffle(20)
+    return dataset.batch(4).filter(lambda x: True)
+
+
 class Run:
     """One training's data: the batches drawn, and positions in them."""
 
@@ -36,6 +51,10 @@ class Run:
         self.iterator = EpochIterator(
             x=arrays() if x is None else x, **{"batch_size": 4, **kwargs}
         )
+        dataset = getattr(self.iterator.data_adapter, "_dataset", None)
+        if dataset is not None:
+            # As TensorFlow's own has it.
+            self.iterator._distributed_dataset = dataset
         self.saved = None
         self.save_at = save_at
         self.position = position.DataPosition(
@@ -130,26 +149,71 @@ class Resuming(unittest.TestCase):
         run.run_epochs(2)
         self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
 
-    def test_data_may_end_where_nobody_has_counted_them(self):
+    @since_3_7
+    def test_after_the_data_have_ended(self):
+        sources = [batches]
+        if importlib.util.find_spec("tensorflow"):
+            sources.append(pipeline)
+        for source in sources:
+            # Of 5 batches: 3, 2, and again.
+            for save_at in ((2, 1), (3, 1)):
+                with self.subTest(source=source, save_at=save_at):
+                    kwargs = {"batch_size": None, "steps_per_epoch": 3}
+                    before = lost(save_at, x=source(), **kwargs)
+                    keras.utils.set_random_seed(5)
+                    run = Run(x=source(), **kwargs)
+                    self.assertEqual(run.restore(before.saved, save_at[0]), [])
+                    run.run_epochs(4 - save_at[0])
+                    self.assertEqual(
+                        run.drawn, before.drawn[before.drawn_before :]
+                    )
+
+    @since_3_7
+    def test_a_generator_that_ended_and_all_epochs_are_one(self):
+        before = lost((1, 1), x=batches(), batch_size=None)
+        run = Run(x=batches(), batch_size=None)
+        self.assertEqual(run.restore(before.saved, 1), [])
+        run.run_epochs(3)
+        self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
+
+    def test_any_data_but_arrays_may_end_early(self):
+        class Promising(keras.utils.PyDataset):
+            def __len__(self):
+                return 9
+
+            def __getitem__(self, index):
+                return arrays(), arrays()
+
         for kwargs, known in (
             ({}, False),
             ({"steps_per_epoch": 2}, True),
             ({"x": batches(), "batch_size": None}, True),
+            ({"x": Promising(), "batch_size": None}, True),
         ):
             self.assertEqual(Run(**kwargs).position.may_end_early, known)
 
-    @unittest.skipUnless(
-        hasattr(EpochIterator, "catch_stop_iteration"),
-        "here steps have their data before they are announced",
-    )
+    @since_3_7
     def test_no_step_follows_one_that_had_no_data(self):
         run = Run(x=batches(), batch_size=None)
-        steps = getattr(run.iterator, replay.steps_method(run.iterator))()
-        first = next(steps)[0]
-        run.position.end_epoch()
-        self.assertEqual((first, list(steps)), (0, []))
-        # Keras has learned that as if its step had told.
-        self.assertEqual(run.iterator.num_batches, 1)
+        steps = getattr(run.iterator, replay.steps_method(run.iterator))
+        first = [step[0] for step in self.ended(run, steps())]
+        self.assertEqual(first, [0])
+        # But in the next epoch.
+        self.assertEqual(next(steps())[0], 0)
+
+    def ended(self, run, steps):
+        for step in steps:
+            yield step
+            run.position.end_epoch()
+
+    def test_the_first_step_that_is_not_passed_over_is_told_of(self):
+        before = lost((2, 3))
+        run = Run()
+        run.restore(before.saved, 2)
+        run.position.before_first_step = lambda: run.told.append("first")
+        run.run_epochs(2)
+        self.assertEqual(run.told[:3], [(2, 3), "first", (2, 4)])
+        self.assertEqual(run.told.count("first"), 1)
 
     @unittest.skipIf(
         keras.backend.backend() == "tensorflow",
@@ -232,6 +296,17 @@ class Changed(unittest.TestCase):
         with self.assertRaisesRegex(errors.MismatchError, "ended"):
             run.restore(before.saved, 2)
             run.run_epochs(1)
+
+    @since_3_7
+    def test_a_generator_that_does_not_end_any_more_is_told(self):
+        def endless():
+            while True:
+                yield from batches()
+
+        before = lost((2, 1), x=batches(), batch_size=None)
+        run = Run(x=endless(), batch_size=None)
+        notes = run.restore(before.saved, 2)
+        self.assertEqual(notes, ["the generator does not end where it did"])
 
     def test_what_is_no_position_is_refused(self):
         known, batch, found = lost((1, 2)).saved
