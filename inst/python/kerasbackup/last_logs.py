@@ -41,6 +41,7 @@ class LastLogs:
         self._is_needed = is_needed
         # From `restore()` until the first step is announced.
         self._restored = None
+        self._state = None
         self._callback_list = None
         self.unsaved = []
 
@@ -60,15 +61,18 @@ class LastLogs:
         except values.Unsaveable:
             return encoder.encode(self._saveable(logs), "last_logs")
 
-    def restore(self, logs: dict[str, Any] | None) -> None:
+    def restore(self, logs: dict[str, Any] | None, batch: int) -> None:
         """Keeps them for the epoch that is resumed, to be called when training
-        begins.
+        begins and the variables are restored.
 
         Args:
-            logs: What `capture()` gave, decoded.
+            logs: What `capture(batch)` gave, decoded.
+            batch: Integer, batches of the epoch that are trained.
         """
         if self._is_needed:
             self._restored = logs or {}
+            if not batch and keras.backend.backend() == "jax":
+                self._state = _state(self._model)
             callback_list = running_fit.RunningFit.require().callback_list
             self._callback_list = weakref.ref(callback_list)
 
@@ -81,6 +85,7 @@ class LastLogs:
             end_epoch: Callable: no step may follow in this epoch.
         """
         logs, self._restored = self._restored, None
+        state, self._state = self._state, None
         if logs is None:
             return
         found = running_fit.last_logs()
@@ -88,14 +93,25 @@ class LastLogs:
             # That of `fit()`: a step replaces it by another.
             found.update(logs)
         elif hasattr(self._epoch_iterator, "catch_stop_iteration"):
-            self._replace_step(logs, end_epoch)
+            self._replace_step(logs, state, end_epoch)
 
     def _replace_step(
-        self, logs: dict[str, Any], end_epoch: Callable[[], None]
+        self,
+        logs: dict[str, Any],
+        before: tuple | None,
+        end_epoch: Callable[[], None],
     ) -> None:
         """With JAX, `fit()` raises where there was no step, and the state of
         the model is lost: so there is one, which does nothing and which no
-        callback hears the end of."""
+        callback hears the end of.
+
+        Args:
+            logs: What it returns.
+            before: The state that it returns: in an epoch that has no step at
+                all, the last step's, before the metrics were reset; `None`:
+                the one that it is given.
+            end_epoch: See `before_step()`.
+        """
         callback_list = self._callback_list()
 
         def begin(hook, *args, **kwargs):
@@ -108,8 +124,9 @@ class LastLogs:
                 return step(*args)
             end_epoch()
             _replace_once(callback_list, "on_train_batch_end", skip)
-            state = args[:-1]
-            return (logs, *state) if state else logs
+            if len(args) == 1:
+                return logs
+            return logs, args[0] if before is None else before
 
         def skip(hook, *args, **kwargs):
             pass
@@ -129,6 +146,17 @@ class LastLogs:
                     f"log {name}: {e}, as it is after the last step"
                 )
         return found
+
+
+def _state(model) -> tuple[list[Any], ...]:
+    """As JAX's steps take and return it."""
+    kinds = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    return tuple([variable.value for variable in kind] for kind in kinds)
 
 
 def _replace_once(owner: Any, name: str, function: Callable) -> None:

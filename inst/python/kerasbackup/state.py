@@ -151,7 +151,8 @@ class TrainingState:
             )
             if self._position.passed == restored.batch:
                 self._last_logs.restore(
-                    values.decode(restored.last_logs, restored.array)
+                    values.decode(restored.last_logs, restored.array),
+                    restored.batch,
                 )
                 self._position.before_first_step = lambda: (
                     self._last_logs.before_step(self._position.end_epoch)

@@ -40,12 +40,12 @@ class Case(unittest.TestCase):
     def capture(self, logs, batch=1):
         return fit(logs, lambda: self.logs.capture(batch, self.encoder))
 
-    def restore(self, logs):
+    def restore(self, logs, batch=1):
         found = types.SimpleNamespace(callback_list=self.callbacks)
         with mock.patch.object(
             last_logs.running_fit.RunningFit, "require", lambda: found
         ):
-            self.logs.restore(logs)
+            self.logs.restore(logs, batch)
 
     def before_step(self, logs):
         fit(logs, lambda: self.logs.before_step(lambda: self.ends.append(1)))
@@ -169,6 +169,20 @@ class StepOfAnEpoch(Case):
         self.assertEqual(self.step([3.0]), ({"loss": 3.0}, "state"))
         self.assertEqual((self.heard, self.ends), ([(0, {"loss": 3.0})], [1]))
         self.assert_as_ever()
+
+    @unittest.skipUnless(keras.backend.backend() == "jax", "the state of JAX")
+    def test_between_epochs_the_state_is_the_last_steps(self):
+        self.step([3.0])
+        self.model.train_function = None
+        self.model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0)
+        self.model.train_function = self.train
+        total = float(self.model.metrics_variables[0])
+        self.restore({"own": 2.0}, 0)
+        self.model.reset_metrics()
+        self.before_step(None)
+        with self.assertWarnsRegex(UserWarning, "ran out of data"):
+            _, state = self.step([])
+        self.assertEqual((float(state[3][0]), total > 0), (total, True))
 
     def test_with_data_it_is_as_ever(self):
         self.assertEqual(self.step([3.0]), ({"loss": 3.0}, "state"))
