@@ -3,6 +3,8 @@
 A row of the table that stays equal under a break does not need that state.
 """
 
+import inspect
+
 from kerasbackup import callback_states
 from kerasbackup import data_source
 from kerasbackup import last_logs
@@ -15,8 +17,10 @@ from kerasbackup import variables
 
 
 def _replace(owner, name, function):
-    # A name that nothing has any more would break nothing.
-    getattr(owner, name)
+    # A name that nothing has any more would break nothing, and one that takes
+    # other arguments would break everything: each row would notice.
+    taken = inspect.signature(getattr(owner, name)).parameters
+    inspect.signature(function).bind(*taken)
     setattr(owner, name, function)
 
 
@@ -64,7 +68,7 @@ def _history():
 def _variables(part, but="\0"):
     whole = variables.Variables.assign
 
-    def assign(self, checkpoint, partners):
+    def assign(self, checkpoint, partners, copies):
         every = self._variables
         kept = [
             i
@@ -72,7 +76,7 @@ def _variables(part, but="\0"):
             if part not in name or but in name
         ]
         self._variables = [every[i] for i in kept]
-        whole(self, checkpoint, [partners[i] for i in kept])
+        whole(self, checkpoint, [partners[i] for i in kept], copies)
         self._variables = every
 
     _replace(variables.Variables, "assign", assign)
