@@ -176,7 +176,7 @@ bridge_load <- function(session, verified) {
   }
   manifest <- tryCatch(
     manifest_parse(loaded$header, loaded$path, loaded$data_bytes),
-    # The first of a file's faults that is told should not depend on that.
+    # Its data may be damaged too, and then an older one is as good (I5).
     kerasbackup_error_corrupt = function(e) {
       if (verified) rlang::cnd_signal(e)
     }

@@ -149,9 +149,9 @@ manifest_parse <- function(header, path, data_bytes = NULL) {
 # There may be 10,000 entries, and a restore waits for them: so each question is
 # asked of all of them at once.
 manifest_tensors <- function(entries, bad) {
-  refuse <- function(is_bad, why) {
+  refuse <- function(is_bad, why, name = names(entries)) {
     if (any(is_bad)) {
-      bad(sprintf(why, shown(names(entries)[is_bad][[1]])))
+      bad(sprintf(why, shown(name[is_bad][[1]])))
     }
   }
   no_tensor <- "Its entry `%s` is no tensor."
@@ -188,10 +188,7 @@ manifest_tensors <- function(entries, bad) {
   tensors <- tensors[order(tensors$begin, tensors$end), ]
   rownames(tensors) <- NULL
   gap <- tensors$begin != c(0, tensors$end)[seq_len(nrow(tensors))]
-  if (any(gap)) {
-    name <- shown(tensors$name[gap][[1]])
-    bad(paste0("`", name, "` does not follow its neighbour."))
-  }
+  refuse(gap, "`%s` does not follow its neighbour.", tensors$name)
   tensors
 }
 

@@ -53,10 +53,11 @@ static uint8_t *place_of(const ck_places *places, size_t part,
   return (uint8_t *)(uintptr_t)places->addresses[part] + (offset - begin);
 }
 
-/* The bytes of a block to the parts that they belong to. */
-static void block_hand_out(const ck_places *places, uint64_t offset,
-                           const uint8_t *from, size_t n) {
-  for (size_t part = part_at(places, offset); n > 0; part++) {
+/* The bytes of a block, the first of which is in this part, to the parts that
+ * they belong to. */
+static void block_hand_out(const ck_places *places, size_t part,
+                           uint64_t offset, const uint8_t *from, size_t n) {
+  for (; n > 0; part++) {
     uint64_t left = places->ends[part] - offset;
     size_t take = left < n ? (size_t)left : n;
     if (take > 0) {
@@ -88,7 +89,7 @@ static ck_status block_read(worker *self, uint64_t i) {
     self->err.offset = offset;
     self->err.length = n;
   } else if (kept && !whole) {
-    block_hand_out(all->places, offset, into, n);
+    block_hand_out(all->places, part, offset, into, n);
   }
 cleanup:
   return status;
@@ -126,8 +127,6 @@ ck_status ck_reader_data(ck_file *file, const ck_layout *layout,
   CK_TRY(ck_buffer_reserve(&workers[0].block, CK_BLOCK_SIZE, err));
   if (two) {
     CK_TRY(ck_buffer_reserve(&workers[1].block, CK_BLOCK_SIZE, err));
-  }
-  if (two) {
     /* Without a thread the other one does all of it. */
     (void)ck_thread_start(&thread, work, &workers[1]);
   }

@@ -78,10 +78,11 @@ typedef struct ck_loaded {
 } ck_loaded;
 
 /* The newest generation that verifies so far as `depth` says; in full (I5) but
- * for CK_READ_HEADER. Nothing to restore is CK_OK with `found` false. If there are files and none verifies: the first
- * one's error, CK_ERR_CORRUPT before CK_ERR_IO. Changes no file; generations
- * that were skipped no longer count as kept. `out` must be zeroed; to be
- * cleared also after a failure, where `skipped` is still of use. */
+ * for CK_READ_HEADER. Nothing to restore is CK_OK with `found` false. If there
+ * are files and none verifies: the first one's error, CK_ERR_CORRUPT before
+ * CK_ERR_IO. Changes no file; generations that were skipped no longer count as
+ * kept. `out` must be zeroed; to be cleared also after a failure, where
+ * `skipped` is still of use. */
 ck_status ck_store_load(ck_store *store, ck_stream_depth depth, ck_loaded *out,
                         ck_error *err);
 void ck_loaded_clear(ck_loaded *loaded);

@@ -196,8 +196,9 @@ static bool is_sound(const subject *s, const tensors *t) {
   if (ck_store_open(&store, &memory.vfs, "d", 2, &err) != CK_OK) {
     exit(2);
   }
-  sound = ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK && loaded.found &&
-          loaded.image.generation == 2 && loaded.skipped.n == 0 &&
+  sound = ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
+          loaded.found && loaded.image.generation == 2 &&
+          loaded.skipped.n == 0 &&
           loaded.image.layout.data_len == t->total &&
           memcmp(loaded.image.data.data, t->bytes, (size_t)t->total) == 0;
   ck_loaded_clear(&loaded);

@@ -181,8 +181,8 @@ static void fallback(void) {
   ok(fixture_load(dir, t, 3) == 1, "I5: the newest is loaded");
   file_flip(at_generation(dir, 2), 8 * 2000);
   store = open_store(ck_vfs_system(), dir, 2);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK && loaded.found &&
-         loaded.image.generation == 1 &&
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
+         loaded.found && loaded.image.generation == 1 &&
          strcmp(loaded.path, at_generation(dir, 1)) == 0 &&
          memcmp(loaded.image.data.data, t[0].bytes, 5000) == 0,
      "I5: a damaged newest falls back to the one before");
@@ -212,7 +212,8 @@ static void nothing_verifies(void) {
   char *before;
   char *after;
   store = open_store(ck_vfs_system(), dir, 2);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK && !loaded.found,
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
+         !loaded.found,
      "I5: an empty directory is nothing to load, not an error");
   ck_loaded_clear(&loaded);
   fixture_save(dir, 2, &t);
@@ -220,8 +221,9 @@ static void nothing_verifies(void) {
   file_flip(at_generation(dir, 1), 8 * 2000);
   file_flip(at_generation(dir, 2), 0);
   before = directory_state(dir);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT && !loaded.found &&
-         loaded.image.data.data == NULL && loaded.skipped.n == 2 &&
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT &&
+         !loaded.found && loaded.image.data.data == NULL &&
+         loaded.skipped.n == 2 &&
          strcmp(err.path, at_generation(dir, 2)) == 0,
      "I5: if none verifies it is an error that names the newest");
   after = directory_state(dir);
@@ -246,7 +248,8 @@ static void no_fallback_for_lack(void) {
   ck_fault_init(&fault, ck_vfs_system());
   store = open_store(&fault.vfs, dir, 2);
   arm(&fault, CK_OP_OPEN, EMFILE);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_IO && err.sys == EMFILE,
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_IO &&
+         err.sys == EMFILE,
      "I5: too many open files do not fall back to an older generation");
   ck_loaded_clear(&loaded);
   arm(&fault, CK_OP_OPEN, EIO);
@@ -430,7 +433,8 @@ static void foreign_is_named(void) {
   ck_fault_init(&fault, ck_vfs_system());
   store = open_store(&fault.vfs, dir, 1);
   arm(&fault, CK_OP_READ, EIO);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_IO && err.sys == EIO,
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_IO &&
+         err.sys == EIO,
      "what cannot be read may be anything");
   ck_loaded_clear(&loaded);
   ck_store_close(store);

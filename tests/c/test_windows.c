@@ -82,7 +82,8 @@ static void life_in(const char *dir, const char *name) {
          tensors_save(store, &t, &commit, &err) == CK_OK &&
          commit.generation == 3 && commit.notes.n == 0,
      "%s: checkpoints are saved", name);
-  ok(store != NULL && ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
+  ok(store != NULL &&
+         ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
          loaded.found && loaded.image.generation == 3 &&
          memcmp(loaded.image.data.data, t.bytes, (size_t)t.total) == 0,
      "%s: and loaded, every byte of them", name);

@@ -67,6 +67,11 @@ rebuild_for_steps <- function(...) {
   if (needs_an_epoch()) build_model(...) else rebuild_model(...)
 }
 
+# The data of a training as Python takes them: x, y.
+numpy_data <- function() {
+  unname(lapply(train_data(), reticulate::np_array, dtype = "float32"))
+}
+
 fit_model <- function(model, ..., epochs = 6L, callbacks = list(),
                       data = train_data()) {
   model$fit(

@@ -179,7 +179,7 @@ test_that("resumed in the middle of an epoch is bitwise equal", {
 test_that("an epoch whose data end is bitwise equal at its very end", {
   skip_without_keras()
   skip_if(needs_an_epoch(), "old versions of Keras announce what they have")
-  data <- unname(lapply(train_data(), reticulate::np_array, dtype = "float32"))
+  data <- numpy_data()
   fit <- function(model, steps, ...) {
     batches <- do.call(python_file("sources")$batches, c(data, 19L))
     # Two batches a step, where Keras can: the last of 5 has one.
@@ -222,7 +222,7 @@ test_that("an epoch whose data end is bitwise equal at its very end", {
 test_that("epochs after the data have ended are bitwise equal too", {
   skip_without_keras()
   skip_if(needs_an_epoch(), "old versions of Keras announce what they have")
-  data <- unname(lapply(train_data(), reticulate::np_array, dtype = "float32"))
+  data <- numpy_data()
   fit <- function(model, ...) {
     # 5 batches: epochs of 3, 2, and the 2 that Keras had taken to look at.
     batches <- do.call(python_file("sources")$batches, c(data, 19L))
@@ -605,7 +605,7 @@ test_that("validation that draws otherwise than it did is told", {
 test_that("datasets with an order of their own are bitwise equal", {
   skip_without_keras()
   sources <- python_file("sources")
-  data <- unname(lapply(train_data(), reticulate::np_array, dtype = "float32"))
+  data <- numpy_data()
   fit <- function(model, kind, callbacks = list()) {
     make <- function() do.call(sources[[sub("Twice", "", kind)]], c(data, 16L))
     source <- make()
@@ -648,7 +648,7 @@ test_that("datasets with an order of their own are bitwise equal", {
 test_that("a dataset that the script makes otherwise is told", {
   skip_without_keras()
   skip_if(needs_an_epoch(), "old versions of Keras shuffle none in front")
-  data <- unname(lapply(train_data(), reticulate::np_array, dtype = "float32"))
+  data <- numpy_data()
   fit <- function(model, ...) {
     source <- do.call(python_file("sources")$OwnOrder, c(data, 16L))
     model$fit(source, epochs = 4L, verbose = 0L, callbacks = list(...))

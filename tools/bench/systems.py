@@ -79,16 +79,12 @@ class Limits(System):
         lap("memcpy")
 
     def save(self, lap):
-        self._write(reserve=False)
-        lap("write + fsync")
-        os.replace(self.file + ".new", self.file)
+        self._write(lap, "write + fsync")
 
     def save_reserved(self, lap):
-        self._write(reserve=True)
-        lap("reserve + write + fsync")
-        os.replace(self.file + ".new", self.file)
+        self._write(lap, "reserve + write + fsync", reserve=True)
 
-    def _write(self, reserve):
+    def _write(self, lap, name, reserve=False):
         # A new file, as a safe save must have; the old one goes afterwards.
         fd = os.open(self.file + ".new", os.O_WRONLY | os.O_CREAT, 0o666)
         if reserve:
@@ -99,6 +95,8 @@ class Limits(System):
                 os.write(fd, view[at : min(at + WHOLE, size)])
         os.fsync(fd)
         os.close(fd)
+        lap(name)
+        os.replace(self.file + ".new", self.file)
 
     def restore(self, lap):
         self._read(self._other)

@@ -180,8 +180,7 @@ class TrainingState:
 
     def release(self) -> None:
         """Frees the loaded checkpoint. Idempotent."""
-        if self.restored is not None:
-            self.restored = None
+        self.restored = None
 
     def capture(self, epoch: int, batch: int) -> "Capture":
         """What to save when `epoch` epochs and `batch` batches are done."""
