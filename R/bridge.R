@@ -348,6 +348,13 @@ bridge_notify <- function(kind, lines) {
         "and would begin anew after an interruption:"
       )
     ),
+    postponed = c(
+      "!" = paste(
+        "No checkpoint was saved now: a callback has compiled the model, and",
+        "Keras builds its metrics with the next batch. The last checkpoint is",
+        "untouched, and the next one is saved when it is due."
+      )
+    ),
     no_copy = c(
       "!" = paste(
         "There is too little free memory for a copy of the training's state:",

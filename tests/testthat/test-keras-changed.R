@@ -173,6 +173,64 @@ test_that("another kind of data is told of", {
   expect_equal(unlist(history$epoch), 3:5)
 })
 
+test_that("a tf.data pipeline that was used in this session is not used up", {
+  skip_without_keras()
+  skip_if_not(reticulate::py_module_available("tensorflow"), "no tf.data")
+  # Before, and on TensorFlow always, nothing is drawn to build a model.
+  skip_if(numeric_version(keras_version()) < "3.7", "Keras draws otherwise")
+  pipeline <- function(seed = 3L) {
+    arrays <- reticulate::tuple(numpy_data())
+    data <- reticulate::import("tensorflow")$data$Dataset
+    data$from_tensor_slices(arrays)$shuffle(96L, seed = seed)$batch(32L)
+  }
+  fit <- function(model, data, ...) {
+    model$fit(data, epochs = 4L, verbose = 0L, callbacks = list(...))
+  }
+  whole <- build_model()
+  fit(whole, pipeline())
+
+  # The pipeline made anew, and the model that is there.
+  dir <- withr::local_tempdir()
+  model <- build_model()
+  ours <- function() callback_backup_and_restore(dir, save_freq = 2L)
+  data <- pipeline()
+  expect_error(fit(model, data, ours(), interrupt_at(2L)), "interrupted")
+  expect_no_message(
+    fit(model, pipeline(), ours()), class = "kerasbackup_message_notes"
+  )
+  expect_identical(variables_of(model), variables_of(whole))
+
+  # The one that was shuffled, as often as it is to be.
+  dir <- withr::local_tempdir()
+  model <- build_model()
+  data <- pipeline()
+  expect_error(fit(model, data, ours(), interrupt_at(2L)), "interrupted")
+  expect_no_message(
+    fit(model, data, ours()), class = "kerasbackup_message_notes"
+  )
+  expect_identical(variables_of(model), variables_of(whole))
+
+  # More often: the checkpoint is from the middle of an epoch.
+  dir <- withr::local_tempdir()
+  model <- build_model()
+  data <- pipeline()
+  ours <- function() callback_backup_and_restore(dir, save_freq = 4L)
+  expect_error(fit(model, data, ours(), interrupt_at(2L)), "interrupted")
+  expect_message(
+    fit(model, data, ours()), "go on from where this session had left them",
+    class = "kerasbackup_message_notes"
+  )
+
+  # One that is shuffled otherwise.
+  dir <- withr::local_tempdir()
+  model <- build_model()
+  expect_error(fit(model, pipeline(), ours(), interrupt_at(2L)), "interrupted")
+  expect_message(
+    fit(build_model(), pipeline(4L), ours()), "seed of shuffle\\(\\) was",
+    class = "kerasbackup_message_notes"
+  )
+})
+
 # Callbacks -----------------------------------------------------------------
 
 stopping <- function(monitor = "mae", patience = 50L) {
@@ -635,4 +693,89 @@ test_that("two directories for one fit() are refused", {
     )),
     "UnsupportedError.*double_checkpoint"
   )
+})
+
+# Compiled anew ---------------------------------------------------------------
+
+compile_at <- function(hook, epoch, optimizer = "adam") {
+  python_helpers()$CompileAt(hook, as.integer(epoch), optimizer)
+}
+
+test_that("what a callback compiles in mid-training is saved, and told of", {
+  skip_without_keras()
+  callbacks <- function() list(compile_at("on_epoch_begin", 2L))
+  whole <- build_model()
+  fit_model(whole, callbacks = callbacks())
+  dir <- interrupted(until = 4L, callbacks = callbacks())
+  resumed <- rebuild_model()
+  expect_identical(
+    notes_of_resume(dir, resumed, callbacks = callbacks()),
+    paste(
+      "in the course of training the model was compiled anew (that is in no",
+      "checkpoint: unless a callback does it again, it is as the script sets",
+      "it)"
+    )
+  )
+  # Nothing else of it is not as it was.
+  expect_identical(variables_of(resumed), variables_of(whole))
+})
+
+test_that("another optimizer that a callback compiles is no longer restored", {
+  skip_without_keras()
+  dir <- interrupted(
+    callbacks = list(compile_at("on_epoch_begin", 2L, "sgd"))
+  )
+  expect_refused(dir, build_model(), "is of another optimizer: SGD, not Adam")
+})
+
+test_that("in the epoch that a callback compiles in, nothing is assigned", {
+  skip_without_keras()
+  callbacks <- function() list(compile_at("on_epoch_begin", 2L))
+  whole <- build_model()
+  fit_model(whole, callbacks = callbacks())
+  dir <- interrupted(save_freq = 4L, callbacks = callbacks())
+  expect_equal(backup_info(dir)$batch, 2L)
+  resumed <- rebuild_model()
+  fit <- function(resume = "batch") {
+    fit_model(resumed, callbacks = c(
+      callbacks(), list(callback_backup_and_restore(dir, resume = resume))
+    ))
+  }
+  if (Sys.getenv("KERAS_BACKEND") == "tensorflow") {
+    # What is new can be built without data.
+    fit()
+    expect_identical(variables_of(resumed), variables_of(whole))
+  } else {
+    expect_error(fit(), "compiles the model as an epoch begins")
+    expect_true(backup_verify(dir))
+    expect_length(fit("epoch")$epoch, 4)
+  }
+})
+
+test_that("where the new metrics are not built yet, the save comes later", {
+  skip_without_keras()
+  callbacks <- function() list(compile_at("on_epoch_end", 2L))
+  whole <- build_model()
+  fit_model(whole, callbacks = callbacks())
+  dir <- withr::local_tempdir()
+  told <- capture_messages(expect_error(
+    fit_model(build_model(), callbacks = c(
+      list(callback_backup_and_restore(dir)), callbacks(),
+      list(interrupt_at(3L))
+    )),
+    "interrupted"
+  ))
+  if (Sys.getenv("KERAS_BACKEND") == "tensorflow") {
+    expect_length(told, 0)
+    expect_equal(backup_info(dir)$epoch, 3L)
+  } else {
+    expect_match(told, "No checkpoint was saved now")
+    expect_equal(backup_info(dir)$epoch, 2L)
+    # The lost run goes on from before, and does it again.
+    resumed <- rebuild_model()
+    fit_model(resumed, callbacks = c(
+      list(callback_backup_and_restore(dir)), callbacks()
+    ))
+    expect_identical(variables_of(resumed), variables_of(whole))
+  }
 })

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import keras
 
 from kerasbackup import callback_states
+from kerasbackup import earlier_use
 from kerasbackup import errors
 from kerasbackup import trainings
 from kerasbackup.position import DataPosition
@@ -78,6 +79,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.is_script = is_script
         self._store = Store(functions)
         self._state = None
+        self._is_built_from_data = False
         # The `CallbackList` of the last `fit()`, a weak reference.
         self._used_by = None
 
@@ -118,7 +120,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             False: _EpochHelper,
         }
         kind = kinds.get(self.save_freq, _BatchHelper)
-        helper = kind(self, self._store, state, fit)
+        helper = kind(self, self._store, state, fit, self._is_built_from_data)
         helper.set_params(self.params)
         helper.set_model(self._model)
         # The list is being walked right now, so the helper's turn comes last.
@@ -145,6 +147,7 @@ class BackupAndRestore(keras.callbacks.Callback):
                     "checkpoint use `double_checkpoint = TRUE`."
                 )
         self._used_by = callback_list
+        self._is_built_from_data = earlier_use.is_built_from_data(self._model)
         self._store.open(lambda: is_running(callback_list))
         try:
             state = TrainingState(
@@ -178,9 +181,11 @@ class _EpochHelper(keras.callbacks.Callback):
         store: Store,
         state: TrainingState,
         fit: RunningFit,
+        is_built_from_data: bool,
     ):
         super().__init__()
         self._owner = owner
+        self._is_built_from_data = is_built_from_data
         self._store = store
         self._state = state
         # Not the list itself: it has us, and its end is the end of fit().
@@ -279,6 +284,7 @@ class _EpochHelper(keras.callbacks.Callback):
             before_batch,
             lambda: self._validation.on_data_end(self._epoch),
             data,
+            self._is_built_from_data,
         )
         progress = Progress(self._store.progress)
         callbacks = callback_states.CallbackStates(
@@ -312,7 +318,8 @@ class _EpochHelper(keras.callbacks.Callback):
             )
         self._model._initial_epoch = first
 
-    def _save(self, epoch: int, batch: int) -> None:
+    def _save(self, epoch: int, batch: int) -> bool:
+        """Saves, and returns whether there was all that is to be saved."""
         # With JAX, `model` (not `_model`) brings the variables up to date.
         _ = self.model
         # Since 3.6 Keras may call the other callbacks' on_train_batch_end in a
@@ -321,6 +328,9 @@ class _EpochHelper(keras.callbacks.Callback):
             if hasattr(self._callback_list(), wait):
                 getattr(self._callback_list(), wait)()
                 break
+        if not self._state.is_built():
+            self._store.notify("postponed", [])
+            return False
         capture = self._state.capture(epoch, batch)
         if capture.spec != self._planned:
             self._store.plan(capture.spec)
@@ -336,6 +346,7 @@ class _EpochHelper(keras.callbacks.Callback):
         if news:
             self._told.update(news)
             self._store.notify("unsaved", news)
+        return True
 
 
 class _BatchHelper(_EpochHelper):
@@ -347,8 +358,8 @@ class _BatchHelper(_EpochHelper):
     Keras' asynchronous dispatch on JAX and torch.)
     """
 
-    def __init__(self, owner, store, state, fit):
-        super().__init__(owner, store, state, fit)
+    def __init__(self, *args):
+        super().__init__(*args)
         # Batches trained since the last save, up to `_counted` of this epoch.
         self._since_save = 0
         self._counted = 0
@@ -377,10 +388,10 @@ class _BatchHelper(_EpochHelper):
 class _AutoHelper(_BatchHelper):
     """Saves when a `SaveInterval` says that it costs little enough."""
 
-    def __init__(self, owner, store, state, fit):
-        super().__init__(owner, store, state, fit)
+    def __init__(self, *args):
+        super().__init__(*args)
         self._interval = SaveInterval(
-            owner.max_overhead, store.writing_time, self._settle
+            self._owner.max_overhead, self._store.writing_time, self._settle
         )
 
     def on_test_begin(self, logs=None):
@@ -395,9 +406,9 @@ class _AutoHelper(_BatchHelper):
         self._interval.pause()
         return self._interval.is_due()
 
-    def _save(self, epoch: int, batch: int) -> None:
+    def _save(self, epoch: int, batch: int) -> bool:
         self._interval.begin_save()
-        super()._save(epoch, batch)
+        is_built = super()._save(epoch, batch)
         self._interval.end_save()
         news = self._interval.news()
         if news is not None:
@@ -410,6 +421,7 @@ class _AutoHelper(_BatchHelper):
                     f"a checkpoint costs {1000 * cost:.1f} ms of training",
                 ],
             )
+        return is_built
 
     def _settle(self) -> None:
         wait_for_steps(self.model)

@@ -4,6 +4,7 @@ it is, what of it must stay the same, and the state that it keeps itself.
 May not draw data, and may not touch variables, callbacks or files.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -120,6 +121,7 @@ class DataSource:
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for a resume to be exact."""
+        seeds = self._seeds_of_shuffle() if self.is_pipeline else []
         return {
             "backend": keras.backend.backend(),
             "data": type(self._adapter).__name__,
@@ -135,19 +137,26 @@ class DataSource:
             ),
             "steps_per_epoch": self._iterator.steps_per_epoch,
             "steps_per_execution": self._iterator.steps_per_execution,
+            **({"seed of shuffle()": seeds} if seeds else {}),
         }
+
+    def _seeds_of_shuffle(self) -> list[int]:
+        """Those of a tf.data pipeline; 0 where there is none."""
+        return [
+            int(getattr(stage, name))
+            for stage in stages(self._adapter._dataset)
+            for name in ("_seed", "_seed2")
+            if hasattr(stage, "_reshuffle_each_iteration")
+            and hasattr(stage, name)
+        ]
 
     def keeps_first_order(self) -> bool:
         """Whether a tf.data pipeline caches what it has shuffled: then the
         order of the first epoch is that of all, and must be drawn again."""
-        pending = [getattr(self._adapter, "_dataset", None)]
-        while pending:
-            dataset = pending.pop()
-            if type(dataset).__name__ == "CacheDataset":
-                return True
-            inputs = getattr(dataset, "_inputs", None)
-            pending += inputs() if inputs is not None else []
-        return False
+        return any(
+            type(stage).__name__ == "CacheDataset"
+            for stage in stages(getattr(self._adapter, "_dataset", None))
+        )
 
     def dataset(self) -> Any:
         """The tf.data pipeline that iterators are made of."""
@@ -233,6 +242,17 @@ class DataSource:
             if source is not None:
                 return source
         return None
+
+
+def stages(dataset: Any) -> Iterator[Any]:
+    """A tf.data pipeline and all that it is made of; of anything else, only
+    that."""
+    pending = [dataset]
+    while pending:
+        stage = pending.pop()
+        yield stage
+        inputs = getattr(stage, "_inputs", None)
+        pending += inputs() if inputs is not None else []
 
 
 def check_state(state: Any) -> None:

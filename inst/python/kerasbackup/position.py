@@ -22,6 +22,7 @@ from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
 from kerasbackup.data_source import DataSource
+from kerasbackup.earlier_use import EarlierUse
 from kerasbackup.position_format import share
 from kerasbackup.position_format import unshare
 
@@ -38,9 +39,12 @@ class DataPosition:
         at_end: Callable: the last batch of an epoch has been trained; or
             `None`. Not called where Keras learns of the end from the data.
         data: What `fit()` was given as `x`.
+        is_built_from_data: Whether Keras has made an iterator already, see
+            `earlier_use.is_built_from_data()`.
 
     Attributes:
         passed: Integer, batches that the first epoch passes over.
+        use: How the data were used before, an `EarlierUse`.
         before_first_step: Callable, called once: the first step that is not
             passed over is about to be announced; or `None`.
     """
@@ -53,9 +57,15 @@ class DataPosition:
         before_batch: Callable[[int], None] | None = None,
         at_end: Callable[[], None] | None = None,
         data: Any = None,
+        is_built_from_data: bool = False,
     ):
         self._iterator = epoch_iterator
         self._source = DataSource(epoch_iterator, data)
+        self.use = EarlierUse(data)
+        # Those made before: by earlier trainings, and to build the model. Once
+        # restored, those of the lost run.
+        self._made_earlier = self.use.times
+        self._made_to_build = 0
         self._generators = generators
         self._progress = progress
         self._before_batch = before_batch
@@ -91,6 +101,9 @@ class DataPosition:
             else 0
         )
         self._pulled = self._pulled_before
+        if is_built_from_data:
+            self.use.note()
+            self._made_to_build = int(not self._pulled_before)
         self._rng_before_draw = None
         # Python code that TensorFlow runs may have run ahead when a state was
         # captured: what it draws from, which a replay shows, is left as the
@@ -140,6 +153,8 @@ class DataPosition:
         position["ahead"] = encoder.encode(
             self._source.ahead.capture(), "data/ahead"
         )
+        position["made_earlier"] = self._made_earlier
+        position["made_to_build"] = self._made_to_build
         position["num_batches"] = self._iterator._num_batches
         position["at_creation"] = self._at_creation
         position["at_first_draw"] = self._at_first_draw
@@ -169,7 +184,7 @@ class DataPosition:
     # Restoring ------------------------------------------------------------
 
     def restore(
-        self, position: dict[str, Any], batch: int, arrays
+        self, position: dict[str, Any], batch: int, arrays, moved: int = 0
     ) -> list[str]:
         """Brings the data to a position, as far as that is possible before the
         epoch begins; `on_epoch_begin()` does the rest.
@@ -178,6 +193,7 @@ class DataPosition:
             position: What `capture()` gave.
             batch: Integer, batches of the epoch to pass over.
             arrays: Callable from tensor name to a new array.
+            moved: Integer, iterators that validation has made of these data.
 
         Returns:
             What is no longer as it was.
@@ -200,23 +216,31 @@ class DataPosition:
             return notes
         if self._iterator._num_batches is None:
             self._iterator._num_batches = position["num_batches"]
+        lives_on = self._is_persistent() and position["has_iterator"]
+        if moved and (lives_on or not self.use.is_countable):
+            notes.append(
+                "training and validation draw from one source in turns"
+            )
+            moved = 0
         if self._is_persistent():
-            if position["has_iterator"]:
+            if lives_on:
                 notes += self._continue_iterator(position)
             else:
                 if not self._counts_itself:
                     self._iterator._current_iterator = None
                 # Those made so far have ended.
-                notes += self._use_up(position["made"], position)
+                notes += self._use_up(position["made"] + moved, position)
         else:
-            # With TensorFlow there is one more at the end of every epoch.
-            as_many = (
-                keras.backend.backend() == "tensorflow"
-                and self._steps_method == replay.STEPS_METHODS[0]
-            )
-            notes += self._use_up(
-                position["made" if as_many else "epochs"], position
-            )
+            # There is one more at the end of every epoch.
+            as_many = self._is_made_at_once() and not self._keeps_dataset()
+            number = position["made" if as_many else "epochs"]
+            notes += self._use_up(number + moved, position)
+        if self.use.is_generator and (
+            position["made_earlier"] != self._made_earlier
+        ):
+            notes.append(self.use.NOTE)
+        self._made_earlier = position["made_earlier"]
+        self._made_to_build = position["made_to_build"]
         self._made = position["made"]
         self._epochs = position["epochs"]
         state = values.decode(position["source"], arrays)
@@ -224,7 +248,6 @@ class DataPosition:
         ahead = values.decode(position["ahead"], arrays)
         if not batch:
             self._source.ahead.restore(ahead)
-        lives_on = self._is_persistent() and position["has_iterator"]
         changes = state.get("attributes") or any(
             get in state for get, _ in data_source.PROTOCOLS
         )
@@ -269,6 +292,8 @@ class DataPosition:
 
         def note_creation():
             self._made += 1
+            if self._is_persistent() or self._is_made_at_once():
+                self.use.note()
             self._at_creation = self._capture_rng()
             # What making it draws has its place between the two states: a
             # first draw in the same epoch follows at once.
@@ -284,6 +309,8 @@ class DataPosition:
                 self._is_persistent() and self._has_iterator()
             ):
                 note_creation()
+            if not self._is_persistent() and not self._is_made_at_once():
+                self.use.note()
             self._is_over = False
             remaining = iter(steps())
             upcoming = 0
@@ -379,6 +406,11 @@ class DataPosition:
     def _has_iterator(self) -> bool:
         return getattr(self._iterator, "_current_iterator", None) is not None
 
+    def _is_made_at_once(self) -> bool:
+        """Whether Keras' `_get_iterator()` gives what the data are drawn from;
+        elsewhere that is made for the first batch."""
+        return keras.backend.backend() == "tensorflow"
+
     def _keeps_dataset(self) -> bool:
         """Whether every iterator is made of one dataset, past the method that
         is wrapped: TensorFlow's before 3.7."""
@@ -402,11 +434,11 @@ class DataPosition:
             pulled = 0
             notes += self._use_up(position["made"] - 1, position)
             self._restore_rng(position["at_creation"])
-            iterator._current_iterator = iter(
-                iterator._distributed_dataset
-                if self._keeps_dataset()
-                else iterator._get_iterator()
-            )
+            if self._keeps_dataset():
+                self.use.note()
+                iterator._current_iterator = iter(iterator._distributed_dataset)
+            else:
+                iterator._current_iterator = iter(iterator._get_iterator())
             iterator._insufficient_data = False
         if position["steps_seen"] > pulled:
             if position["at_first_draw"] is not None:
@@ -440,12 +472,11 @@ class DataPosition:
         Returns:
             What is no longer as it was.
         """
-        notes = []
         if self._source.is_pipeline:
-            self._make_iterators(number)
-        elif self._source.is_generator and number:
-            notes = self._draw_to_end(position["num_batches"])
-        return notes
+            return self._make_iterators(number, position)
+        if self._source.is_generator and number:
+            return self._draw_to_end(position["num_batches"])
+        return []
 
     def _draw_to_end(self, announced: int | None) -> list[str]:
         """Draws what a generator has. Later iterators have only the batches
@@ -458,16 +489,28 @@ class DataPosition:
         self._progress.end()
         return []
 
-    def _make_iterators(self, number: int) -> None:
+    def _make_iterators(self, number: int, position) -> list[str]:
         """Makes as many as the lost run had made and used up: a pipeline that
         reshuffles draws a seed at each `iter()`."""
+        earlier = position["made_earlier"] - self._made_earlier
+        to_build = position["made_to_build"] - self._made_to_build
+        missing = number + earlier + to_build
+        if missing < 0 or (
+            (earlier or to_build < 0) and not self.use.is_countable
+        ):
+            return [self.use.NOTE]
         dataset = self._source.dataset()
-        for i in range(number):
+        for i in range(missing):
             batches = iter(dataset)
-            if i == 0 and self._source.keeps_first_order():
+            self.use.note()
+            if i < to_build:
+                # What repeats makes its first pass when it is drawn from.
+                next(batches)
+            elif i == max(0, to_build) and self._source.keeps_first_order():
                 for drawn, _ in enumerate(batches):
                     self._progress.at(drawn, self._iterator._num_batches)
                 self._progress.end()
+        return []
 
     def _note_drawn(self, before: dict[str, Any]) -> None:
         """To be called after a replay: which generators did it draw from?"""

@@ -13,6 +13,8 @@ from kerasbackup import values
 # The states of the generators, several of which are often the same.
 RNG_FIELDS = ("rng", "epoch_rng", "at_creation", "at_first_draw")
 
+COUNTS = ("steps_seen", "made", "made_earlier", "made_to_build", "epochs")
+
 
 def share(position: dict[str, Any]) -> dict[str, Any]:
     """Replaces equal states of the generators by one and its number."""
@@ -58,7 +60,7 @@ def check_position(
         rng.check(state)
         for text in state["loader"]:
             rng.check_torch(text)
-    counts = [whole[field] for field in ("steps_seen", "made", "epochs")]
+    counts = [whole[field] for field in COUNTS]
     if whole["num_batches"] is not None:
         counts.append(whole["num_batches"])
     if not all(map(values.is_count, counts)):

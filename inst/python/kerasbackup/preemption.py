@@ -22,10 +22,11 @@ class Preemption:
     Args:
         store: `Store`, open.
         save: Callable that saves the state before a batch, given the epoch and
-            the batch; `(epoch, 0)`: after the epoch before.
+            the batch; `(epoch, 0)`: after the epoch before. It returns whether
+            there was all that belongs into a checkpoint.
     """
 
-    def __init__(self, store: Store, save: Callable[[int, int], None]):
+    def __init__(self, store: Store, save: Callable[[int, int], bool]):
         address, self._bits = store.watch()
         self._arrived = ctypes.c_int.from_address(address)
         self._store = store
@@ -64,8 +65,7 @@ class Preemption:
             self._stop()
         # What callbacks have done as the epoch began they would do again: one
         # batch later, that is behind them.
-        if batch:
-            self._save(self._epoch, batch)
+        if batch and self._save(self._epoch, batch):
             self._stop()
 
     def in_replay(self) -> None:
@@ -90,9 +90,11 @@ class Preemption:
             PreemptedError: A signal has come, and the state is saved.
         """
         if self.has_come():
-            if (epoch + 1, 0) != self._newest or not self._store.is_saved():
-                self._save(epoch + 1, 0)
-            self._stop()
+            newest = self._newest
+            if newest == (epoch + 1, 0) and self._store.is_saved():
+                self._stop()
+            if self._save(epoch + 1, 0):
+                self._stop()
 
     def on_save(self, epoch: int, batch: int) -> None:
         """To be called after each save."""

@@ -63,6 +63,8 @@ class Script:
             self._description = self._describe()
             self._begun = self._layers = _layers(self._model, _settings_known)
             self._look = _look(self._model)
+        # The one whose variables are saved, if a callback has compiled anew.
+        self._description["optimizer"] = _optimizer(self._model)[0]
         return self._description
 
     def drift(self) -> list[str]:
@@ -73,10 +75,13 @@ class Script:
         if look != self._look:
             self._look = look
             self._layers = _layers(self._model, _settings_known)
+        is_other = _optimizer(self._model)[1] is not self._optimizer
         now = self._describe_settings()
-        return _changes_of_settings(before, now) + _layer_changes(
-            self._begun, self._layers
-        )
+        return [
+            *(["the model was compiled anew"] if is_other else []),
+            *_changes_of_settings(before, now),
+            *_layer_changes(self._begun, self._layers),
+        ]
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -88,9 +93,10 @@ class Script:
 
     def _describe_settings(self) -> dict[str, Any]:
         model = self._model
+        optimizer = _optimizer(model)[1]
         return {
-            "optimizer_settings": settings(self._optimizer)
-            if self._optimizer is not None
+            "optimizer_settings": settings(optimizer)
+            if optimizer is not None
             else {},
             "fit": {
                 "loss": _loss(getattr(model, "loss", None)),

@@ -142,12 +142,17 @@ class TrainingState:
         ]
         # To be put back once more where batches are passed over.
         notes += self.put(again=restored.batch > 0)
-        self._validation.restore(restored.validation, restored.array)
+        notes += self._validation.restore(
+            restored.validation, restored.array, self._position.use
+        )
         if restored.batch and not exact:
             notes += self._position.restore_generators(restored.position)
         else:
             notes += self._position.restore(
-                restored.position, restored.batch, restored.array
+                restored.position,
+                restored.batch,
+                restored.array,
+                self._validation.moved(self._position.use),
             )
             if self._position.passed == restored.batch:
                 self._last_logs.restore(
@@ -169,6 +174,17 @@ class TrainingState:
             What is no longer as it was.
         """
         restored = self.restored
+        if not self._variables.is_current(self._model):
+            if not self.is_built():
+                raise errors.UnsupportedError(
+                    "A callback compiles the model as an epoch begins, and the "
+                    "checkpoint is from the middle of that epoch: its "
+                    "optimizer and metrics cannot be restored, as Keras builds "
+                    "the new ones with the next batch. The checkpoint was left "
+                    'as it is; `resume = "epoch"` begins the epoch anew.'
+                )
+            self._build()
+            restored.pair(self._variables, None)
         self._variables.assign(
             restored.checkpoint, restored.partners, copies=again
         )
@@ -184,7 +200,8 @@ class TrainingState:
 
     def capture(self, epoch: int, batch: int) -> "Capture":
         """What to save when `epoch` epochs and `batch` batches are done."""
-        if self._variables is None or not self._variables.is_current():
+        variables = self._variables
+        if variables is None or not variables.is_current(self._model):
             self._build()
         encoder = values.Encoder()
         metadata = {
@@ -224,6 +241,11 @@ class TrainingState:
         if self.unsaved:
             metadata["unsaved"] = json.dumps(self.unsaved)
         return Capture(self._variables, encoder.arrays, metadata)
+
+    def is_built(self) -> bool:
+        """Whether there is all that a checkpoint holds, or can be without a
+        batch: what a callback has compiled may be built with the next one."""
+        return keras.backend.backend() == "tensorflow" or _is_built(self._model)
 
     def _build(self) -> None:
         _build(self._model, self._epoch_iterator)
@@ -431,10 +453,15 @@ def _now() -> str:
     return now.strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def _is_built(model) -> bool:
+    """Whether all but the optimizer has its variables."""
+    metrics = getattr(model, "_compile_metrics", None)
+    return model.built and (metrics is None or metrics.built)
+
+
 def _build(model, epoch_iterator) -> None:
     """Creates the variables that Keras would create at the first batch."""
-    metrics = getattr(model, "_compile_metrics", None)
-    if model.built and (metrics is None or metrics.built):
+    if _is_built(model):
         if model.optimizer is not None and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         return

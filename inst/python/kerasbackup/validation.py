@@ -6,12 +6,18 @@ May not touch variables, other callbacks or files.
 from collections.abc import Callable
 from typing import Any
 
+import keras
+
 from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
 from kerasbackup.data_source import DataSource
 from kerasbackup.data_source import DrawnAhead
 from kerasbackup.data_source import check_state
+from kerasbackup.earlier_use import EarlierUse
+
+# That Keras makes for each validation.
+ITERATORS = 2 if keras.backend.backend() == "tensorflow" else 1
 
 
 class ValidationPosition:
@@ -59,6 +65,8 @@ class ValidationPosition:
         self._to_restore = None
         self._ahead = DrawnAhead(data)
         self._ahead_then = []
+        self._use = EarlierUse(data)
+        self._made_earlier = self._use.times
         self.trained_on = None
         self.unsaved = []
         # The generators when the iterator was made, where that drew from them;
@@ -71,6 +79,7 @@ class ValidationPosition:
         their data; its arrays go to the encoder."""
         return {
             "begun": self._begun,
+            "made_earlier": self._made_earlier,
             "at_creation": self._at_creation,
             "source": self._capture_source(encoder),
             "ahead": encoder.encode(
@@ -79,17 +88,49 @@ class ValidationPosition:
             ),
         }
 
-    def restore(self, saved: dict[str, Any], arrays) -> None:
+    def restore(
+        self, saved: dict[str, Any], arrays, training: EarlierUse
+    ) -> list[str]:
         """To be drawn again when the first validation begins.
 
         Args:
             saved: What `capture()` gave.
             arrays: Callable from tensor name to a new array.
+            training: How the training data are used.
+
+        Returns:
+            What is no longer as it was.
         """
         self._begun = self._to_replay = saved["begun"]
+        missing = saved["made_earlier"] - self._made_earlier
+        self._made_earlier = saved["made_earlier"]
         self._at_creation = saved["at_creation"]
         self._to_restore = values.decode(saved.get("source"), arrays)
         self._ahead_then = values.decode(saved["ahead"], arrays)
+        if self._use.shares_with(training):
+            # Who restores those makes up for it, see `moved()`.
+            self._to_replay = 0
+            return []
+        validations, rest = divmod(missing, ITERATORS)
+        if (
+            rest
+            or self._begun + validations < 0
+            or (missing and not self._use.is_countable)
+        ):
+            return [f"validation: {self._use.NOTE}"]
+        self._to_replay += validations
+        return []
+
+    def moved(self, training: EarlierUse) -> int:
+        """How many iterators of the training data validation has made: where
+        both are made of one tf.data pipeline, each moves the other.
+
+        Args:
+            training: How the training data are used.
+        """
+        if not self._use.shares_with(training):
+            return 0
+        return self._begun * ITERATORS
 
     def on_data_end(self, epoch: int) -> None:
         """To be called when the training data of an epoch have been drawn.
@@ -115,6 +156,7 @@ class ValidationPosition:
             self._to_replay = replays
             return
         self._begun += 1
+        self._use.note(ITERATORS)
         kind = type(iterator.data_adapter).__name__
         self._look_at_source(iterator)
         if kind == "PyDatasetAdapter" and replays:
@@ -126,6 +168,7 @@ class ValidationPosition:
             states = self._settle(states, bool(replays))
         for i in range(replays):
             replay.draw_epoch(iterator)
+            self._use.note(ITERATORS)
             # Before 3.7 the next validation goes on with the same iterator.
             if hasattr(iterator, "reset"):
                 iterator.reset()
@@ -210,7 +253,7 @@ def check(saved: Any, tensors: dict[str, tuple]) -> None:
     Raises:
         AttributeError, KeyError, TypeError, ValueError: It is not.
     """
-    if not values.is_count(saved["begun"]):
+    if not all(map(values.is_count, (saved["begun"], saved["made_earlier"]))):
         raise ValueError("the number of validations is none")
     if saved["at_creation"] is not None:
         rng.check(saved["at_creation"])

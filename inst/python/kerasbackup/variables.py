@@ -63,6 +63,7 @@ class Variables:
 
     def __init__(self, model: keras.Model):
         self._host = _host()
+        self._compiled = _compiled(model)
         found = []
         self._buffers, self.unsaved = self._host.buffers(model)
         for path, variable in [*_walk(model), *self._buffers]:
@@ -88,10 +89,14 @@ class Variables:
             owners.append(owner)
         return addresses, owners
 
-    def is_current(self) -> bool:
-        """Whether `spec` still holds. Keras' variables keep their shapes, what
-        torch's modules keep may not."""
-        return all(buffer.is_as_it_was() for _, buffer in self._buffers)
+    def is_current(self, model: keras.Model) -> bool:
+        """Whether they are the model's and `spec` still holds: a callback may
+        have compiled it. Keras' variables keep their shapes, what torch's
+        modules keep may not."""
+        return all(
+            one is before
+            for one, before in zip(_compiled(model), self._compiled)
+        ) and all(buffer.is_as_it_was() for _, buffer in self._buffers)
 
     def check(
         self,
@@ -183,6 +188,14 @@ def digest(model: keras.Model, most: int = 32) -> str | None:
         # variables without a value.
         return None
     return found.hexdigest()
+
+
+def _compiled(model: keras.Model) -> list[Any]:
+    """What `compile()` makes that has variables."""
+    return [
+        getattr(model, name, None)
+        for name in ("optimizer", "_compile_metrics", "_loss_tracker")
+    ]
 
 
 def own_variables(model: keras.Model) -> set[int]:

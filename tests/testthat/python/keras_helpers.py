@@ -74,6 +74,36 @@ class StopAt(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+class CompileAt(keras.callbacks.Callback):
+    """Compiles the model anew when an epoch begins or ends.
+
+    Args:
+        hook: String, of the hook.
+        epoch: Integer, from 0.
+        optimizer: String.
+    """
+
+    def __init__(self, hook, epoch, optimizer):
+        super().__init__()
+        self.hook = hook
+        self.at = epoch
+        self.optimizer = optimizer
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._call("on_epoch_begin", epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._call("on_epoch_end", epoch)
+
+    def _call(self, hook, epoch):
+        if (hook, epoch) == (self.hook, self.at):
+            model = self.model
+            model.compile(self.optimizer, "mse", metrics=["mae"])
+            # What Keras asks of whoever does it in the middle of fit().
+            model.make_train_function()
+            model.optimizer.build(model.trainable_variables)
+
+
 class SignalAt(keras.callbacks.Callback):
     """Sends a signal to this process, for real, when a hook is called.
 

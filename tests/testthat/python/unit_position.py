@@ -13,6 +13,7 @@ import numpy as np
 from keras.src.trainers.epoch_iterator import EpochIterator
 from unit_rng import FakeStore
 
+from kerasbackup import earlier_use
 from kerasbackup import errors
 from kerasbackup import position
 from kerasbackup import position_format
@@ -36,18 +37,21 @@ def batches():
     return ((one,) for one in arrays().reshape(5, 4, 1))
 
 
-def pipeline():
+def pipeline(seed=None):
     """Likewise; in another order each time."""
     import tensorflow as tf
 
-    dataset = tf.data.Dataset.from_tensor_slices((arrays(),)).shuffle(20)
-    return dataset.batch(4).filter(lambda x: True)
+    dataset = tf.data.Dataset.from_tensor_slices((arrays(),))
+    return dataset.shuffle(20, seed=seed).batch(4).filter(lambda x: True)
 
 
 class Run:
     """One training's data: the batches drawn, and positions in them."""
 
-    def __init__(self, x=None, save_at=None, **kwargs):
+    def __init__(self, x=None, save_at=None, is_built=False, **kwargs):
+        if is_built:
+            # As Keras does, to build a model.
+            next(iter(x))
         self.iterator = EpochIterator(
             x=arrays() if x is None else x, **{"batch_size": 4, **kwargs}
         )
@@ -62,6 +66,8 @@ class Run:
             rng.Generators(FakeStore()),
             replay.Progress(lambda *args: None),
             self.before_batch,
+            data=x,
+            is_built_from_data=is_built,
         )
         self.epoch = 0
         self.drawn = []
@@ -259,6 +265,112 @@ class Resuming(unittest.TestCase):
         self.assertEqual(saved.drawn, plain.drawn)
 
 
+@unittest.skipIf(
+    keras.backend.backend() == "tensorflow"
+    or not importlib.util.find_spec("tensorflow"),
+    "TensorFlow has an iterator of its own, and there is none without it",
+)
+class Reshuffling(unittest.TestCase):
+    """A pipeline in a process that has used it before, or has not."""
+
+    def setUp(self):
+        earlier_use._made.clear()
+
+    def resumed(self, saved, epoch, x, **kwargs):
+        run = Run(x=x, **kwargs)
+        notes = run.restore(saved, epoch)
+        run.run_epochs(4 - epoch)
+        return run, notes
+
+    @since_3_7
+    def test_what_was_drawn_to_build_the_model_counts(self):
+        for kwargs in ({}, {"steps_per_epoch": 3}):
+            kwargs["batch_size"] = None
+            for then, now in ((True, False), (False, True), (True, True)):
+                with self.subTest(then=then, now=now, **kwargs):
+                    before = lost(
+                        (2, 1), x=pipeline(3), is_built=then, **kwargs
+                    )
+                    run, notes = self.resumed(
+                        before.saved, 2, pipeline(3), is_built=now, **kwargs
+                    )
+                    self.assertEqual(notes, [])
+                    self.assertEqual(
+                        run.drawn, before.drawn[before.drawn_before :]
+                    )
+
+    @since_3_7
+    def test_what_was_drawn_too_much_is_told(self):
+        before = lost((0, 1), x=pipeline(3), batch_size=None)
+        _, notes = self.resumed(
+            before.saved, 0, pipeline(3), is_built=True, batch_size=None
+        )
+        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])
+
+    @since_3_7
+    def test_earlier_trainings_count(self):
+        # Two phases; run again, the first is done already.
+        x = pipeline(3)
+        Run(x=x, batch_size=None).run_epochs(2)
+        before = lost((2, 1), x=x, batch_size=None)
+        run, notes = self.resumed(before.saved, 2, pipeline(3), batch_size=None)
+        self.assertEqual(notes, [])
+        self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
+        # And what is saved from now on counts as the lost run did.
+        run.save(0)
+        keys = ("made_earlier", "made_to_build")
+        self.assertEqual(
+            [run.saved[0][key] for key in keys],
+            [before.saved[0][key] for key in keys],
+        )
+        # In the session that was interrupted they have been shuffled on.
+        _, notes = self.resumed(before.saved, 2, x, batch_size=None)
+        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])
+
+    def test_one_that_repeats_cannot_be_counted(self):
+        kwargs = {"batch_size": None, "steps_per_epoch": 3}
+        x = pipeline(3).repeat()
+        Run(x=x, **kwargs).run_epochs(2)
+        before = lost((2, 1), x=x, **kwargs)
+        _, notes = self.resumed(before.saved, 2, pipeline(3).repeat(), **kwargs)
+        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])
+
+    @since_3_7
+    def test_iterators_that_validation_made_count(self):
+        x = pipeline(3)
+        run = Run(x=x, batch_size=None)
+        for _ in range(2):
+            run.run_epochs(1)
+            run.epoch -= 1
+            next(iter(x))
+        run.save(0)
+        run.drawn.clear()
+        run.run_epochs(1)
+        again = Run(x=pipeline(3), batch_size=None)
+        known, batch, found = run.saved
+        self.assertEqual(
+            again.position.restore(known, batch, found.__getitem__, moved=2),
+            [],
+        )
+        again.run_epochs(1)
+        self.assertEqual(again.drawn, run.drawn)
+        # Of one that lives on they have moved what is shuffled next.
+        kwargs = {"batch_size": None, "steps_per_epoch": 3}
+        before = lost((1, 1), x=pipeline(3), **kwargs)
+        run = Run(x=pipeline(3), **kwargs)
+        known, batch, found = before.saved
+        notes = run.position.restore(known, batch, found.__getitem__, moved=2)
+        self.assertEqual(
+            notes, ["training and validation draw from one source in turns"]
+        )
+
+    def test_another_seed_is_told(self):
+        before = lost((2, 1), x=pipeline(3), batch_size=None)
+        run = Run(x=pipeline(4), batch_size=None)
+        (note,) = run.restore(before.saved, 2)
+        self.assertRegex(note, "^seed of shuffle.. was .*3.*, is .*4")
+
+
 class Changed(unittest.TestCase):
     def notes(self, before=None, **kwargs):
         run = Run(**kwargs)
@@ -307,6 +419,19 @@ class Changed(unittest.TestCase):
         run = Run(x=endless(), batch_size=None)
         notes = run.restore(before.saved, 2)
         self.assertEqual(notes, ["the generator does not end where it did"])
+
+    def test_a_generator_that_was_drawn_from_is_told(self):
+        def endless():
+            while True:
+                yield from batches()
+
+        kwargs = {"batch_size": None, "steps_per_epoch": 3}
+        source = endless()
+        before = lost((2, 1), x=source, **kwargs)
+        notes = Run(x=source, **kwargs).restore(before.saved, 2)
+        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])
+        notes = Run(x=endless(), **kwargs).restore(before.saved, 2)
+        self.assertEqual(notes, [])
 
     def test_what_is_no_position_is_refused(self):
         known, batch, found = lost((1, 2)).saved

@@ -96,6 +96,13 @@ class Drifting(unittest.TestCase):
         # What the script had decided is as it was.
         self.assertEqual(self.script.describe(), before)
 
+    def test_compile_is_named_and_what_it_made_is_described(self):
+        self.model.compile(self.model.optimizer, "mse")
+        self.assertEqual(self.script.drift(), [])
+        self.model.compile("sgd", "mse")
+        self.assertIn("the model was compiled anew", self.script.drift())
+        self.assertEqual(self.script.describe()["optimizer"], "SGD")
+
 
 class Comparing(unittest.TestCase):
     def changes(self, before, versions=None, **kwargs):

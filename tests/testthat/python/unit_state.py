@@ -24,7 +24,12 @@ class FakeCheckpoint:
             "batch": "0",
             "stopped": "0",
             "validation": json.dumps(
-                {"begun": 0, "at_creation": None, "ahead": []}
+                {
+                    "begun": 0,
+                    "made_earlier": 0,
+                    "at_creation": None,
+                    "ahead": [],
+                }
             ),
             "history": state.History([0], {"loss": [0.5]}).to_json(),
             "callbacks": "{}",
@@ -48,6 +53,8 @@ def position():
         "states": [{"loader": []}],
         "steps_seen": 0,
         "made": 1,
+        "made_earlier": 0,
+        "made_to_build": 0,
         "epochs": 1,
         "num_batches": None,
         "has_iterator": False,

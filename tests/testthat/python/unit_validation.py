@@ -1,5 +1,6 @@
 """validation.py: validation data that were drawn are drawn again, once."""
 
+import importlib.util
 import random
 import unittest
 
@@ -7,10 +8,19 @@ from kerasbackup import errors
 from kerasbackup import replay
 from kerasbackup import validation
 from kerasbackup import values
+from kerasbackup.earlier_use import EarlierUse
+
+needs_tensorflow = unittest.skipUnless(
+    importlib.util.find_spec("tensorflow"), "there is no tf.data"
+)
 
 
 class GeneratorDataAdapter:
     """Of this name Keras' are told."""
+
+
+class TFDatasetAdapter:
+    pass
 
 
 class ArrayDataAdapter:
@@ -61,20 +71,32 @@ class FakeModel:
         return (epoch + 1) % validation_freq == 0
 
 
-def position(model, told=None, frequency=1):
+def pipeline():
+    import tensorflow as tf
+
+    return tf.data.Dataset.range(8).shuffle(8)
+
+
+def position(model, told=None, frequency=1, data=None):
     return validation.ValidationPosition(
         model,
         frequency,
         FakeGenerators(),
         replay.Progress(lambda *args: None),
         [].extend if told is None else told.extend,
+        data,
     )
 
 
-def lost(number, at_creation=None):
+def restored(one, known, training=None):
+    return one.restore(known, {}.__getitem__, EarlierUse(training))
+
+
+def lost(number, at_creation=None, made_earlier=0):
     """What a run that was lost had noted."""
     return {
         "begun": number,
+        "made_earlier": made_earlier,
         "at_creation": at_creation,
         "source": None,
         "ahead": [],
@@ -90,7 +112,7 @@ class Validation(unittest.TestCase):
         model = FakeModel(GeneratorDataAdapter())
         iterator = model._eval_epoch_iterator
         one = position(model)
-        one.restore(lost(2), {}.__getitem__)
+        restored(one, lost(2))
         one.on_test_begin()
         self.assertEqual(len(iterator.drawn), 2 * 3)
         self.assertEqual(iterator.resets, 2)
@@ -99,7 +121,7 @@ class Validation(unittest.TestCase):
 
     def test_the_generators_are_as_before(self):
         one = position(FakeModel(GeneratorDataAdapter()))
-        one.restore(lost(2), {}.__getitem__)
+        restored(one, lost(2))
         random.seed(3)
         expected = random.random()
         random.seed(3)
@@ -111,15 +133,59 @@ class Validation(unittest.TestCase):
         self.assertEqual(begun(one), 0)
         one.on_test_begin()
         self.assertEqual(begun(one), 1)
-        one.restore(lost(5), {}.__getitem__)
+        restored(one, lost(5))
         self.assertEqual(begun(one), 5)
         one.on_test_begin()
         self.assertEqual(begun(one), 6)
 
+    @needs_tensorflow
+    def test_what_earlier_trainings_drew_is_drawn_too(self):
+        # Two validations in an earlier training, which is done already; or
+        # two in this session.
+        more = 2 * validation.ITERATORS
+        for then, now, replays in ((more, 0, 5), (0, more, 1)):
+            with self.subTest(then=then):
+                source = pipeline()
+                EarlierUse(source).note(now)
+                model = FakeModel(TFDatasetAdapter())
+                one = position(model, data=source)
+                known = lost(3, made_earlier=then)
+                self.assertEqual(restored(one, known), [])
+                one.on_test_begin()
+                self.assertEqual(model._eval_epoch_iterator.resets, replays)
+                again = one.capture(values.Encoder())
+                self.assertEqual(again["begun"], 4)
+                self.assertEqual(again["made_earlier"], then)
+
+    @needs_tensorflow
+    def test_what_was_drawn_too_often_is_told(self):
+        note = f"validation: {EarlierUse.NOTE}"
+        for source, now in (
+            (pipeline(), 4 * validation.ITERATORS),
+            (pipeline().repeat(), validation.ITERATORS),
+        ):
+            EarlierUse(source).note(now)
+            one = position(FakeModel(TFDatasetAdapter()), data=source)
+            self.assertEqual(restored(one, lost(3)), [note])
+
+    @needs_tensorflow
+    def test_a_pipeline_that_is_trained_on_too_is_moved_by_both(self):
+        source = pipeline()
+        model = FakeModel(TFDatasetAdapter())
+        one = position(model, data=source.take(2))
+        training = source.skip(2)
+        self.assertEqual(restored(one, lost(3), training), [])
+        self.assertEqual(
+            one.moved(EarlierUse(training)), 3 * validation.ITERATORS
+        )
+        one.on_test_begin()
+        self.assertEqual(model._eval_epoch_iterator.resets, 0)
+        self.assertEqual(one.moved(EarlierUse(pipeline())), 0)
+
     def test_data_that_begin_anew_are_not_drawn(self):
         model = FakeModel(ArrayDataAdapter())
         one = position(model)
-        one.restore(lost(4), {}.__getitem__)
+        restored(one, lost(4))
         one.on_test_begin()
         self.assertEqual(model._eval_epoch_iterator.drawn, [])
         self.assertEqual(begun(one), 5)
@@ -127,7 +193,7 @@ class Validation(unittest.TestCase):
     def test_what_a_callback_evaluates_is_none(self):
         model = FakeModel()
         one = position(model)
-        one.restore(lost(1), {}.__getitem__)
+        restored(one, lost(1))
         one.on_test_begin()
         self.assertEqual(begun(one), 1)
         # The first validation of fit() comes later, and draws then.
@@ -142,7 +208,7 @@ class Validation(unittest.TestCase):
             told = []
             model = FakeModel(GeneratorDataAdapter())
             one = position(model, told)
-            one.restore(lost(2), {}.__getitem__)
+            restored(one, lost(2))
             before = random.getstate()
             one.on_data_end(0)
             for _ in range(drawn):
@@ -162,7 +228,7 @@ class Validation(unittest.TestCase):
         random.seed(5)
         told = []
         two = position(FakeModel(GeneratorDataAdapter()), told)
-        two.restore(known, {}.__getitem__)
+        restored(two, known)
         before = random.getstate()
         two.on_data_end(1)
         self.assertEqual(random.random(), first)
@@ -179,7 +245,7 @@ class Validation(unittest.TestCase):
             random.seed(4)
             state = random.getstate()
             random.seed(5)
-            one.restore(lost(2, state), {}.__getitem__)
+            restored(one, lost(2, state))
             before = random.getstate()
             one.on_data_end(0)
             self.assertEqual(random.getstate(), before)

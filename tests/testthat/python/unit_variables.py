@@ -89,6 +89,18 @@ class Bytes(unittest.TestCase):
         data[:] = 0
         self.assertEqual(values_of(model), before)
 
+    def test_they_are_no_longer_the_models_when_it_was_compiled_anew(self):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", metrics=["mae"])
+        one = variables.Variables(model)
+        self.assertTrue(one.is_current(model))
+        optimizer = model.optimizer
+        model.compile("sgd", "mse", metrics=["mae"])
+        self.assertFalse(one.is_current(model))
+        # Metrics count too.
+        model.compile(optimizer, "mse", metrics=["mae"])
+        self.assertFalse(one.is_current(model))
+
     def test_the_widest_elements_come_first(self):
         model = wrapped(
             variable([1], "uint8", "a"),
@@ -267,11 +279,11 @@ class Buffers(unittest.TestCase):
         one = variables.Variables(model)
         norm = module[0]
         norm.running_mean = torch.full((2,), 7.0)
-        self.assertTrue(one.is_current())
+        self.assertTrue(one.is_current(model))
         addresses, _ = one.locate()
         self.assertIn(norm.running_mean.data_ptr(), addresses)
         norm.running_mean = torch.ones(3)
-        self.assertFalse(one.is_current())
+        self.assertFalse(one.is_current(model))
 
     def test_names_are_unique(self):
         import torch

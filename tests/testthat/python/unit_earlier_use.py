@@ -1,0 +1,109 @@
+"""earlier_use.py: what earlier trainings of this process did with the data."""
+
+import gc
+import importlib.util
+import unittest
+
+import keras
+import numpy as np
+
+from kerasbackup import earlier_use
+from kerasbackup.earlier_use import EarlierUse
+
+is_tensorflow = keras.backend.backend() == "tensorflow"
+needs_tensorflow = unittest.skipUnless(
+    importlib.util.find_spec("tensorflow"), "there is no tf.data"
+)
+
+
+def shuffled(**kwargs):
+    import tensorflow as tf
+
+    return tf.data.Dataset.range(8).shuffle(8, **kwargs)
+
+
+class Using(unittest.TestCase):
+    def setUp(self):
+        earlier_use._made.clear()
+
+    @needs_tensorflow
+    def test_what_is_made_of_it_counts_for_all_that_is_made_of_it(self):
+        source = shuffled()
+        EarlierUse(source.batch(2)).note()
+        EarlierUse(source.batch(4)).note(2)
+        self.assertEqual(EarlierUse(source.take(3)).times, 3)
+        self.assertEqual(EarlierUse(shuffled()).times, 0)
+
+    @needs_tensorflow
+    def test_what_is_the_same_each_time_does_not(self):
+        source = shuffled(reshuffle_each_iteration=False)
+        EarlierUse(source).note()
+        self.assertEqual(EarlierUse(source).times, 0)
+
+    @needs_tensorflow
+    def test_random_numbers_anew_each_time_do(self):
+        import tensorflow as tf
+
+        source = tf.data.Dataset.random(seed=4, rerandomize_each_iteration=True)
+        EarlierUse(source.take(3)).note()
+        self.assertEqual(EarlierUse(source).times, 1)
+
+    def test_a_generator_counts_and_arrays_do_not(self):
+        generator = (i for i in range(3))
+        for data, times in ((generator, 1), (np.zeros(3), 0), (None, 0)):
+            EarlierUse(data).note()
+            self.assertEqual(EarlierUse(data).times, times)
+
+    def test_nothing_is_kept_alive(self):
+        generator = (i for i in range(3))
+        use = EarlierUse(generator)
+        use.note()
+        del generator
+        gc.collect()
+        self.assertEqual(len(earlier_use._made), 0)
+        use.note()
+
+    @needs_tensorflow
+    def test_it_can_be_counted_where_each_iterator_is_one_pass(self):
+        source = shuffled()
+        self.assertTrue(EarlierUse(source.batch(2)).is_countable)
+        self.assertFalse(EarlierUse(source.repeat()).is_countable)
+        self.assertFalse(EarlierUse(source.cache()).is_countable)
+        self.assertFalse(EarlierUse(i for i in range(3)).is_countable)
+
+    @needs_tensorflow
+    def test_two_share_what_moves(self):
+        source = shuffled()
+        one = EarlierUse(source.skip(2))
+        self.assertTrue(one.shares_with(EarlierUse(source.take(2))))
+        self.assertFalse(one.shares_with(EarlierUse(shuffled())))
+        fixed = shuffled(reshuffle_each_iteration=False)
+        self.assertFalse(
+            EarlierUse(fixed.skip(2)).shares_with(EarlierUse(fixed.take(2)))
+        )
+
+
+def compiled():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    return model
+
+
+class Building(unittest.TestCase):
+    @unittest.skipIf(is_tensorflow, "TensorFlow builds without data")
+    def test_only_the_first_training_builds(self):
+        model = compiled()
+        self.assertTrue(earlier_use.is_built_from_data(model))
+        self.assertFalse(earlier_use.is_built_from_data(model))
+        # New metrics.
+        model.compile("sgd", "mse", metrics=["mae"])
+        self.assertTrue(earlier_use.is_built_from_data(model))
+
+    def test_what_was_trained_without_this_callback_was_built(self):
+        model = compiled()
+        model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+        self.assertFalse(earlier_use.is_built_from_data(model))
+
+    @unittest.skipUnless(is_tensorflow, "the others build from data")
+    def test_on_tensorflow_nothing_is_drawn(self):
+        self.assertFalse(earlier_use.is_built_from_data(compiled()))
