@@ -298,6 +298,8 @@ class Reshuffling(unittest.TestCase):
                     self.assertEqual(
                         run.drawn, before.drawn[before.drawn_before :]
                     )
+                    run.save(0)
+                    self.assertEqual(run.saved[0]["made_to_build"], then)
 
     @since_3_7
     def test_what_was_drawn_too_much_is_told(self):
@@ -313,16 +315,15 @@ class Reshuffling(unittest.TestCase):
         x = pipeline(3)
         Run(x=x, batch_size=None).run_epochs(2)
         before = lost((2, 1), x=x, batch_size=None)
-        run, notes = self.resumed(before.saved, 2, pipeline(3), batch_size=None)
+        again = pipeline(3)
+        run, notes = self.resumed(before.saved, 2, again, batch_size=None)
         self.assertEqual(notes, [])
         self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
-        # And what is saved from now on counts as the lost run did.
+        # And all that follows counts as after the lost run.
         run.save(0)
-        keys = ("made_earlier", "made_to_build")
-        self.assertEqual(
-            [run.saved[0][key] for key in keys],
-            [before.saved[0][key] for key in keys],
-        )
+        self.assertEqual(run.saved[0]["made_earlier"], 2)
+        times = [earlier_use.EarlierUse(one).times for one in (x, again)]
+        self.assertEqual(times, [6, 6])
         # In the session that was interrupted they have been shuffled on.
         _, notes = self.resumed(before.saved, 2, x, batch_size=None)
         self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])

@@ -156,6 +156,10 @@ class Validation(unittest.TestCase):
                 again = one.capture(values.Encoder())
                 self.assertEqual(again["begun"], 4)
                 self.assertEqual(again["made_earlier"], then)
+                self.assertEqual(
+                    EarlierUse(source).times,
+                    now + (replays + 1) * validation.ITERATORS,
+                )
 
     @needs_tensorflow
     def test_what_was_drawn_too_often_is_told(self):
@@ -252,6 +256,13 @@ class Validation(unittest.TestCase):
 
     def test_what_is_none_is_refused(self):
         validation.check(lost(3), {})
-        for broken in ({}, [], lost(-1), lost(True), lost(1, {"python": 3})):
+        for broken in (
+            {},
+            [],
+            lost(-1),
+            lost(True),
+            lost(1, {"python": 3}),
+            lost(1, made_earlier=None),
+        ):
             with self.subTest(broken=broken), self.assertRaises(errors.DAMAGE):
                 validation.check(broken, {})
