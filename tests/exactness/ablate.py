@@ -34,7 +34,7 @@ def _callbacks():
 
 
 def _position():
-    def restore(self, saved, batch, arrays):
+    def restore(self, saved, batch, arrays, moved=0):
         self.restore_generators(saved)
         return []
 
@@ -46,7 +46,7 @@ def _skip():
 
 
 def _validation():
-    _replace(validation.ValidationPosition, "restore", lambda self, *args: None)
+    _replace(validation.ValidationPosition, "restore", lambda self, *args: [])
 
 
 def _source():

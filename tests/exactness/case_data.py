@@ -155,6 +155,11 @@ def tf_dataset(
     return ds
 
 
+def trained_and_validated(dataset):
+    """One pipeline, split: each part's iterators move the order of both."""
+    return {"x": dataset.skip(2), "validation_data": dataset.take(2)}
+
+
 def loader(workers=0, own_generator=False):
     import torch
 
@@ -294,6 +299,7 @@ DATA = {
         "steps_per_epoch": 7,
     },
     "tfdata-steps-fewer": lambda: {"x": tf_dataset(), "steps_per_epoch": 5},
+    "tfdata-validation": lambda: trained_and_validated(tf_dataset()),
     "tfdata-cached": lambda: {"x": tf_dataset(cache=True)},
     "loader": lambda: {"x": loader()},
     "loader-workers": lambda: {"x": loader(workers=2)},
