@@ -678,3 +678,18 @@ test_that("what of a dataset changed and cannot be saved is named, once", {
   expect_length(grep("Odd.secret", messages), 1)
   expect_no_match(messages, "kept")
 })
+
+test_that("where a callback raises first, the next fit() begins at 0", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  ours <- function() callback_backup_and_restore(dir)
+  fit_until(build_model(), 3L, ours())
+  model <- build_model()
+  expect_error(
+    fit_model(model, callbacks = list(interrupt_at(3L), ours())), "interrupted"
+  )
+  expect_equal(unlist(fit_model(model, epochs = 2L)$epoch), 0:1)
+  # And the checkpoint is there for whoever asks for it.
+  history <- fit_model(model, callbacks = list(ours()))
+  expect_equal(unlist(history$epoch), 3:5)
+})

@@ -19,6 +19,7 @@ from kerasbackup import errors
 from kerasbackup import trainings
 from kerasbackup.position import DataPosition
 from kerasbackup.preemption import Preemption
+from kerasbackup.replace_once import replace_once
 from kerasbackup.replay import Progress
 from kerasbackup.rng import Generators
 from kerasbackup.running_fit import RunningFit
@@ -208,9 +209,6 @@ class _EpochHelper(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
-        # fit() has read it. Left in place, a later fit() without this callback
-        # would start there.
-        self._model._initial_epoch = None
         restored = self._state.restored
         if restored is not None:
             if self._position.passed:
@@ -317,6 +315,16 @@ class _EpochHelper(keras.callbacks.Callback):
                 "larger `epochs` trains on; an empty `backup_dir` starts anew."
             )
         self._model._initial_epoch = first
+        # By then fit() has read it. Left in place, a later fit() without this
+        # callback would start there, and so would one where another callback
+        # raises before it is this one's turn.
+        replace_once(
+            self._callback_list(), "on_epoch_begin", self._begin_epochs
+        )
+
+    def _begin_epochs(self, hook, *args, **kwargs) -> None:
+        self._model._initial_epoch = None
+        hook(*args, **kwargs)
 
     def _save(self, epoch: int, batch: int) -> bool:
         """Saves, and returns whether there was all that is to be saved."""

@@ -28,7 +28,7 @@ from kerasbackup.variables import own_variables
 # Set by Keras, or made anew in every process.
 NOT_STATE = {"_model", "model", "params", "validation_data"}
 NOT_STATE_OF = {
-    "CSVLogger": {"append", "append_header", "csv_file", "keys", "writer"},
+    "CSVLogger": {"append", "append_header", "csv_file", "writer"},
     "TensorBoard": {
         "_prev_summary_state",
         "_batch_start_time",

@@ -17,6 +17,7 @@ import keras
 
 from kerasbackup import running_fit
 from kerasbackup import values
+from kerasbackup.replace_once import replace_once
 
 # With torch `fit()` begins every epoch without logs; else the last step's live
 # on, and are those of an epoch that has no step at all.
@@ -117,13 +118,13 @@ class LastLogs:
         def begin(hook, *args, **kwargs):
             hook(*args, **kwargs)
             # Only now: callbacks may have made other steps.
-            _replace_once(self._model, "train_function", first)
+            replace_once(self._model, "train_function", first)
 
         def first(step, *args):
             with self._epoch_iterator.catch_stop_iteration():
                 return step(*args)
             end_epoch()
-            _replace_once(callback_list, "on_train_batch_end", skip)
+            replace_once(callback_list, "on_train_batch_end", skip)
             if len(args) == 1:
                 return logs
             return logs, args[0] if before is None else before
@@ -131,7 +132,7 @@ class LastLogs:
         def skip(hook, *args, **kwargs):
             pass
 
-        _replace_once(callback_list, "on_train_batch_begin", begin)
+        replace_once(callback_list, "on_train_batch_begin", begin)
 
     def _saveable(self, logs: Any) -> dict[str, Any]:
         if not isinstance(logs, dict):
@@ -157,25 +158,6 @@ def _state(model) -> tuple[list[Any], ...]:
         model.metrics_variables,
     )
     return tuple([variable.value for variable in kind] for kind in kinds)
-
-
-def _replace_once(owner: Any, name: str, function: Callable) -> None:
-    """Replaces a method for one call, and puts back what was there.
-
-    Args:
-        owner: The object.
-        name: String, the method.
-        function: Callable, given the method that was there and the arguments.
-    """
-    method = getattr(owner, name)
-    before = {k: v for k, v in vars(owner).items() if k == name}
-
-    def replaced(*args, **kwargs):
-        if vars(owner).pop(name, None) is replaced:
-            vars(owner).update(before)
-        return function(method, *args, **kwargs)
-
-    vars(owner)[name] = replaced
 
 
 def check(logs: Any, tensors: dict[str, tuple]) -> None:

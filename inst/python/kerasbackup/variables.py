@@ -409,7 +409,10 @@ class _TensorFlowHost(_NumpyHost):
 
 class _JaxHost(_NumpyHost):
     def _view(self, part):
-        return np.asarray(part.value)
+        # `value` looks for scopes that a hook is in none of, which takes as
+        # long as all the rest; it makes one that there is not yet.
+        value = getattr(part, "_value", None)
+        return np.asarray(part.value if value is None else value)
 
 
 class _TorchHost(_Host):

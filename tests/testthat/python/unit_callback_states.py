@@ -341,6 +341,27 @@ class Logs(unittest.TestCase):
         self.assertEqual(self.content(), "epoch,loss\n0,1.0\n")
         self.assertTrue(logger.append)
 
+    def test_its_columns_are_those_of_the_first_row(self):
+        """An epoch without batches has no logs, so no columns either."""
+        logger = keras.callbacks.CSVLogger(self.path, append=True)
+        logger.on_train_begin()
+        states = CallbackStates([logger])
+        logger.on_epoch_end(2, {"loss": 0.25})
+        saved, arrays = capture(states)
+        logger.on_train_end()
+        logger = keras.callbacks.CSVLogger(self.path)
+        states = CallbackStates([logger])
+        continue_logs([logger], saved)
+        logger.on_train_begin()
+        self.assertEqual(states.restore(saved, arrays.__getitem__), [])
+        logger.on_epoch_end(3, {})
+        logger.on_epoch_end(4, {"loss": 0.125})
+        logger.on_train_end()
+        rows = self.content().splitlines()
+        self.assertRegex(rows[-3], "^2,0.25")
+        self.assertRegex(rows[-2], "^3,NA")
+        self.assertRegex(rows[-1], "^4,0.125")
+
     def test_a_file_that_was_not_logged_to_is_left(self):
         before = self.content()
         logger = keras.callbacks.CSVLogger(self.path)
