@@ -79,6 +79,8 @@
 #'   whole run. keras3's `plot()`, `print()` and `as.data.frame()` of a history
 #'   number the epochs from 1 whichever they were, and fail where none was left to
 #'   run: a script that uses them and may be run again should ask for `"full"`.
+#'   Of the epochs before an interruption it has the logs that are single
+#'   numbers, as all of Keras' own are.
 #' @param async Flag, whether a thread in the background writes the checkpoints.
 #'   With `TRUE` (the default) training waits for one copy of its state in memory,
 #'   and for the previous checkpoint where that is still being written, and never
