@@ -34,6 +34,7 @@ class EarlierUse:
 
     Attributes:
         NOTE: String, what to say where a resume cannot make up for that.
+        DOUBT: String, likewise where it can, if nobody else used them.
         times: Integer, before this was made; 0 for data that begin anew.
         is_generator: Whether the data are a generator.
         is_countable: Whether it is known how to leave data like these as so
@@ -41,6 +42,10 @@ class EarlierUse:
     """
 
     NOTE = "the data go on from where this session had left them"
+    DOUBT = (
+        "the data were used in this session: what has drawn from them beside "
+        "`fit()` with this callback is not known"
+    )
 
     def __init__(self, data: Any):
         found = list(stages(data))

@@ -510,7 +510,8 @@ class DataPosition:
                 for drawn, _ in enumerate(batches):
                     self._progress.at(drawn, self._iterator._num_batches)
                 self._progress.end()
-        return []
+        # The session that was interrupted goes on.
+        return [self.use.DOUBT] if earlier < 0 else []
 
     def _note_drawn(self, before: dict[str, Any]) -> None:
         """To be called after a replay: which generators did it draw from?"""

@@ -16,7 +16,7 @@ from kerasbackup.data_source import DrawnAhead
 from kerasbackup.data_source import check_state
 from kerasbackup.earlier_use import EarlierUse
 
-# That Keras makes for each validation.
+# That Keras makes for a validation of all data.
 ITERATORS = 2 if keras.backend.backend() == "tensorflow" else 1
 
 
@@ -66,6 +66,8 @@ class ValidationPosition:
         self._ahead = DrawnAhead(data)
         self._ahead_then = []
         self._use = EarlierUse(data)
+        # Iterators that Keras has made, in the whole run.
+        self._made = 0
         self._made_earlier = self._use.times
         self.trained_on = None
         self.unsaved = []
@@ -79,6 +81,7 @@ class ValidationPosition:
         their data; its arrays go to the encoder."""
         return {
             "begun": self._begun,
+            "made": self._made,
             "made_earlier": self._made_earlier,
             "at_creation": self._at_creation,
             "source": self._capture_source(encoder),
@@ -102,6 +105,7 @@ class ValidationPosition:
             What is no longer as it was.
         """
         self._begun = self._to_replay = saved["begun"]
+        self._made = saved["made"]
         missing = saved["made_earlier"] - self._made_earlier
         self._made_earlier = saved["made_earlier"]
         self._at_creation = saved["at_creation"]
@@ -111,7 +115,8 @@ class ValidationPosition:
             # Who restores those makes up for it, see `moved()`.
             self._to_replay = 0
             return []
-        validations, rest = divmod(missing, ITERATORS)
+        each = self._made // self._begun if self._begun else ITERATORS
+        validations, rest = divmod(missing, max(each, 1))
         if (
             rest
             or self._begun + validations < 0
@@ -119,7 +124,7 @@ class ValidationPosition:
         ):
             return [f"validation: {self._use.NOTE}"]
         self._to_replay += validations
-        return []
+        return [f"validation: {self._use.DOUBT}"] if missing < 0 else []
 
     def moved(self, training: EarlierUse) -> int:
         """How many iterators of the training data validation has made: where
@@ -130,7 +135,7 @@ class ValidationPosition:
         """
         if not self._use.shares_with(training):
             return 0
-        return self._begun * ITERATORS
+        return self._made
 
     def on_data_end(self, epoch: int) -> None:
         """To be called when the training data of an epoch have been drawn.
@@ -156,7 +161,8 @@ class ValidationPosition:
             self._to_replay = replays
             return
         self._begun += 1
-        self._use.note(ITERATORS)
+        made = self._made
+        self._count(iterator)
         kind = type(iterator.data_adapter).__name__
         self._look_at_source(iterator)
         if kind == "PyDatasetAdapter" and replays:
@@ -168,16 +174,40 @@ class ValidationPosition:
             states = self._settle(states, bool(replays))
         for i in range(replays):
             replay.draw_epoch(iterator)
-            self._use.note(ITERATORS)
+            if not self._counts_itself(iterator):
+                self._use.note()
             # Before 3.7 the next validation goes on with the same iterator.
             if hasattr(iterator, "reset"):
                 iterator.reset()
             self._progress.at(i, replays)
         self._progress.end()
         if replays:
+            # Those were counted in the lost run.
+            self._made = made + (not self._counts_itself(iterator))
             self._ahead.restore(self._ahead_then)
             self._ahead_then = []
         self._generators.restore(states)
+
+    def _count(self, iterator) -> None:
+        """Counts the iterators that are made of the data: on TensorFlow by
+        Keras' method, elsewhere one is made when the first batch is drawn."""
+        if keras.backend.backend() != "tensorflow":
+            self._note()
+        elif not self._counts_itself(iterator):
+            get_iterator = iterator._get_iterator
+
+            def counted():
+                self._note()
+                return get_iterator()
+
+            iterator._get_iterator = counted
+
+    def _counts_itself(self, iterator) -> bool:
+        return "_get_iterator" in vars(iterator)
+
+    def _note(self) -> None:
+        self._made += 1
+        self._use.note()
 
     def _look_at_source(self, iterator) -> None:
         if self._is_looked_at:
@@ -253,7 +283,8 @@ def check(saved: Any, tensors: dict[str, tuple]) -> None:
     Raises:
         AttributeError, KeyError, TypeError, ValueError: It is not.
     """
-    if not all(map(values.is_count, (saved["begun"], saved["made_earlier"]))):
+    counts = [saved[field] for field in ("begun", "made", "made_earlier")]
+    if not all(map(values.is_count, counts)):
         raise ValueError("the number of validations is none")
     if saved["at_creation"] is not None:
         rng.check(saved["at_creation"])

@@ -26,6 +26,7 @@ class FakeCheckpoint:
             "validation": json.dumps(
                 {
                     "begun": 0,
+                    "made": 0,
                     "made_earlier": 0,
                     "at_creation": None,
                     "ahead": [],
