@@ -747,7 +747,7 @@ test_that("in the epoch that a callback compiles in, nothing is assigned", {
     fit()
     expect_identical(variables_of(resumed), variables_of(whole))
   } else {
-    expect_error(fit(), "compiles the model as an epoch begins")
+    expect_error(fit(), "compiles the model as training or an epoch")
     expect_true(backup_verify(dir))
     expect_length(fit("epoch")$epoch, 4)
   }

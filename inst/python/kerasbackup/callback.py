@@ -130,6 +130,11 @@ class BackupAndRestore(keras.callbacks.Callback):
     def _open(self, fit: RunningFit) -> None:
         """Takes the directory, and checks that its checkpoint fits."""
         before, callback_list = self._used_by, weakref.ref(fit.callback_list)
+        if before != callback_list:
+            # First of all: it was, whatever is raised here.
+            self._is_built_from_data = earlier_use.is_built_from_data(
+                self._model, fit.data
+            )
         if before not in (None, callback_list) and is_running(before):
             raise errors.LockedError(
                 "The callback is in use by another `fit()`, which is still "
@@ -148,7 +153,6 @@ class BackupAndRestore(keras.callbacks.Callback):
                     "checkpoint use `double_checkpoint = TRUE`."
                 )
         self._used_by = callback_list
-        self._is_built_from_data = earlier_use.is_built_from_data(self._model)
         self._store.open(lambda: is_running(callback_list))
         try:
             state = TrainingState(

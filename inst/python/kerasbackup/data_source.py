@@ -251,8 +251,9 @@ def stages(dataset: Any) -> Iterator[Any]:
     while pending:
         stage = pending.pop()
         yield stage
-        inputs = getattr(stage, "_inputs", None)
-        pending += inputs() if inputs is not None else []
+        # Something else may have an attribute of that name.
+        if hasattr(stage, "element_spec") and hasattr(stage, "_inputs"):
+            pending += stage._inputs()
 
 
 def check_state(state: Any) -> None:
@@ -265,6 +266,8 @@ def check_state(state: Any) -> None:
         state.get("ready", []), list
     ):
         raise TypeError("the data's state is none")
+    for text in state.get("generators", []):
+        rng.check_torch(text)
     if "attributes" in state:
         dataset_attributes.check(state["attributes"])
         check_texts(state["unchanged"])

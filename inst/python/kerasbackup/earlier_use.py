@@ -33,10 +33,13 @@ class EarlierUse:
         data: What `fit()` was given; it is not kept.
 
     Attributes:
+        LATE: String, likewise where `is_late`.
         NOTE: String, what to say where a resume cannot make up for that.
         DOUBT: String, likewise where it can, if nobody else used them.
         times: Integer, before this was made; 0 for data that begin anew.
         is_generator: Whether the data are a generator.
+        is_late: Whether some of the order is drawn after an iterator is made: a
+            stage that shuffles is behind another one, or begun again.
         is_countable: Whether it is known how to leave data like these as so
             many iterators leave them.
     """
@@ -47,6 +50,11 @@ class EarlierUse:
         "`fit()` with this callback is not known"
     )
 
+    LATE = (
+        "the pipeline shuffles what is shuffled already, or repeats or "
+        "concatenates it: its order may be another"
+    )
+
     def __init__(self, data: Any):
         found = list(stages(data))
         self.is_generator = inspect.isgenerator(data)
@@ -54,13 +62,15 @@ class EarlierUse:
         self.is_countable = not self.is_generator and not any(
             type(stage).__name__ in kept for stage in found
         )
-        self._moved = [
-            weakref.ref(stage)
+        moved = [s for s in found if self.is_generator or _is_moved(s)]
+        again = {"_ConcatenateDataset", "_RepeatDataset"}
+        self.is_late = not self.is_generator and any(
+            any(s is not stage and _is_moved(s) for s in stages(stage))
             for stage in found
-            if self.is_generator
-            or getattr(stage, "_reshuffle_each_iteration", False)
-            or getattr(stage, "_rerandomize", False)
-        ]
+            if hasattr(stage, "_reshuffle_each_iteration")
+            or type(stage).__name__ in again
+        )
+        self._moved = [weakref.ref(stage) for stage in moved]
         self.times = max((_made[stage] for stage in self._known()), default=0)
 
     def shares_with(self, other: "EarlierUse") -> bool:
@@ -84,10 +94,18 @@ class EarlierUse:
         return [stage for stage in found if stage is not None]
 
 
-def is_built_from_data(model: keras.Model) -> bool:
+def _is_moved(stage: Any) -> bool:
+    """Whether each iterator of it is another."""
+    return bool(
+        getattr(stage, "_reshuffle_each_iteration", False)
+        or getattr(stage, "_rerandomize", False)
+    )
+
+
+def is_built_from_data(model: keras.Model, data: Any) -> bool:
     """Whether the `fit()` that begins has made an iterator of its data, and
     drawn a batch, for what there was to build. To be asked once, before
-    anything is put back.
+    anything is put back; that iterator is noted here.
 
     Keras does not tell. What was trained before, with this callback or without,
     was built by then: without, its metrics show that they have counted.
@@ -102,7 +120,10 @@ def is_built_from_data(model: keras.Model) -> bool:
     parts = [model, *(part for part in compiled if part is not None)]
     is_known = all(part in _trained for part in parts)
     _trained.update(parts)
-    return not is_known and not _has_counted(model)
+    if is_known or _has_counted(model):
+        return False
+    EarlierUse(data).note()
+    return True
 
 
 def _has_counted(model: keras.Model) -> bool:

@@ -64,8 +64,9 @@ class DataPosition:
         self.use = EarlierUse(data)
         # Those made before: by earlier trainings, and to build the model. Once
         # restored, those of the lost run.
-        self._made_earlier = self.use.times
-        self._made_to_build = 0
+        self._made_to_build = int(is_built_from_data)
+        # Of data that begin anew none counts.
+        self._made_earlier = max(0, self.use.times - self._made_to_build)
         self._generators = generators
         self._progress = progress
         self._before_batch = before_batch
@@ -101,9 +102,8 @@ class DataPosition:
             else 0
         )
         self._pulled = self._pulled_before
-        if is_built_from_data:
-            self.use.note()
-            self._made_to_build = int(not self._pulled_before)
+        if self._pulled_before:
+            self._made_to_build = 0
         self._rng_before_draw = None
         # Python code that TensorFlow runs may have run ahead when a state was
         # captured: what it draws from, which a replay shows, is left as the
@@ -510,8 +510,9 @@ class DataPosition:
                 for drawn, _ in enumerate(batches):
                     self._progress.at(drawn, self._iterator._num_batches)
                 self._progress.end()
+        notes = [self.use.LATE] if missing and self.use.is_late else []
         # The session that was interrupted goes on.
-        return [self.use.DOUBT] if earlier < 0 else []
+        return notes + [self.use.DOUBT] * (earlier < 0)
 
     def _note_drawn(self, before: dict[str, Any]) -> None:
         """To be called after a replay: which generators did it draw from?"""

@@ -177,11 +177,12 @@ class TrainingState:
         if not self._variables.is_current(self._model):
             if not self.is_built():
                 raise errors.UnsupportedError(
-                    "A callback compiles the model as an epoch begins, and the "
-                    "checkpoint is from the middle of that epoch: its "
-                    "optimizer and metrics cannot be restored, as Keras builds "
+                    "A callback compiles the model as training or an epoch "
+                    "begins, and the checkpoint has the optimizer and the "
+                    "metrics of that: they cannot be restored, as Keras builds "
                     "the new ones with the next batch. The checkpoint was left "
-                    'as it is; `resume = "epoch"` begins the epoch anew.'
+                    "as it is. Compile before `fit()`; where it is an epoch "
+                    'that begins so, `resume = "epoch"` begins it anew.'
                 )
             self._build()
             restored.pair(self._variables, None)

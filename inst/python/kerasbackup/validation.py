@@ -167,6 +167,12 @@ class ValidationPosition:
         self._look_at_source(iterator)
         if kind == "PyDatasetAdapter" and replays:
             self._begin_again(iterator)
+        if kind == "TorchDataLoaderAdapter" and replays:
+            # On TensorFlow a batch was drawn for its shapes, which the lost run
+            # had done long before.
+            before, self._before = self._before, None
+            if before is not None:
+                self._generators.restore(before, ("torch",))
         if kind not in ("GeneratorDataAdapter", "TFDatasetAdapter"):
             return
         states = self._generators.capture()
@@ -220,6 +226,7 @@ class ValidationPosition:
         state, self._to_restore = self._to_restore, None
         if state is not None and self._source is not None:
             notes = self._source.restore(state)
+            self._source.restore_generators(state.get("generators", []))
             if notes:
                 self._tell([f"validation: {note}" for note in notes])
 
@@ -239,6 +246,10 @@ class ValidationPosition:
         self.unsaved = []
         if self._source is not None:
             state = self._source.capture()
+            # Those of training are in its position.
+            generators = self._source.capture_generators()
+            if generators:
+                state["generators"] = generators
             self.unsaved += self._source.unsaved
         try:
             return encoder.encode(state, "validation")

@@ -71,6 +71,25 @@ class Using(unittest.TestCase):
         self.assertFalse(EarlierUse(source.cache()).is_countable)
         self.assertFalse(EarlierUse(i for i in range(3)).is_countable)
 
+    def test_what_is_no_pipeline_may_have_an_attribute_of_that_name(self):
+        class Source:
+            _inputs = np.zeros(3)
+
+        self.assertEqual(EarlierUse(Source()).times, 0)
+
+    @needs_tensorflow
+    def test_an_order_that_is_drawn_late(self):
+        source = shuffled()
+        for one, late in (
+            (source.batch(2), False),
+            (source.batch(2).shuffle(3), True),
+            (source.concatenate(source), True),
+            (source.repeat(2), True),
+            (source.shuffle(3, reshuffle_each_iteration=False), True),
+            (shuffled(reshuffle_each_iteration=False).repeat(2), False),
+        ):
+            self.assertEqual(EarlierUse(one).is_late, late)
+
     @needs_tensorflow
     def test_two_share_what_moves(self):
         source = shuffled()
@@ -89,21 +108,31 @@ def compiled():
     return model
 
 
+def is_built(model):
+    return earlier_use.is_built_from_data(model, None)
+
+
 class Building(unittest.TestCase):
     @unittest.skipIf(is_tensorflow, "TensorFlow builds without data")
     def test_only_the_first_training_builds(self):
         model = compiled()
-        self.assertTrue(earlier_use.is_built_from_data(model))
-        self.assertFalse(earlier_use.is_built_from_data(model))
+        self.assertTrue(is_built(model))
+        self.assertFalse(is_built(model))
         # New metrics.
         model.compile("sgd", "mse", metrics=["mae"])
-        self.assertTrue(earlier_use.is_built_from_data(model))
+        self.assertTrue(is_built(model))
+
+    @unittest.skipIf(is_tensorflow, "TensorFlow builds without data")
+    def test_what_it_draws_is_noted(self):
+        source = (i for i in range(3))
+        earlier_use.is_built_from_data(compiled(), source)
+        self.assertEqual(EarlierUse(source).times, 1)
 
     def test_what_was_trained_without_this_callback_was_built(self):
         model = compiled()
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
-        self.assertFalse(earlier_use.is_built_from_data(model))
+        self.assertFalse(is_built(model))
 
     @unittest.skipUnless(is_tensorflow, "the others build from data")
     def test_on_tensorflow_nothing_is_drawn(self):
-        self.assertFalse(earlier_use.is_built_from_data(compiled()))
+        self.assertFalse(is_built(compiled()))

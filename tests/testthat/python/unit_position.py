@@ -52,6 +52,7 @@ class Run:
         if is_built:
             # As Keras does, to build a model.
             next(iter(x))
+            earlier_use.EarlierUse(x).note()
         self.iterator = EpochIterator(
             x=arrays() if x is None else x, **{"batch_size": 4, **kwargs}
         )
@@ -433,6 +434,11 @@ class Changed(unittest.TestCase):
         self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])
         notes = Run(x=endless(), **kwargs).restore(before.saved, 2)
         self.assertEqual(notes, [])
+
+    def test_a_position_in_data_that_a_model_was_built_from_is_one(self):
+        before = lost((1, 2), x=arrays(), is_built=True)
+        known, batch, found = before.saved
+        position_format.check_position(known, batch, found)
 
     def test_what_is_no_position_is_refused(self):
         known, batch, found = lost((1, 2)).saved

@@ -62,7 +62,7 @@ class FakeGenerators:
     def capture(self):
         return random.getstate()
 
-    def restore(self, states):
+    def restore(self, states, only=None):
         random.setstate(states)
 
 
