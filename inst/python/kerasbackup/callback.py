@@ -80,7 +80,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.is_script = is_script
         self._store = Store(functions)
         self._state = None
-        self._is_built_from_data = False
+        self.is_built_from_data = False
         # The `CallbackList` of the last `fit()`, a weak reference.
         self._used_by = None
 
@@ -121,7 +121,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             False: _EpochHelper,
         }
         kind = kinds.get(self.save_freq, _BatchHelper)
-        helper = kind(self, self._store, state, fit, self._is_built_from_data)
+        helper = kind(self, self._store, state, fit)
         helper.set_params(self.params)
         helper.set_model(self._model)
         # The list is being walked right now, so the helper's turn comes last.
@@ -132,7 +132,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         before, callback_list = self._used_by, weakref.ref(fit.callback_list)
         if before != callback_list:
             # First of all: it was, whatever is raised here.
-            self._is_built_from_data = earlier_use.is_built_from_data(
+            self.is_built_from_data = earlier_use.is_built_from_data(
                 self._model, fit.data
             )
         if before not in (None, callback_list) and is_running(before):
@@ -186,11 +186,9 @@ class _EpochHelper(keras.callbacks.Callback):
         store: Store,
         state: TrainingState,
         fit: RunningFit,
-        is_built_from_data: bool,
     ):
         super().__init__()
         self._owner = owner
-        self._is_built_from_data = is_built_from_data
         self._store = store
         self._state = state
         # Not the list itself: it has us, and its end is the end of fit().
@@ -286,7 +284,7 @@ class _EpochHelper(keras.callbacks.Callback):
             before_batch,
             lambda: self._validation.on_data_end(self._epoch),
             data,
-            self._is_built_from_data,
+            self._owner.is_built_from_data,
         )
         progress = Progress(self._store.progress)
         callbacks = callback_states.CallbackStates(
@@ -370,8 +368,8 @@ class _BatchHelper(_EpochHelper):
     Keras' asynchronous dispatch on JAX and torch.)
     """
 
-    def __init__(self, *args):
-        super().__init__(*args)
+    def __init__(self, owner, store, state, fit):
+        super().__init__(owner, store, state, fit)
         # Batches trained since the last save, up to `_counted` of this epoch.
         self._since_save = 0
         self._counted = 0
@@ -400,10 +398,10 @@ class _BatchHelper(_EpochHelper):
 class _AutoHelper(_BatchHelper):
     """Saves when a `SaveInterval` says that it costs little enough."""
 
-    def __init__(self, *args):
-        super().__init__(*args)
+    def __init__(self, owner, store, state, fit):
+        super().__init__(owner, store, state, fit)
         self._interval = SaveInterval(
-            self._owner.max_overhead, self._store.writing_time, self._settle
+            owner.max_overhead, store.writing_time, self._settle
         )
 
     def on_test_begin(self, logs=None):

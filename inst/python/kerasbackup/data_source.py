@@ -4,6 +4,7 @@ it is, what of it must stay the same, and the state that it keeps itself.
 May not draw data, and may not touch variables, callbacks or files.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,7 +122,7 @@ class DataSource:
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for a resume to be exact."""
-        seeds = self._seeds_of_shuffle() if self.is_pipeline else []
+        seeds = self._seeds_of_shuffle
         return {
             "backend": keras.backend.backend(),
             "data": type(self._adapter).__name__,
@@ -140,8 +141,12 @@ class DataSource:
             **({"seed of shuffle()": seeds} if seeds else {}),
         }
 
+    @functools.cached_property
     def _seeds_of_shuffle(self) -> list[int]:
         """Those of a tf.data pipeline; 0 where there is none."""
+        # Described with each checkpoint, and always the same.
+        if not self.is_pipeline:
+            return []
         return [
             int(getattr(stage, name))
             for stage in stages(self._adapter._dataset)
