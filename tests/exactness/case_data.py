@@ -155,6 +155,42 @@ def tf_dataset(
     return ds
 
 
+def brightness():
+    """What Keras has to augment images, for rows of numbers. Its generator of
+    random numbers is known to nobody but the layer."""
+    layer = keras.layers.RandomBrightness(0.02, value_range=(-9, 9), seed=4)
+
+    def augmented(x):
+        images = keras.ops.reshape(x, (-1, 1, x.shape[-1], 1))
+        return keras.ops.reshape(layer(images), (-1, x.shape[-1]))
+
+    return layer, augmented
+
+
+def augmented_pipeline():
+    import tensorflow as tf
+
+    layer, _ = brightness()
+
+    def augmented(x, y):
+        image = layer(tf.reshape(x, (1, x.shape[-1], 1)))
+        return tf.reshape(image, x.shape), y
+
+    return tf_dataset().unbatch().map(augmented).batch(BATCH)
+
+
+class Brightened(Plain):
+    """Augmented by a layer that a closure has."""
+
+    def __init__(self):
+        super().__init__()
+        _, self._augmented = brightness()
+
+    def __getitem__(self, index):
+        x, y = super().__getitem__(index)
+        return keras.ops.convert_to_numpy(self._augmented(x)), y
+
+
 def trained_and_validated(dataset):
     """One pipeline, split: each part's iterators move the order of both."""
     return {"x": dataset.skip(2), "validation_data": dataset.take(2)}
@@ -300,6 +336,10 @@ DATA = {
     },
     "tfdata-steps-fewer": lambda: {"x": tf_dataset(), "steps_per_epoch": 5},
     "tfdata-validation": lambda: trained_and_validated(tf_dataset()),
+    "tfdata-shuffled-twice": lambda: {"x": tf_dataset().shuffle(3)},
+    "tfdata-repeated": lambda: {"x": tf_dataset().repeat(2)},
+    "tfdata-augmented": lambda: {"x": augmented_pipeline()},
+    "pydataset-augmented-by-layer": lambda: {"x": Brightened()},
     "tfdata-cached": lambda: {"x": tf_dataset(cache=True)},
     "loader": lambda: {"x": loader()},
     "loader-workers": lambda: {"x": loader(workers=2)},

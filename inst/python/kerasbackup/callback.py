@@ -271,7 +271,7 @@ class _EpochHelper(keras.callbacks.Callback):
     def _begin(self) -> None:
         # Not kept: it may be large, and whoever keeps the list keeps us.
         (data, validation_data), self._data = self._data, None
-        generators = Generators(self._store)
+        generators = Generators(self._store, self._model.variables)
         before_batch, in_replay = self._before_batch, None
         if self._owner.save_before_preemption:
             self._preemption = Preemption(self._store, self._save)

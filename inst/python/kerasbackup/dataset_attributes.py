@@ -11,13 +11,13 @@ import hashlib
 import io
 import json
 import math
-import random
 import types
 from typing import Any
 
 import keras
 import numpy as np
 
+from kerasbackup import generator_kinds
 from kerasbackup import values
 
 OF_KERAS = {
@@ -35,8 +35,6 @@ MOST_BYTES = 16 * 2**20
 MOST_ITEMS = 2**16
 MOST_COMPARED = 2**20
 SAMPLED = 1024
-
-BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
 class DatasetAttributes:
@@ -104,8 +102,8 @@ class DatasetAttributes:
                 setattr(self._dataset, name, state)
             elif kind == "list":
                 setattr(self._dataset, name, state.tolist())
-            elif _generator_kind(own[name]) == kind:
-                _put_generator(own[name], kind, state)
+            elif generator_kinds.kind_of(own[name]) == kind:
+                generator_kinds.put(own[name], kind, state)
 
     def _own(self) -> list[tuple[str, Any]]:
         # A copy: a thread of tf.data may add attributes meanwhile.
@@ -129,14 +127,14 @@ def check(captured: Any) -> None:
             if state.dtype.name not in ("int64", "float64") or state.ndim != 1:
                 raise TypeError(f"{name} is no list")
         elif kind != "value":
-            _check_generator(kind, state)
+            generator_kinds.check(kind, state)
 
 
 def _is_program(value: Any) -> bool:
     """Whether a value is part of the program rather than of its state."""
-    return (callable(value) and not _is_seed_generator(value)) or isinstance(
-        value, (types.ModuleType, io.IOBase, keras.Layer)
-    )
+    return (
+        callable(value) and not generator_kinds.is_seed_generator(value)
+    ) or isinstance(value, (types.ModuleType, io.IOBase, keras.Layer))
 
 
 # Copying --------------------------------------------------------------------
@@ -144,9 +142,9 @@ def _is_program(value: Any) -> bool:
 
 def _copy(value: Any) -> list[Any] | None:
     """Its kind and a copy; `None` where it cannot be, or is large."""
-    kind = _generator_kind(value)
+    kind = generator_kinds.kind_of(value)
     if kind is not None:
-        return [kind, _generator_state(value, kind)]
+        return [kind, generator_kinds.state_of(value, kind)]
     numbers = _numbers(value)
     if numbers is not None:
         return ["list", numbers]
@@ -204,10 +202,10 @@ def _is_small(value: Any) -> bool:
 def _digest(value: Any) -> Any:
     """What differs, most likely, where the value does: a string where it is the
     same in another process."""
-    kind = _generator_kind(value)
+    kind = generator_kinds.kind_of(value)
     of = kind or type(value).__name__
     if kind is not None:
-        value = _generator_state(value, kind)
+        value = generator_kinds.state_of(value, kind)
     numbers = _numbers(value)
     if numbers is not None:
         value = numbers
@@ -246,85 +244,3 @@ def _sample(value: Any) -> Any:
     if isinstance(value, (dict, set)):
         return len(value)
     return id(value)
-
-
-# Generators of random numbers -------------------------------------------------
-
-
-def _is_seed_generator(value: Any) -> bool:
-    return isinstance(value, keras.random.SeedGenerator)
-
-
-def _generator_kind(value: Any) -> str | None:
-    if type(value) is random.Random:
-        return "Random"
-    if type(value) is np.random.RandomState:
-        known = value.get_state(legacy=False)["bit_generator"] == "MT19937"
-        return "RandomState" if known else None
-    if type(value) is np.random.Generator:
-        kind = type(value.bit_generator).__name__
-        return kind if kind in BIT_GENERATORS else None
-    return "SeedGenerator" if _is_seed_generator(value) else None
-
-
-def _generator_state(generator: Any, kind: str) -> Any:
-    if kind == "Random":
-        version, (*keys, place), gauss = generator.getstate()
-        return [version, np.array(keys, "uint32"), place, gauss]
-    if kind == "RandomState":
-        return list(generator.get_state()[1:])
-    if kind == "SeedGenerator":
-        return np.array(keras.ops.convert_to_numpy(generator.state))
-    return generator.bit_generator.state
-
-
-def _put_generator(generator: Any, kind: str, state: Any) -> None:
-    if kind == "Random":
-        version, keys, place, gauss = state
-        generator.setstate((version, (*keys.tolist(), place), gauss))
-    elif kind == "RandomState":
-        generator.set_state(("MT19937", *state))
-    elif kind == "SeedGenerator":
-        generator.state.assign(state)
-    else:
-        generator.bit_generator.state = state
-
-
-def _check_generator(kind: str, state: Any) -> None:
-    """Throwaway generators are given it, and what they do not look at is."""
-    if kind == "Random":
-        _check_keys(state[1], state[2])
-        scratch = random.Random()
-        if not (state[3] is None or isinstance(state[3], float)):
-            raise TypeError("a state of a generator of the data is damaged")
-    elif kind == "RandomState":
-        keys, place, has_gauss, cached = state
-        _check_keys(keys, place)
-        if has_gauss not in (0, 1) or not isinstance(cached, float):
-            raise TypeError("a state of a generator of the data is damaged")
-        scratch = np.random.RandomState()
-    elif kind == "SeedGenerator":
-        if state.shape != (2,) or state.dtype.kind not in "iu":
-            raise TypeError("a state of a generator of the data is damaged")
-        return
-    elif kind in BIT_GENERATORS:
-        if kind == "MT19937":
-            _check_keys(state["state"]["key"], state["state"]["pos"])
-        scratch = np.random.Generator(getattr(np.random, kind)())
-    else:
-        raise ValueError(f"{kind!r} is no kind of attribute")
-    try:
-        _put_generator(scratch, kind, state)
-    except (ArithmeticError, LookupError) as e:
-        raise ValueError(f"the state of a generator is damaged: {e}") from e
-
-
-def _check_keys(keys: Any, place: Any) -> None:
-    # NumPy does not look at the place, and would read beside the keys.
-    if (
-        keys.dtype != np.uint32
-        or keys.shape != (624,)
-        or not values.is_count(place)
-        or place > 624
-    ):
-        raise ValueError("the state of a generator of the data is damaged")

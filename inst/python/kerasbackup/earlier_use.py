@@ -12,6 +12,7 @@ May not draw data, and may not touch variables, callbacks or files.
 
 import inspect
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -33,13 +34,10 @@ class EarlierUse:
         data: What `fit()` was given; it is not kept.
 
     Attributes:
-        LATE: String, likewise where `is_late`.
         NOTE: String, what to say where a resume cannot make up for that.
         DOUBT: String, likewise where it can, if nobody else used them.
         times: Integer, before this was made; 0 for data that begin anew.
         is_generator: Whether the data are a generator.
-        is_late: Whether some of the order is drawn after an iterator is made: a
-            stage that shuffles is behind another one, or begun again.
         is_countable: Whether it is known how to leave data like these as so
             many iterators leave them.
     """
@@ -50,28 +48,35 @@ class EarlierUse:
         "`fit()` with this callback is not known"
     )
 
-    LATE = (
-        "the pipeline shuffles what is shuffled already, or repeats or "
-        "concatenates it: its order may be another"
-    )
-
     def __init__(self, data: Any):
         found = list(stages(data))
         self.is_generator = inspect.isgenerator(data)
-        kept = {"CacheDataset", "_RepeatDataset"}
-        self.is_countable = not self.is_generator and not any(
-            type(stage).__name__ in kept for stage in found
-        )
         moved = [s for s in found if self.is_generator or _is_moved(s)]
-        again = {"_ConcatenateDataset", "_RepeatDataset"}
-        self.is_late = not self.is_generator and any(
-            any(s is not stage and _is_moved(s) for s in stages(stage))
-            for stage in found
-            if hasattr(stage, "_reshuffle_each_iteration")
-            or type(stage).__name__ in again
+        self._draws_throughout = _have_behind(found, _begins_again) or any(
+            map(_has_other_within, found)
+        )
+        self._draws_late = self._draws_throughout or _have_behind(
+            found, _shuffles
+        )
+        self.is_countable = not (
+            self.is_generator
+            or self._draws_late
+            or _have_behind(found, lambda s: _name(s) == "CacheDataset")
         )
         self._moved = [weakref.ref(stage) for stage in moved]
         self.times = max((_made[stage] for stage in self._known()), default=0)
+
+    def settled_after(self, length: int | None) -> int | None:
+        """How many batches of an iterator must be drawn until its whole order
+        has been, `None` for all: one suffices for a stage that shuffles in
+        front of another, but not where one is begun again.
+
+        Args:
+            length: Integer, how many there are; `None` where nobody knows.
+        """
+        if self._draws_throughout:
+            return length
+        return 1 if self._draws_late else 0
 
     def shares_with(self, other: "EarlierUse") -> bool:
         """Whether an iterator of the one moves the other."""
@@ -94,11 +99,49 @@ class EarlierUse:
         return [stage for stage in found if stage is not None]
 
 
+def _name(stage: Any) -> str:
+    return type(stage).__name__
+
+
 def _is_moved(stage: Any) -> bool:
     """Whether each iterator of it is another."""
     return bool(
         getattr(stage, "_reshuffle_each_iteration", False)
         or getattr(stage, "_rerandomize", False)
+        or _has_other_within(stage)
+    )
+
+
+def _shuffles(stage: Any) -> bool:
+    """Whether it makes an iterator of what is in front of it when the first
+    element is drawn, rather than at once."""
+    return hasattr(stage, "_reshuffle_each_iteration")
+
+
+def _begins_again(stage: Any) -> bool:
+    """Whether it makes iterators of what is in front of it later than its own,
+    or several."""
+    return _name(stage) in ("_ConcatenateDataset", "_RepeatDataset")
+
+
+def _has_other_within(stage: Any) -> bool:
+    """Whether one of its functions uses a pipeline that was made outside of
+    it: which one, and whether it shuffles, cannot be seen."""
+    is_stage = hasattr(stage, "_inputs")
+    functions = getattr(stage, "_functions", list) if is_stage else list
+    return any(
+        getattr(value.dtype, "name", "") == "variant"
+        for wrapper in functions()
+        for value in wrapper.function.captured_inputs
+    )
+
+
+def _have_behind(found: list[Any], is_such: Callable[[Any], bool]) -> bool:
+    """Whether there is such a stage behind one that is moved."""
+    return any(
+        any(one is not stage and _is_moved(one) for one in stages(stage))
+        for stage in found
+        if is_such(stage)
     )
 
 

@@ -10,6 +10,7 @@ sees them.
 May not touch variables, other callbacks or files.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 from typing import NoReturn
@@ -23,6 +24,7 @@ from kerasbackup import rng
 from kerasbackup import values
 from kerasbackup.data_source import DataSource
 from kerasbackup.earlier_use import EarlierUse
+from kerasbackup.loose_generators import PREFIX
 from kerasbackup.position_format import share
 from kerasbackup.position_format import unshare
 
@@ -210,6 +212,7 @@ class DataPosition:
             notes.append("the unfinished epoch begins anew")
             batch = 0
         self.passed = batch
+        notes += self._generators.expect(position["rng"])
         if other_data:
             # Their places mean nothing here.
             self._restore_rng(position["rng"])
@@ -231,10 +234,11 @@ class DataPosition:
                 # Those made so far have ended.
                 notes += self._use_up(position["made"] + moved, position)
         else:
-            # There is one more at the end of every epoch.
+            # There may be one more at the end of every epoch, never drawn from.
             as_many = self._is_made_at_once() and not self._keeps_dataset()
             number = position["made" if as_many else "epochs"]
-            notes += self._use_up(number + moved, position)
+            each = number // max(1, position["epochs"])
+            notes += self._use_up(number + moved, position, each)
         if self.use.is_generator and (
             position["made_earlier"] != self._made_earlier
         ):
@@ -276,8 +280,10 @@ class DataPosition:
             What is no longer as it was.
         """
         position = unshare(position)
+        notes = self._generators.expect(position["rng"])
         self._restore_rng(position["rng"])
-        return data_source.changes(position["source_kind"], self._describe())
+        before = position["source_kind"]
+        return notes + data_source.changes(before, self._describe())
 
     def release(self) -> None:
         """Gives Keras its own methods back."""
@@ -466,14 +472,19 @@ class DataPosition:
             ) from None
         self._progress.at(i, number)
 
-    def _use_up(self, number: int, position) -> list[str]:
+    def _use_up(self, number: int, position, each: int = 1) -> list[str]:
         """Leaves the source as so many iterators have left it.
+
+        Args:
+            number: Integer, how many.
+            position: What `capture()` gave.
+            each: Integer, of so many the first was drawn from.
 
         Returns:
             What is no longer as it was.
         """
         if self._source.is_pipeline:
-            return self._make_iterators(number, position)
+            return self._make_iterators(number, position, each)
         if self._source.is_generator and number:
             return self._draw_to_end(position["num_batches"])
         return []
@@ -489,9 +500,9 @@ class DataPosition:
         self._progress.end()
         return []
 
-    def _make_iterators(self, number: int, position) -> list[str]:
+    def _make_iterators(self, number: int, position, each: int) -> list[str]:
         """Makes as many as the lost run had made and used up: a pipeline that
-        reshuffles draws a seed at each `iter()`."""
+        reshuffles draws a seed at each `iter()`, and some draw more later."""
         earlier = position["made_earlier"] - self._made_earlier
         to_build = position["made_to_build"] - self._made_to_build
         missing = number + earlier + to_build
@@ -499,20 +510,23 @@ class DataPosition:
             (earlier or to_build < 0) and not self.use.is_countable
         ):
             return [self.use.NOTE]
-        dataset = self._source.dataset()
+        dataset, length = self._source.dataset(), position["num_batches"]
         for i in range(missing):
             batches = iter(dataset)
             self.use.note()
-            if i < to_build:
+            after = i - max(0, to_build)
+            if after < 0:
                 # What repeats makes its first pass when it is drawn from.
-                next(batches)
-            elif i == max(0, to_build) and self._source.keeps_first_order():
-                for drawn, _ in enumerate(batches):
-                    self._progress.at(drawn, self._iterator._num_batches)
-                self._progress.end()
-        notes = [self.use.LATE] if missing and self.use.is_late else []
+                needed = 1
+            elif after == 0 and self._source.keeps_first_order():
+                needed = length
+            else:
+                needed = 0 if after % each else self.use.settled_after(length)
+            for drawn, _ in enumerate(itertools.islice(batches, needed)):
+                self._progress.at(drawn, needed)
+        self._progress.end()
         # The session that was interrupted goes on.
-        return notes + [self.use.DOUBT] * (earlier < 0)
+        return [self.use.DOUBT] * (earlier < 0)
 
     def _note_drawn(self, before: dict[str, Any]) -> None:
         """To be called after a replay: which generators did it draw from?"""
@@ -522,12 +536,21 @@ class DataPosition:
 
     def _only(self) -> tuple[str, ...] | None:
         """The generators to put back after a replay; `None`: all."""
+        if self._source.is_pipeline:
+            # It may read ahead, too. The others nobody but a callback may have
+            # drawn from.
+            left = {
+                name
+                for name in self._drawn or ()
+                if name == "tensorflow" or name.startswith(PREFIX)
+            }
+            return tuple(n for n in self._generators.names if n not in left)
         if not self._source.runs_ahead:
             return None
         if self._drawn is None:
             return ("torch",)
         left = self._drawn - {"torch"}
-        return tuple(n for n in self._generators.NAMES if n not in left)
+        return tuple(n for n in self._generators.names if n not in left)
 
     # What describes it, and the generators ----------------------------------
 

@@ -10,23 +10,43 @@ import base64
 import random
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from kerasbackup import loose_generators
+from kerasbackup.loose_generators import LooseGenerators
+
 
 class Generators:
     """All global generators: Python's, NumPy's, torch's (CPU and CUDA),
-    TensorFlow's (eager context and global generator), Keras' and R's.
+    TensorFlow's (eager context and global generator), Keras' and R's; and those
+    that belong to nobody.
 
     Args:
         store: A `store.Store`, which knows R's.
+        owned: Keras variables whose generators somebody else cares for.
     """
 
-    NAMES = ("python", "numpy", "keras", "r", "torch", "tensorflow")
-
-    def __init__(self, store):
+    def __init__(self, store, owned: Iterable[Any] = ()):
         self._store = store
+        self._loose = LooseGenerators(owned)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all that there are."""
+        own = ("python", "numpy", "keras", "r", "torch", "tensorflow")
+        return (*own, *self._loose.names)
+
+    def expect(self, states: dict[str, Any]) -> list[str]:
+        """To be called before anything is restored of a checkpoint, with its
+        newest states.
+
+        Returns:
+            What is no longer as it was.
+        """
+        return self._loose.expect(states)
 
     def capture(self) -> dict[str, Any]:
         """Their states, as values that JSON has."""
@@ -40,7 +60,7 @@ class Generators:
             states["torch"] = _torch_states()
         if "tensorflow" in sys.modules:
             states["tensorflow"] = _tensorflow_states()
-        return states
+        return states | self._loose.capture()
 
     def restore(
         self, states: dict[str, Any], only: tuple[str, ...] | None = None
@@ -65,6 +85,7 @@ class Generators:
         for name, setter in setters.items():
             if name in states and (only is None or name in only):
                 setter(states[name])
+        self._loose.restore(states, only)
 
 
 def check(states: Any) -> None:
@@ -86,6 +107,9 @@ def check(states: Any) -> None:
     for name, one in checks.items():
         if name in states:
             one(states[name])
+    for name in states:
+        if name.startswith(loose_generators.PREFIX):
+            loose_generators.check(name, states[name])
 
 
 def check_torch(text: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasbackup import dataset_attributes
 from kerasbackup import errors
+from kerasbackup import generator_kinds
 from kerasbackup import values
 from kerasbackup.dataset_attributes import DatasetAttributes
 
@@ -38,7 +39,7 @@ def through_a_file(captured):
 def generators(seed):
     made = {
         kind: np.random.Generator(getattr(np.random, kind)(seed))
-        for kind in dataset_attributes.BIT_GENERATORS
+        for kind in generator_kinds.BIT_GENERATORS
     }
     made["random"] = random.Random(seed)
     made["legacy"] = np.random.RandomState(seed)

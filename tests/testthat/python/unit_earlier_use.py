@@ -17,9 +17,13 @@ needs_tensorflow = unittest.skipUnless(
 
 
 def shuffled(**kwargs):
+    return fixed().shuffle(8, **kwargs)
+
+
+def fixed():
     import tensorflow as tf
 
-    return tf.data.Dataset.range(8).shuffle(8, **kwargs)
+    return tf.data.Dataset.range(8)
 
 
 class Using(unittest.TestCase):
@@ -69,6 +73,8 @@ class Using(unittest.TestCase):
         self.assertTrue(EarlierUse(source.batch(2)).is_countable)
         self.assertFalse(EarlierUse(source.repeat()).is_countable)
         self.assertFalse(EarlierUse(source.cache()).is_countable)
+        self.assertTrue(EarlierUse(fixed().cache().shuffle(3)).is_countable)
+        self.assertFalse(EarlierUse(source.shuffle(3)).is_countable)
         self.assertFalse(EarlierUse(i for i in range(3)).is_countable)
 
     def test_what_is_no_pipeline_may_have_an_attribute_of_that_name(self):
@@ -78,17 +84,21 @@ class Using(unittest.TestCase):
         self.assertEqual(EarlierUse(Source()).times, 0)
 
     @needs_tensorflow
-    def test_an_order_that_is_drawn_late(self):
+    def test_how_long_an_order_is_drawn(self):
         source = shuffled()
-        for one, late in (
-            (source.batch(2), False),
-            (source.batch(2).shuffle(3), True),
-            (source.concatenate(source), True),
-            (source.repeat(2), True),
-            (source.shuffle(3, reshuffle_each_iteration=False), True),
-            (shuffled(reshuffle_each_iteration=False).repeat(2), False),
+        for one, batches in (
+            (source.batch(2), 0),
+            (source.batch(2).shuffle(3), 1),
+            (source.shuffle(3, reshuffle_each_iteration=False), 1),
+            (source.concatenate(source), 9),
+            (source.repeat(2), 9),
+            (shuffled(reshuffle_each_iteration=False).repeat(2), 0),
+            # What the function makes itself is the same each time.
+            (fixed().flat_map(lambda i: fixed().shuffle(3)), 0),
+            (fixed().flat_map(lambda i: source), 9),
         ):
-            self.assertEqual(EarlierUse(one).is_late, late)
+            self.assertEqual(EarlierUse(one).settled_after(9), batches)
+        self.assertIsNone(EarlierUse(source.repeat()).settled_after(None))
 
     @needs_tensorflow
     def test_two_share_what_moves(self):

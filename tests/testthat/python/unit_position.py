@@ -337,6 +337,29 @@ class Reshuffling(unittest.TestCase):
         _, notes = self.resumed(before.saved, 2, pipeline(3).repeat(), **kwargs)
         self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])
 
+    def test_an_order_that_is_drawn_in_the_course_of_an_epoch(self):
+        import tensorflow as tf
+
+        for make in (
+            lambda source: source.shuffle(3, seed=7),
+            lambda source: source.repeat(2),
+            lambda source: source.shuffle(3, seed=7).repeat(2),
+            lambda source: source.concatenate(source.skip(2)),
+            lambda source: tf.data.Dataset.range(2).flat_map(lambda _: source),
+        ):
+            for kwargs in ({}, {"steps_per_epoch": 3}):
+                kwargs["batch_size"] = None
+                with self.subTest(like=make(pipeline(3)), **kwargs):
+                    x = make(pipeline(3))
+                    before = lost((2, 1), x=x, **kwargs)
+                    run, notes = self.resumed(
+                        before.saved, 2, make(pipeline(3)), **kwargs
+                    )
+                    self.assertEqual(notes, [])
+                    self.assertEqual(
+                        run.drawn, before.drawn[before.drawn_before :]
+                    )
+
     @since_3_7
     def test_iterators_that_validation_made_count(self):
         x = pipeline(3)

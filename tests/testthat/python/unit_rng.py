@@ -127,5 +127,5 @@ class Capturing(unittest.TestCase):
 
     def test_every_name_is_known(self):
         self.assertLessEqual(
-            set(self.generators.capture()), set(self.generators.NAMES)
+            set(self.generators.capture()), set(self.generators.names)
         )

@@ -1,0 +1,270 @@
+"""Owns the random number generators that are neither global nor the model's:
+those of layers that augment the data, wherever these are kept (in a tf.data
+pipeline, an attribute, a closure, a variable of R's), and a script's own.
+
+Nobody says where they are. So all that live when training begins are looked at,
+and those that training moves are state. Another process has others: the one
+that was made alike takes the place.
+
+May not touch data, variables of models or files.
+"""
+
+import base64
+import gc
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src import backend
+from keras.src.backend.common import global_state
+
+from kerasbackup import generator_kinds
+
+# What their names begin with among those of all generators.
+PREFIX = "loose "
+
+# By kind, of what `generator_kinds` does not have: the numbers of a state. On
+# JAX and torch a layer in a pipeline has a second one, with TensorFlow's state.
+LENGTHS = {"SeedGenerator": 2, "SeedGenerator of tf.data": 2, "tf.random": 3}
+
+
+class LooseGenerators:
+    """The generators that live, but for the global ones.
+
+    Args:
+        owned: Keras variables whose generators somebody else cares for.
+    """
+
+    def __init__(self, owned: Iterable[Any] = ()):
+        own = {id(variable) for variable in owned}
+        self._all = [one for one in _find(own) if one.first is not None]
+        self._all.sort(key=lambda one: _natural(one.name))
+        self._next = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of those that are known to move."""
+        return tuple(one.key for one in self._all if one.key is not None)
+
+    def capture(self) -> dict[str, Any]:
+        """The states of those that have moved, as values that JSON has."""
+        captured = {}
+        for one in self._all:
+            state = one.read()
+            if one.key is None and state != one.first:
+                one.key = self._new_key()
+            if one.key is not None:
+                captured[one.key] = {
+                    "kind": one.kind,
+                    "name": one.name,
+                    "first": one.first,
+                    "state": state,
+                }
+        return captured
+
+    def expect(self, states: dict[str, Any]) -> list[str]:
+        """Finds those of which a checkpoint has a state.
+
+        Args:
+            states: What `capture()` gave, in another process or earlier.
+
+        Returns:
+            What is no longer as it was.
+        """
+        lost = [key for key in states if key.startswith(PREFIX)]
+        lost.sort(key=lambda key: _natural(states[key]["name"]))
+        notes = []
+        while lost:
+            entry = states[lost[0]]
+            places = self._alike(entry)
+            peers = [k for k in lost if self._alike(states[k]) == places]
+            if len(places) > 1 and not (
+                len(places) == len(peers) and all(one.name for one in places)
+            ):
+                places = []
+            for key, one in zip(peers, places):
+                one.key, one.first = key, states[key]["first"]
+            if not places:
+                which = f"{entry['kind']} {entry['name']}".strip()
+                notes.append(
+                    f"a generator of random numbers ({which}) that training "
+                    "draws from was not made again as it was, or is one of "
+                    "several that are alike: it begins anew"
+                )
+            peers = peers if places else lost[:1]
+            lost = [key for key in lost if key not in peers]
+        self._next = 1 + max(
+            (int(k[len(PREFIX) :]) for k in states if k.startswith(PREFIX)),
+            default=-1,
+        )
+        return notes
+
+    def restore(
+        self, states: dict[str, Any], only: tuple[str, ...] | None = None
+    ) -> None:
+        """Puts back what `capture()` gave.
+
+        Args:
+            states: From `capture()`.
+            only: Names of the generators to put back; by default all.
+        """
+        for one in self._all:
+            if one.key is not None and (only is None or one.key in only):
+                # It had not moved yet where there is none.
+                entry = states.get(one.key)
+                one.write(one.first if entry is None else entry["state"])
+
+    def _alike(self, entry: dict[str, Any]) -> list["_Loose"]:
+        """Those that may take its place, as surely as any."""
+        free = [one for one in self._all if one.key is None]
+        most = max((one.likeness(entry) for one in free), default=0)
+        return [one for one in free if most and one.likeness(entry) == most]
+
+    def _new_key(self) -> str:
+        self._next += 1
+        return f"{PREFIX}{self._next - 1}"
+
+
+def check(name: str, entry: Any) -> None:
+    """Raises where it is not an item of what `LooseGenerators.capture()` gives.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: It is not.
+    """
+    if not name[len(PREFIX) :].isdecimal() or not isinstance(
+        entry["name"], str
+    ):
+        raise TypeError("a generator has no name")
+    for field in ("first", "state"):
+        if entry["kind"] in generator_kinds.BIT_GENERATORS:
+            generator_kinds.check(entry["kind"], _from_json(entry[field]))
+            continue
+        length = LENGTHS[entry["kind"]]
+        if len(entry[field]) != length or not all(
+            type(n) is int and -(2**63) <= n < 2**63 for n in entry[field]
+        ):
+            raise TypeError("the state of a generator is damaged")
+
+
+class _Loose:
+    """One generator.
+
+    Attributes:
+        kind: String, one of `LENGTHS` or `generator_kinds.BIT_GENERATORS`.
+        name: String, that which Keras gave it; may be empty.
+        first: Its state when training began.
+        key: String, its name in a checkpoint, once it has moved.
+    """
+
+    def __init__(self, generator, kind):
+        self._generator = generator
+        self.kind = kind
+        self.name = getattr(generator, "name", "")
+        self.key = None
+        self.first = None
+        self.first = self.read()
+
+    def read(self) -> Any:
+        """Its state, as values that JSON has; `None` where it has none."""
+        try:
+            if self.kind in generator_kinds.BIT_GENERATORS:
+                state = generator_kinds.state_of(self._generator, self.kind)
+                return _to_json(state)
+            return self._generator.state.numpy().tolist()
+        except RuntimeError:
+            # On JAX a training of another model that was interrupted leaves
+            # variables without a value.
+            return self.first
+
+    def write(self, state: Any) -> None:
+        """Puts back what `read()` gave."""
+        if self.kind in generator_kinds.BIT_GENERATORS:
+            generator_kinds.put(self._generator, self.kind, _from_json(state))
+        else:
+            self._generator.state.assign(np.array(state))
+
+    def likeness(self, entry: dict[str, Any]) -> int:
+        """How sure it is that it takes the place of one that was captured; 0:
+        it does not.
+
+        In another process the same script makes one with the same name, in the
+        same state. In the same process one that was made anew has another name,
+        and one that was used before is in another state.
+        """
+        if self.kind != entry["kind"]:
+            return 0
+        is_named_so = self.name != "" and self.name == entry["name"]
+        if self.first == entry["first"]:
+            return 4 if is_named_so else 3
+        # What it has drawn to build the model does not count.
+        if LENGTHS.get(self.kind) == 2 and self.first[0] == entry["first"][0]:
+            return 2
+        return int(is_named_so)
+
+
+def _find(own: set[int]) -> list[_Loose]:
+    classes = {
+        keras.random.SeedGenerator,
+        np.random.Generator,
+        _tensorflow("Generator"),
+    }
+    # A proxy may lie about `__class__`, and load what it stands for.
+    found = [one for one in gc.get_objects() if type(one) in classes]
+    is_global = {
+        id(global_state.get_global_attribute("global_seed_generator")),
+        id(_tensorflow("global_generator")),
+    }
+    return [
+        _Loose(one, _kind_of(one))
+        for one in found
+        if _kind_of(one) is not None
+        and id(one) not in is_global
+        and id(getattr(one, "state", one)) not in own
+    ]
+
+
+def _kind_of(generator: Any) -> str | None:
+    if not hasattr(generator, "state"):
+        return generator_kinds.kind_of(generator)
+    if not generator_kinds.is_seed_generator(generator):
+        return "tf.random"
+    is_of_keras = isinstance(generator.state, backend.Variable)
+    return "SeedGenerator" if is_of_keras else "SeedGenerator of tf.data"
+
+
+def _tensorflow(name: str) -> Any:
+    """Of TensorFlow's `stateful_random_ops`, if it is loaded."""
+    module = sys.modules.get("tensorflow.python.ops.stateful_random_ops")
+    return getattr(module, name, None)
+
+
+def _natural(name: str) -> list[Any]:
+    """For sorting: numbers by their value."""
+    return [
+        (int(part), "") if part.isdigit() else (-1, part)
+        for part in re.split(r"(\d+)", name)
+    ]
+
+
+# As values that JSON has ------------------------------------------------------
+
+
+def _to_json(state: Any) -> Any:
+    if isinstance(state, np.ndarray):
+        text = base64.b64encode(state.tobytes()).decode("ascii")
+        return {"dtype": state.dtype.str, "bytes": text}
+    if isinstance(state, dict):
+        return {name: _to_json(value) for name, value in state.items()}
+    return state
+
+
+def _from_json(state: Any) -> Any:
+    if not isinstance(state, dict):
+        return state
+    if state.keys() == {"dtype", "bytes"}:
+        data = base64.b64decode(state["bytes"])
+        return np.frombuffer(data, state["dtype"]).copy()
+    return {name: _from_json(value) for name, value in state.items()}

@@ -1,0 +1,228 @@
+"""loose_generators.py: generators of random numbers that belong to nobody."""
+
+import copy
+import importlib.util
+import json
+import unittest
+
+import keras
+import numpy as np
+
+from kerasbackup import errors
+from kerasbackup import loose_generators
+from kerasbackup.loose_generators import LooseGenerators
+
+needs_tensorflow = unittest.skipUnless(
+    importlib.util.find_spec("tensorflow"), "there is no tf.data"
+)
+
+
+def draw(generator):
+    if isinstance(generator, keras.random.SeedGenerator):
+        drawn = keras.random.normal((2,), seed=generator)
+    elif isinstance(generator, np.random.Generator):
+        drawn = generator.normal(size=2)
+    else:
+        drawn = generator.normal((2,)).numpy()
+    return keras.ops.convert_to_numpy(drawn).tolist()
+
+
+def of_keras(seed=83):
+    return keras.random.SeedGenerator(seed)
+
+
+def of_numpy(seed=83):
+    return np.random.default_rng(seed)
+
+
+def of_tensorflow(seed=83):
+    import tensorflow as tf
+
+    return tf.random.Generator.from_seed(seed)
+
+
+MAKERS = [of_keras, of_numpy]
+if importlib.util.find_spec("tensorflow"):
+    MAKERS.append(of_tensorflow)
+
+
+def through_json(states):
+    return json.loads(json.dumps(states))
+
+
+class Capturing(unittest.TestCase):
+    def test_what_has_moved_is_state_and_the_rest_is_not(self):
+        for make in MAKERS:
+            with self.subTest(make=make.__name__):
+                still, moving = make(1), make(2)
+                loose = LooseGenerators()
+                self.assertEqual(loose.capture(), {})
+                draw(moving)
+                states = loose.capture()
+                self.assertEqual(loose.names, tuple(states))
+                self.assertEqual(len(states), 1)
+                first, rest = draw(moving), draw(still)
+                loose.restore(through_json(states))
+                self.assertEqual(draw(moving), first)
+                self.assertNotEqual(draw(still), rest)
+
+    def test_before_it_moved_it_was_as_at_the_beginning(self):
+        for make in MAKERS:
+            with self.subTest(make=make.__name__):
+                generator = make()
+                loose = LooseGenerators()
+                before = loose.capture()
+                first = draw(generator)
+                loose.capture()
+                loose.restore(before)
+                self.assertEqual(draw(generator), first)
+
+    def test_only_those_that_are_named(self):
+        one, other = of_keras(), of_numpy()
+        loose = LooseGenerators()
+        draw(one), draw(other)
+        states = loose.capture()
+        name = next(
+            n for n, entry in states.items() if entry["kind"] == "PCG64"
+        )
+        next_one, next_other = draw(one), draw(other)
+        loose.restore(states, only=(name,))
+        self.assertEqual(draw(other), next_other)
+        self.assertNotEqual(draw(one), next_one)
+
+    def test_others_care_for_some(self):
+        owned, generator = of_keras(), of_keras()
+        # Made here, where Keras has none.
+        keras.random.normal((2,))
+        loose = LooseGenerators([owned.state])
+        draw(owned)
+        keras.random.normal((2,))
+        np.random.normal()
+        self.assertEqual(loose.capture(), {})
+        draw(generator)
+        self.assertEqual(len(loose.capture()), 1)
+
+    @needs_tensorflow
+    def test_not_the_global_one_of_tensorflow(self):
+        import tensorflow as tf
+
+        tf.random.get_global_generator()
+        loose = LooseGenerators()
+        tf.random.get_global_generator().normal((2,))
+        self.assertEqual(loose.capture(), {})
+
+    @needs_tensorflow
+    def test_those_of_a_layer_in_a_pipeline(self):
+        import tensorflow as tf
+
+        layer = keras.layers.RandomBrightness(0.5, seed=3)
+        images = np.full((4, 2, 2, 3), 99, "float32")
+        dataset = tf.data.Dataset.from_tensor_slices(images).map(layer)
+        loose = LooseGenerators()
+        first = [one.numpy().tolist() for one in dataset]
+        states = loose.capture()
+        second = [one.numpy().tolist() for one in dataset]
+        self.assertNotEqual(second, first)
+        loose.restore(states)
+        self.assertEqual([one.numpy().tolist() for one in dataset], second)
+        loose.restore({})
+        self.assertEqual([one.numpy().tolist() for one in dataset], first)
+
+
+class Expecting(unittest.TestCase):
+    """The generators of a checkpoint among those of another script's run."""
+
+    def lost(self, *generators):
+        """Their states when each has drawn, and what comes next."""
+        loose = LooseGenerators()
+        for generator in generators:
+            draw(generator)
+        states = through_json(loose.capture())
+        return states, [draw(generator) for generator in generators]
+
+    def resumed(self, states, *generators):
+        loose = LooseGenerators()
+        notes = loose.expect(states)
+        loose.restore(states)
+        return notes, [draw(generator) for generator in generators]
+
+    def test_one_that_was_made_alike_takes_the_place(self):
+        for make in MAKERS:
+            with self.subTest(make=make.__name__):
+                states, following = self.lost(make(31), make(32))
+                # In another order, and beside the old ones.
+                other, one = make(32), make(31)
+                notes, drawn = self.resumed(states, one, other)
+                self.assertEqual((notes, drawn), ([], following))
+
+    def test_the_same_one_goes_on_where_the_session_does(self):
+        generator = of_keras(41)
+        states, following = self.lost(generator)
+        notes, drawn = self.resumed(states, generator)
+        self.assertEqual((notes, drawn), ([], following))
+
+    def test_it_may_have_drawn_to_build_the_model(self):
+        generator = of_keras(42)
+        draw(generator)
+        states, following = self.lost(generator)
+        del generator
+        self.assertEqual(self.resumed(states, of_keras(42)), ([], following))
+
+    def test_those_that_are_alike_are_taken_in_order(self):
+        states, following = self.lost(of_keras(43), of_keras(43))
+        self.assertEqual(
+            self.resumed(states, of_keras(43), of_keras(43)), ([], following)
+        )
+
+    def test_where_that_is_not_clear_it_is_told(self):
+        for make in MAKERS:
+            with self.subTest(make=make.__name__):
+                states, _ = self.lost(make(51))
+                notes, drawn = self.resumed(states, make(51), make(51))
+                self.assertEqual(len(notes), 1)
+                self.assertIn("several that are alike", notes[0])
+                self.assertEqual(drawn[0], drawn[1])
+
+    def test_one_that_is_gone_is_told(self):
+        for make in MAKERS:
+            with self.subTest(make=make.__name__):
+                generator = make(61)
+                states, _ = self.lost(generator)
+                del generator
+                other = make(62)
+                expected = draw(make(62))
+                notes, drawn = self.resumed(states, other)
+                self.assertEqual(len(notes), 1)
+                self.assertEqual(drawn, [expected])
+
+    def test_those_that_move_later_get_names_of_their_own(self):
+        states, _ = self.lost(of_keras(71))
+        one, other = of_keras(71), of_keras(72)
+        loose = LooseGenerators()
+        loose.expect(states)
+        draw(other)
+        now = loose.capture()
+        self.assertEqual(len(now), 2)
+        self.assertEqual(now[next(iter(states))]["first"], [71, 0])
+        loose.restore(now)
+        self.assertNotEqual(draw(one), draw(other))
+
+
+class Damage(unittest.TestCase):
+    def test_what_is_no_state_is_no_checkpoint(self):
+        generators = [make() for make in MAKERS]
+        loose = LooseGenerators()
+        for generator in generators:
+            draw(generator)
+        for name, entry in loose.capture().items():
+            loose_generators.check(name, through_json(entry))
+            with self.assertRaises(errors.DAMAGE):
+                loose_generators.check("loose x", entry)
+            for field in entry:
+                for wrong in (None, -1, "x", [], {}, [1, 2, 2**70], ["a"] * 3):
+                    bad = copy.deepcopy(entry) | {field: wrong}
+                    if field == "name" and wrong == "x":
+                        continue
+                    with self.subTest(field=field, wrong=wrong):
+                        with self.assertRaises(errors.DAMAGE):
+                            loose_generators.check(name, bad)
