@@ -14,10 +14,10 @@
 #' A checkpoint holds every variable of the model, the optimizer, the metrics
 #' and the seed generators, the state of the other callbacks, the position in the
 #' data, and the states of the random number generators of Python, NumPy,
-#' TensorFlow, torch, Keras and R. Training that was interrupted ends bit for bit
-#' equal to training that was not, provided that seeds are set, as with
-#' `keras3::set_random_seed()`, and that the backend's own kernels are
-#' deterministic.
+#' TensorFlow, torch, Keras and R, and of layers that augment the data. Training
+#' that was interrupted ends bit for bit equal to training that was not, if
+#' seeds are set, as with `keras3::set_random_seed()`, and the backend's own
+#' kernels are deterministic.
 #'
 #' @details
 #' Each checkpoint is one file, written to a temporary name, flushed to disk and

@@ -26,9 +26,10 @@ from kerasbackup import generator_kinds
 # What their names begin with among those of all generators.
 PREFIX = "loose "
 
-# By kind, of what `generator_kinds` does not have: the numbers of a state. On
-# JAX and torch a layer in a pipeline has a second one, with TensorFlow's state.
-LENGTHS = {"SeedGenerator": 2, "SeedGenerator of tf.data": 2, "tf.random": 3}
+# By kind, of what `generator_kinds` does not have: how many numbers a state is.
+# On JAX and torch a layer in a pipeline has a second one, of TensorFlow's.
+SEED_GENERATORS = ("SeedGenerator", "SeedGenerator of tf.data")
+LENGTHS = dict.fromkeys(SEED_GENERATORS, (2,)) | {"tf.random": (2, 3)}
 
 
 class LooseGenerators:
@@ -142,8 +143,8 @@ def check(name: str, entry: Any) -> None:
         if entry["kind"] in generator_kinds.BIT_GENERATORS:
             generator_kinds.check(entry["kind"], _from_json(entry[field]))
             continue
-        length = LENGTHS[entry["kind"]]
-        if len(entry[field]) != length or not all(
+        lengths = LENGTHS[entry["kind"]]
+        if len(entry[field]) not in lengths or not all(
             type(n) is int and -(2**63) <= n < 2**63 for n in entry[field]
         ):
             raise TypeError("the state of a generator is damaged")
@@ -200,7 +201,7 @@ class _Loose:
         if self.first == entry["first"]:
             return 4 if is_named_so else 3
         # What it has drawn to build the model does not count.
-        if LENGTHS.get(self.kind) == 2 and self.first[0] == entry["first"][0]:
+        if self.kind in SEED_GENERATORS and self.first[0] == entry["first"][0]:
             return 2
         return int(is_named_so)
 
