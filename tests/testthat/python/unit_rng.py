@@ -129,3 +129,34 @@ class Capturing(unittest.TestCase):
         self.assertLessEqual(
             set(self.generators.capture()), set(self.generators.names)
         )
+
+    def test_those_that_belong_to_nobody_are_among_them(self):
+        owned, free = (keras.random.SeedGenerator(n) for n in (1, 2))
+        generators = rng.Generators(self.store, [owned.state])
+
+        def draw_both():
+            return [
+                keras.ops.convert_to_numpy(
+                    keras.random.uniform((2,), seed=one)
+                ).tolist()
+                for one in (owned, free)
+            ]
+
+        draw_both()
+        states = json.loads(json.dumps(generators.capture()))
+        self.assertLessEqual(set(states), set(generators.names))
+        rng.check(states)
+        following = draw_both()
+        generators.restore(states)
+        now = draw_both()
+        self.assertEqual(now[1], following[1])
+        self.assertNotEqual(now[0], following[0])
+        # The same again, as a resume finds it.
+        generators = rng.Generators(self.store, [owned.state])
+        self.assertEqual(generators.expect(states), [])
+        generators.restore(states)
+        self.assertEqual(draw_both()[1], following[1])
+        (name,) = set(states) - set(self.generators.names)
+        states[name]["state"] = None
+        with self.assertRaises(TypeError):
+            rng.check(states)
