@@ -83,6 +83,11 @@ class Using(unittest.TestCase):
 
         self.assertEqual(EarlierUse(Source()).times, 0)
 
+        class Other:
+            _functions = np.zeros(3)
+
+        self.assertEqual(EarlierUse(Other()).times, 0)
+
     @needs_tensorflow
     def test_how_long_an_order_is_drawn(self):
         source = shuffled()

@@ -396,6 +396,41 @@ class Reshuffling(unittest.TestCase):
         self.assertRegex(note, "^seed of shuffle.. was .*3.*, is .*4")
 
 
+def noisy(generator):
+    """A dataset that a generator belongs to, which cannot be seen."""
+
+    class Noisy(keras.utils.PyDataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            return (arrays()[4 * index :][:4] + generator.normal(),)
+
+    return Noisy()
+
+
+class Noise(unittest.TestCase):
+    def test_it_goes_on_where_it_was(self):
+        for save_at in ((0, 2), (2, 3)):
+            with self.subTest(save_at=save_at):
+                before = lost(save_at, x=noisy(np.random.default_rng(7)))
+                run = Run(x=noisy(np.random.default_rng(7)))
+                self.assertEqual(run.restore(before.saved, save_at[0]), [])
+                run.run_epochs(4 - save_at[0])
+                self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
+
+    def test_without_the_position_it_does_too(self):
+        generator = np.random.default_rng(8)
+        before = Run(x=noisy(generator))
+        before.run_epochs(2)
+        before.save(0)
+        following = generator.normal()
+        again = np.random.default_rng(8)
+        run = Run(x=noisy(again))
+        self.assertEqual(run.position.restore_generators(before.saved[0]), [])
+        self.assertEqual(again.normal(), following)
+
+
 class Changed(unittest.TestCase):
     def notes(self, before=None, **kwargs):
         run = Run(**kwargs)
