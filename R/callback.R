@@ -61,7 +61,9 @@
 #'   with `save_before_preemption`, `FALSE`: only then.
 #' @param delete_checkpoint Flag, whether to delete the checkpoints (our own
 #'   files and nothing else) when training is complete. With `FALSE` a further
-#'   `fit()` with the same number of epochs has nothing left to do.
+#'   `fit()` with the same number of epochs has nothing left to do: in a script
+#'   that trains in stages that is what the earlier ones should have, or they are
+#'   trained again when a later one is interrupted.
 #' @param ... Must be empty.
 #' @param double_checkpoint Flag, whether to keep the previous checkpoint beside
 #'   the current one. Takes twice the space.
@@ -105,6 +107,20 @@
 #'   trains several times, in a loop or in stages, give each `fit()` a `backup_dir`
 #'   of its own: run again, the script comes to its first `fit()` first, which is
 #'   refused the checkpoint of another.
+#' @section What must be as it was:
+#' The script must do the same again until `fit()`: set its seeds, make the same
+#' model and the same data. In a session that goes on (after Ctrl+C, say), begin
+#' there too: set the seeds and make the data anew. What is found to be different
+#' is told when training goes on, but the values of data that are not arrays are
+#' not compared.
+#'
+#' Not saved is what neither Keras nor this package can see: a variable of R's
+#' that a function changes with `<<-` while data are drawn. Keep it in the data,
+#' as an attribute of a `PyDataset`. And what differs from run to run without an
+#' interruption does with one: `tf.data` with layers that draw random numbers and
+#' `num_parallel_calls`, kernels of GPUs that are not deterministic. All known
+#' cases are in the file that `system.file("EXACTNESS.md", package =
+#' "kerasbackup")` names.
 #' @section Preemption:
 #' Batch systems send a signal some time before they end a job. With
 #' `save_before_preemption` that signal is noted; before the next batch one

@@ -2,6 +2,7 @@
 
 import queue
 import random
+import time
 
 import keras
 import numpy as np
@@ -134,6 +135,17 @@ def counting_generator():
     while True:
         pick = (np.arange(BATCH) + i * 5) % N
         i += 1
+        yield x[pick], y[pick]
+
+
+def own_generator():
+    """Draws from a generator that nobody else knows; not at once, so that a
+    thread of tf.data is at it when validation begins."""
+    x, y = arrays()
+    draw = np.random.default_rng(5)
+    while True:
+        time.sleep(0.005)
+        pick = draw.permutation(N)[:BATCH]
         yield x[pick], y[pick]
 
 
@@ -325,6 +337,11 @@ DATA = {
     "generator-counting": lambda: {
         "x": counting_generator(),
         "steps_per_epoch": 7,
+    },
+    "generator-own-validation": lambda: {
+        "x": own_generator(),
+        "steps_per_epoch": 7,
+        "validation_data": tf_dataset(shuffle=False),
     },
     "tfdata": lambda: {"x": tf_dataset()},
     "tfdata-seeded": lambda: {"x": tf_dataset(seed=5)},

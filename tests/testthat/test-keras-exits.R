@@ -141,3 +141,18 @@ test_that("SIGTERM that nobody waits for ends the process, the checkpoint stays"
   unlink(list.files(dir, "tmp$", full.names = TRUE))
   expect_left(dir, epoch)
 })
+
+test_that("nothing of the data is kept when fit() has returned", {
+  # An iterator of TensorFlow's that is there when Python ends may wait for a
+  # thread of its own forever.
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  data <- numpy_data()
+  left <- function(callbacks) {
+    python_helpers()$iterators_left(
+      build_model(), data[[1]], data[[2]], callbacks
+    )
+  }
+  expect_identical(left(list()), 0L)
+  expect_identical(left(list(callback_backup_and_restore(dir))), 0L)
+})

@@ -22,6 +22,7 @@ from kerasbackup.preemption import Preemption
 from kerasbackup.replace_once import replace_once
 from kerasbackup.replay import Progress
 from kerasbackup.rng import Generators
+from kerasbackup.rng import SomeGenerators
 from kerasbackup.running_fit import RunningFit
 from kerasbackup.running_fit import is_running
 from kerasbackup.save_interval import SaveInterval
@@ -236,11 +237,14 @@ class _EpochHelper(keras.callbacks.Callback):
             self._preemption.on_epoch_end(epoch)
 
     def on_test_begin(self, logs=None):
-        self._validation.on_test_begin()
+        # After training somebody may evaluate with the same list.
+        if self._validation is not None:
+            self._validation.on_test_begin()
 
     def on_train_end(self, logs=None):
         self._model._initial_epoch = None
         self._position.release()
+        self._validation.release()
         restored = self._state.restored if self._idle else None
         self._state.release()
         if restored is None:
@@ -256,6 +260,10 @@ class _EpochHelper(keras.callbacks.Callback):
         else:
             self._store.notify("complete", [])
             self._finish()
+        # Whoever keeps the list keeps us. An iterator of TensorFlow's that is
+        # still there when Python ends may wait for a thread forever.
+        self._state = self._epoch_iterator = None
+        self._position = self._validation = None
 
     def _finish(self) -> None:
         self._store.finish()
@@ -288,17 +296,19 @@ class _EpochHelper(keras.callbacks.Callback):
         )
         progress = Progress(self._store.progress)
         callbacks = callback_states.CallbackStates(
-            _others(self._callback_list())
+            _others(self._callback_list()), generators.has
         )
         self._validation = ValidationPosition(
             self._model,
             self._validation_freq,
-            generators,
+            SomeGenerators(generators, self._position.drawn_meanwhile),
             progress,
             lambda notes: self._store.notify("notes", notes),
             validation_data,
         )
-        self._state.begin(callbacks, self._position, self._validation)
+        self._state.begin(
+            callbacks, self._position, self._validation, generators.has
+        )
         restored = self._state.restored
         if restored is None:
             return

@@ -15,6 +15,7 @@ import io
 import os
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -47,12 +48,19 @@ class CallbackStates:
 
     Args:
         callbacks: List of those whose state counts.
+        is_captured: Whether a generator of random numbers is captured, whoever
+            has it; by default none is.
 
     Attributes:
         unsaved: List of strings, what could not be saved.
     """
 
-    def __init__(self, callbacks: list[keras.callbacks.Callback]):
+    def __init__(
+        self,
+        callbacks: list[keras.callbacks.Callback],
+        is_captured: Callable[[Any], bool] = lambda one: False,
+    ):
+        self._is_captured = is_captured
         # Of a callback in an attribute nobody sets the model.
         models = [_model_of(callback) for callback in callbacks]
         self._model = next((m for m in models if m is not None), None)
@@ -81,6 +89,11 @@ class CallbackStates:
                 states[name] = self._encode_protocol(name, callback, encoder)
                 continue
             attributes, unknown = _attributes(callback)
+            unknown = [
+                attribute
+                for attribute in unknown
+                if not self._is_captured(getattr(callback, attribute))
+            ]
             unknown += self._strangers(callback)
             variables = self._encode_variables(name, callback, encoder, unknown)
             self.unsaved += [f"{name}.{attribute}" for attribute in unknown]

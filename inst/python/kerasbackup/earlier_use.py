@@ -42,10 +42,13 @@ class EarlierUse:
             many iterators leave them.
     """
 
-    NOTE = "the data go on from where this session had left them"
+    NOTE = (
+        "the data go on from where this session had left them (set the seed "
+        "and make them anew)"
+    )
     DOUBT = (
         "the data were used in this session: what has drawn from them beside "
-        "`fit()` with this callback is not known"
+        "`fit()` with this callback is not known (make them anew)"
     )
 
     def __init__(self, data: Any):

@@ -41,8 +41,7 @@ def state_of(generator: Any, kind: str) -> Any:
     if kind == "RandomState":
         return list(generator.get_state()[1:])
     if kind == "SeedGenerator":
-        # Its backend may be another than Keras': that of a layer in a pipeline.
-        return np.array(generator.state)
+        return np.array(keras.ops.convert_to_numpy(generator.state))
     return generator.bit_generator.state
 
 

@@ -14,6 +14,7 @@ import gc
 import re
 import sys
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -40,8 +41,7 @@ class LooseGenerators:
     """
 
     def __init__(self, owned: Iterable[Any] = ()):
-        own = {id(variable) for variable in owned}
-        self._all = [one for one in _find(own) if one.first is not None]
+        self._all = _find({id(variable) for variable in owned})
         self._all.sort(key=lambda one: _natural(one.name))
         self._next = 0
 
@@ -65,6 +65,10 @@ class LooseGenerators:
                     "state": state,
                 }
         return captured
+
+    def has(self, generator: Any) -> bool:
+        """Whether it is one of them."""
+        return any(one.is_of(generator) for one in self._all)
 
     def expect(self, states: dict[str, Any]) -> list[str]:
         """Finds those of which a checkpoint has a state.
@@ -163,22 +167,29 @@ class _Loose:
     def __init__(self, generator, kind):
         self._generator = generator
         self.kind = kind
-        self.name = getattr(generator, "name", "")
+        self.name = str(getattr(generator, "name", ""))
         self.key = None
-        self.first = None
-        self.first = self.read()
+        self.first = self._last = self._look()
+
+    def is_of(self, generator: Any) -> bool:
+        """Whether it is that one."""
+        return self._generator is generator
 
     def read(self) -> Any:
-        """Its state, as values that JSON has; `None` where it has none."""
+        """Its state, as values that JSON has."""
         try:
-            if self.kind in generator_kinds.BIT_GENERATORS:
-                state = generator_kinds.state_of(self._generator, self.kind)
-                return _to_json(state)
-            return self._generator.state.numpy().tolist()
+            self._last = self._look()
         except RuntimeError:
             # On JAX a training of another model that was interrupted leaves
             # variables without a value.
-            return self.first
+            pass
+        return self._last
+
+    def _look(self) -> Any:
+        if self.kind in generator_kinds.BIT_GENERATORS:
+            state = generator_kinds.state_of(self._generator, self.kind)
+            return _to_json(state)
+        return self._generator.state.numpy().tolist()
 
     def write(self, state: Any) -> None:
         """Puts back what `read()` gave."""
@@ -207,29 +218,39 @@ class _Loose:
 
 
 def _find(own: set[int]) -> list[_Loose]:
-    classes = {
-        keras.random.SeedGenerator,
-        np.random.Generator,
-        _tensorflow("Generator"),
-    }
-    # A proxy may lie about `__class__`, and load what it stands for.
-    found = [one for one in gc.get_objects() if type(one) in classes]
+    kinds = (keras.random.SeedGenerator, np.random.Generator)
+    if _tensorflow("Generator") is not None:
+        kinds += (_tensorflow("Generator"),)
+    # By identity: what others' classes do when they are compared is not known,
+    # nor is what an object says of its class.
+    classes = set(map(id, _with_subclasses(kinds)))
+    found = [one for one in gc.get_objects() if id(type(one)) in classes]
     is_global = {
         id(global_state.get_global_attribute("global_seed_generator")),
         id(_tensorflow("global_generator")),
     }
-    return [
-        _Loose(one, _kind_of(one))
-        for one in found
-        if _kind_of(one) is not None
-        and id(one) not in is_global
-        and id(getattr(one, "state", one)) not in own
-    ]
+    loose = []
+    for one in found:
+        try:
+            state = getattr(one, "state", None)
+            if id(one) not in is_global and id(state) not in own:
+                loose.append(_Loose(one, _kind_of(one)))
+        except Exception:
+            # Half made, of another graph, without a value: nobody can draw from
+            # it, and it must not keep a model from being trained.
+            continue
+    return loose
 
 
-def _kind_of(generator: Any) -> str | None:
-    if not hasattr(generator, "state"):
-        return generator_kinds.kind_of(generator)
+def _with_subclasses(classes: Iterable[type]) -> Iterator[type]:
+    for one in classes:
+        yield one
+        yield from _with_subclasses(one.__subclasses__())
+
+
+def _kind_of(generator: Any) -> str:
+    if isinstance(generator, np.random.Generator):
+        return type(generator.bit_generator).__name__
     if not generator_kinds.is_seed_generator(generator):
         return "tf.random"
     is_of_keras = isinstance(generator.state, backend.Variable)

@@ -285,6 +285,15 @@ class DataPosition:
         before = position["source_kind"]
         return notes + data_source.changes(before, self._describe())
 
+    def drawn_meanwhile(self) -> set[str]:
+        """Names of the generators that a thread may draw from at any time, for
+        batches that training has not come to yet; as far as a replay showed."""
+        is_alive = self._is_persistent() and self._has_iterator()
+        if not is_alive or self._drawn is None:
+            return set()
+        kept = self._only()
+        return set() if kept is None else {*self._generators.names} - {*kept}
+
     def release(self) -> None:
         """Gives Keras its own methods back."""
         for name in ("_get_iterator", self._steps_method):

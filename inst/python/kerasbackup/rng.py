@@ -10,6 +10,7 @@ import base64
 import random
 import re
 import sys
+from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,6 +39,10 @@ class Generators:
         """Of all that there are."""
         own = ("python", "numpy", "keras", "r", "torch", "tensorflow")
         return (*own, *self._loose.names)
+
+    def has(self, generator: Any) -> bool:
+        """Whether it is one that belongs to nobody else, and so is captured."""
+        return self._loose.has(generator)
 
     def expect(self, states: dict[str, Any]) -> list[str]:
         """To be called before anything is restored of a checkpoint, with its
@@ -86,6 +91,35 @@ class Generators:
             if name in states and (only is None or name in only):
                 setter(states[name])
         self._loose.restore(states, only)
+
+
+class SomeGenerators:
+    """All generators but those that are in use elsewhere.
+
+    Args:
+        generators: A `Generators`.
+        in_use: Callable that gives the names of those.
+    """
+
+    def __init__(self, generators: Generators, in_use: Callable[[], set[str]]):
+        self._generators = generators
+        self._in_use = in_use
+
+    def capture(self) -> dict[str, Any]:
+        """As `Generators` does."""
+        left = self._in_use()
+        states = self._generators.capture()
+        return {name: states[name] for name in states if name not in left}
+
+    def restore(
+        self, states: dict[str, Any], only: tuple[str, ...] | None = None
+    ) -> None:
+        """As `Generators` does."""
+        names = self._generators.names if only is None else only
+        left = self._in_use()
+        self._generators.restore(
+            states, tuple(name for name in names if name not in left)
+        )
 
 
 def check(states: Any) -> None:

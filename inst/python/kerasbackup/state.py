@@ -11,6 +11,7 @@ import datetime
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -97,8 +98,16 @@ class TrainingState:
         callbacks: CallbackStates,
         position: DataPosition,
         validation_position: validation.ValidationPosition,
+        is_captured: Callable[[Any], bool],
     ) -> None:
-        """To be called when all other callbacks have begun."""
+        """To be called when all other callbacks have begun.
+
+        Args:
+            callbacks: The states of the other callbacks.
+            position: Where in the data the training is.
+            validation_position: Likewise of validation.
+            is_captured: Whether a generator is captured, whoever has it.
+        """
         self._callbacks = callbacks
         self._position = position
         self._validation = validation_position
@@ -106,7 +115,7 @@ class TrainingState:
         self._last_logs = last_logs.LastLogs(
             self._model, self._epoch_iterator, position.may_end_early
         )
-        self._unseen = UnseenState(self._model)
+        self._unseen = UnseenState(self._model, is_captured)
         self._looked_at, self._of_model, self._drift = None, [], []
         if self._model.built:
             # Else with the first save, which builds it.

@@ -11,6 +11,7 @@ May not touch variables, other callbacks, hooks or files.
 import inspect
 import random
 import sys
+from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,10 +30,15 @@ class UnseenState:
 
     Args:
         model: The `keras.Model` being trained.
+        is_captured: Whether a generator of random numbers is captured, whoever
+            has it; by default none is.
     """
 
-    def __init__(self, model):
+    def __init__(
+        self, model, is_captured: Callable[[Any], bool] = lambda one: False
+    ):
         self._model = model
+        self._is_captured = is_captured
         # By id; with the owners, since ids are used again.
         self._seen = {}
         for _, owner in _owners(model):
@@ -77,7 +83,7 @@ class UnseenState:
 
     def _is_unsaved(self, one, owner, own: set[int]) -> bool:
         if not isinstance(one, keras.optimizers.Optimizer):
-            return id(one) not in own
+            return id(one) not in own and not self._is_captured(one)
         if all(id(variable) in own for variable in one.variables):
             return False
         # A model inside the model may have been compiled long ago, and not be

@@ -29,7 +29,8 @@ class ValidationPosition:
         model: The `keras.Model` being trained; it keeps the `EpochIterator`.
         frequency: `validation_freq` of that `fit()`; `None` where it has no
             validation data.
-        generators: `rng.Generators`.
+        generators: `rng.SomeGenerators`, but for those that training may draw
+            from meanwhile.
         progress: `replay.Progress`, told of every epoch drawn again.
         tell: Callable that is given what is no longer as it was, a list.
         data: What `fit()` was given as `validation_data`; it is not kept.
@@ -62,6 +63,8 @@ class ValidationPosition:
         # it had in the lost run, until it has it again.
         self._source = None
         self._is_looked_at = False
+        # The `EpochIterator` whose method is wrapped.
+        self._counted = None
         self._to_restore = None
         self._ahead = DrawnAhead(data)
         self._ahead_then = []
@@ -192,7 +195,13 @@ class ValidationPosition:
             self._made = made + (not self._counts_itself(iterator))
             self._ahead.restore(self._ahead_then)
             self._ahead_then = []
-        self._generators.restore(states)
+            self._generators.restore(states)
+
+    def release(self) -> None:
+        """Gives Keras its own method back."""
+        iterator, self._counted = self._counted, None
+        if iterator is not None:
+            vars(iterator).pop("_get_iterator", None)
 
     def _count(self, iterator) -> None:
         """Counts the iterators that are made of the data: on TensorFlow by
@@ -207,6 +216,7 @@ class ValidationPosition:
                 return get_iterator()
 
             iterator._get_iterator = counted
+            self._counted = iterator
 
     def _counts_itself(self, iterator) -> bool:
         return "_get_iterator" in vars(iterator)

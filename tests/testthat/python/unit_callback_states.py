@@ -217,6 +217,14 @@ class Variables(unittest.TestCase):
         notes = CallbackStates([Holder(other)]).restore({}, None)
         self.assertEqual(notes, ["callback Holder begins anew"])
 
+    def test_a_generator_is_named_unless_it_is_captured(self):
+        held, other = np.random.default_rng(1), np.random.default_rng(2)
+        states = CallbackStates(
+            [Holder(held), Holder(other)], lambda one: one is held
+        )
+        capture(states)
+        self.assertEqual(states.unsaved, ["Holder~1.held"])
+
     def test_an_optimizer_is_named(self):
         one = Holder(keras.optimizers.SGD())
         one.set_model(trained_model())

@@ -419,6 +419,29 @@ class Noise(unittest.TestCase):
                 run.run_epochs(4 - save_at[0])
                 self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
 
+    @unittest.skipUnless(
+        importlib.util.find_spec("tensorflow"), "there is no tf.data"
+    )
+    def test_of_a_pipeline_that_reads_ahead(self):
+        import tensorflow as tf
+
+        def noisy():
+            generator = tf.random.Generator.from_seed(9)
+            return (
+                pipeline(3)
+                .map(lambda x: (x + generator.normal([]),))
+                .prefetch(2)
+            )
+
+        for steps in (None, 3):
+            with self.subTest(steps=steps):
+                kwargs = {"batch_size": None, "steps_per_epoch": steps}
+                before = lost((2, 1), x=noisy(), **kwargs)
+                run = Run(x=noisy(), **kwargs)
+                self.assertEqual(run.restore(before.saved, 2), [])
+                run.run_epochs(2)
+                self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
+
     def test_without_the_position_it_does_too(self):
         generator = np.random.default_rng(8)
         before = Run(x=noisy(generator))

@@ -164,6 +164,13 @@ class Objects(unittest.TestCase):
                 self.assertEqual(self.found([one]), ["layer counting.held[0]"])
                 self.assertEqual(self.found(one, "model"), ["model.first"])
 
+    def test_those_that_are_captured_are_saved(self):
+        held, other = np.random.default_rng(1), np.random.default_rng(2)
+        model, layer = built()
+        layer.held = [held, other]
+        unseen = UnseenState(model, lambda one: one is held)
+        self.assertEqual(unseen.find(), ["layer counting.held[1]"])
+
     def test_keras_own_are_saved(self):
         for one in (
             keras.random.SeedGenerator(1),
@@ -205,7 +212,7 @@ class Metadata(unittest.TestCase):
             )
             for unsaved in (["Odd.secret"], ["data.order"])
         )
-        one.begin(callbacks, data, data)
+        one.begin(callbacks, data, data, lambda one: False)
         layer.counter = 1
         unsaved = ["Odd.secret", "data.order", "layer counting.counter"]
         metadata = one.capture(0, 3).metadata
