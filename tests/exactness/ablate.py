@@ -7,7 +7,9 @@ import inspect
 
 from kerasbackup import callback_states
 from kerasbackup import data_source
+from kerasbackup import earlier_use
 from kerasbackup import last_logs
+from kerasbackup import loose_generators
 from kerasbackup import position
 from kerasbackup import replay
 from kerasbackup import rng
@@ -26,6 +28,18 @@ def _replace(owner, name, function):
 
 def _rng():
     _replace(rng.Generators, "restore", lambda self, states, only=None: None)
+
+
+def _loose():
+    _replace(
+        loose_generators.LooseGenerators,
+        "restore",
+        lambda self, states, only=None: None,
+    )
+
+
+def _late():
+    _replace(earlier_use.EarlierUse, "settled_after", lambda self, length: 0)
 
 
 def _callbacks():
@@ -84,6 +98,8 @@ def _variables(part, but="\0"):
 
 KINDS = {
     "rng": _rng,
+    "loose": _loose,
+    "late": _late,
     "callbacks": _callbacks,
     "position": _position,
     "skip": _skip,

@@ -86,20 +86,20 @@ class LooseGenerators:
             entry = states[lost[0]]
             places = self._alike(entry)
             peers = [k for k in lost if self._alike(states[k]) == places]
-            if len(places) > 1 and not (
-                len(places) == len(peers) and all(one.name for one in places)
-            ):
-                places = []
-            for key, one in zip(peers, places):
-                one.key, one.first = key, states[key]["first"]
-            if not places:
+            if len(places) == 1:
+                peers = [
+                    max(peers, key=lambda k: places[0].likeness(states[k]))
+                ]
+            elif len(places) != len(peers) or not all(p.name for p in places):
+                places, peers = [], lost[:1]
                 which = f"{entry['kind']} {entry['name']}".strip()
                 notes.append(
                     f"a generator of random numbers ({which}) that training "
                     "draws from was not made again as it was, or is one of "
                     "several that are alike: it begins anew"
                 )
-            peers = peers if places else lost[:1]
+            for key, one in zip(peers, places):
+                one.key, one.first = key, states[key]["first"]
             lost = [key for key in lost if key not in peers]
         self._next = 1 + max(
             (int(k[len(PREFIX) :]) for k in states if k.startswith(PREFIX)),
@@ -139,9 +139,10 @@ def check(name: str, entry: Any) -> None:
     Raises:
         AttributeError, KeyError, TypeError, ValueError: It is not.
     """
-    if not name[len(PREFIX) :].isdecimal() or not isinstance(
-        entry["name"], str
-    ):
+    number = name[len(PREFIX) :]
+    if not number.isdecimal() or len(number) > 9:
+        raise ValueError("a generator has no number")
+    if not isinstance(entry["name"], str):
         raise TypeError("a generator has no name")
     for field in ("first", "state"):
         if entry["kind"] in generator_kinds.BIT_GENERATORS:
@@ -266,7 +267,7 @@ def _tensorflow(name: str) -> Any:
 def _natural(name: str) -> list[Any]:
     """For sorting: numbers by their value."""
     return [
-        (int(part), "") if part.isdigit() else (-1, part)
+        (int(part), "") if part.isdecimal() else (-1, part)
         for part in re.split(r"(\d+)", name)
     ]
 

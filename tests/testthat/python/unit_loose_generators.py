@@ -208,6 +208,12 @@ class Expecting(unittest.TestCase):
             self.resumed(states, of_keras(43), of_keras(43)), ([], following)
         )
 
+    def test_one_that_is_left_takes_one_place(self):
+        states, following = self.lost(of_keras(47), of_keras(47))
+        notes, drawn = self.resumed(states, of_keras(47))
+        self.assertEqual(len(notes), 1)
+        self.assertIn(drawn[0], following)
+
     def test_a_name_tells_those_that_are_alike_apart(self):
         def named(seed, name):
             return keras.random.SeedGenerator(seed, name=name)
@@ -308,8 +314,11 @@ class Damage(unittest.TestCase):
             draw(generator)
         for name, entry in loose.capture().items():
             loose_generators.check(name, through_json(entry))
-            with self.assertRaises(errors.DAMAGE):
-                loose_generators.check("loose x", entry)
+            for number in ("x", "", "\u00b2", "9" * 5000):
+                with self.assertRaises(errors.DAMAGE):
+                    loose_generators.check(f"loose {number}", entry)
+            named = through_json(entry) | {"name": "\u00b2"}
+            LooseGenerators().expect({name: named})
             for field in entry:
                 for wrong in (None, -1, "x", [], {}, [1, 2, 2**70], ["a"] * 3):
                     bad = copy.deepcopy(entry) | {field: wrong}
