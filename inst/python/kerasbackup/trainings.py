@@ -11,6 +11,7 @@ May not touch hooks, files or what a checkpoint holds otherwise.
 
 import hashlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ import numpy as np
 
 from kerasbackup import errors
 from kerasbackup import values
+from kerasbackup.data_source import stages
 
 # By directory: how many were completed in this process, and their checkpoints
 # deleted. One that keeps its checkpoint is gone on with by the next `fit()`.
@@ -109,20 +111,47 @@ def check(saved: Any) -> None:
 
 
 def _digest(data: Any) -> str | None:
-    """Tells data from others by the first and the last rows of arrays; `None`
-    where there are none."""
+    """Tells data from others by the first and the last rows of arrays, and of
+    what a tf.data pipeline or a torch DataLoader has in memory; `None` where
+    there are none."""
     found = hashlib.blake2b(digest_size=16)
     arrays = [
         array
-        for array in keras.tree.flatten(data)
-        if isinstance(array, np.ndarray) and array.ndim > 0 and array.size > 0
+        for array in _in_memory(data)
+        if len(array.shape) > 0 and 0 not in array.shape
     ]
     for array in arrays:
-        found.update(f"{array.dtype} {array.shape}".encode())
-        if not array.dtype.hasobject:
-            for rows in (array[:8], array[-8:]):
-                found.update(np.ascontiguousarray(rows).tobytes())
+        found.update(f"{array.dtype} {tuple(array.shape)}".encode())
+        for rows in (array[:8], array[-8:]):
+            found.update(_bytes(rows))
     return found.hexdigest() if arrays else None
+
+
+def _bytes(rows: Any) -> bytes:
+    if hasattr(rows, "detach"):
+        rows = rows.detach().cpu()
+    try:
+        rows = np.ascontiguousarray(rows)
+    except TypeError:
+        # torch's bfloat16: NumPy has none.
+        return b""
+    return b"" if rows.dtype.hasobject else rows.tobytes()
+
+
+def _in_memory(data: Any) -> Iterator[Any]:
+    """What has a shape, a dtype and rows."""
+    for one in keras.tree.flatten(data):
+        if isinstance(one, np.ndarray):
+            yield one
+        # A DataLoader's `TensorDataset` has them, too.
+        tensors = getattr(getattr(one, "dataset", None), "tensors", None)
+        if isinstance(tensors, tuple):
+            yield from (t for t in tensors if hasattr(t, "detach"))
+        for stage in stages(one):
+            for tensor in getattr(stage, "_tensors", ()):
+                # Ragged ones have neither rows nor values here.
+                if getattr(tensor.dtype, "is_numpy_compatible", False):
+                    yield tensor
 
 
 def _trainings(number: int) -> str:

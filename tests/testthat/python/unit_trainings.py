@@ -1,5 +1,6 @@
 """trainings.py: which training of a script a checkpoint is of."""
 
+import importlib.util
 import os
 import tempfile
 import unittest
@@ -41,6 +42,48 @@ class Describing(unittest.TestCase):
         self.assertEqual(data_of((x.copy(), y)), known)
         for other in ((first, y), (last, y), (x, y[::-1]), (x[:-1], y), x):
             self.assertNotEqual(data_of(other), known)
+
+    @unittest.skipUnless(
+        importlib.util.find_spec("tensorflow"), "there is no tf.data"
+    )
+    def test_so_are_those_of_a_pipeline(self):
+        import tensorflow as tf
+
+        def pipeline(x):
+            sliced = tf.data.Dataset.from_tensor_slices((x, x[:, 0]))
+            return sliced.shuffle(4).batch(2).prefetch(1)
+
+        x = np.arange(60.0).reshape(30, 2)
+        known = data_of((pipeline(x), None))
+        self.assertEqual(data_of((pipeline(x), None)), known)
+        self.assertNotEqual(data_of((pipeline(x + 1), None)), known)
+        ragged = tf.data.Dataset.from_tensor_slices(
+            tf.ragged.constant([[1], [2, 3]])
+        )
+        texts = tf.data.Dataset.from_tensor_slices(["a", "b"])
+        for data in (tf.data.Dataset.range(3), ragged):
+            self.assertIsNone(data_of(data))
+        self.assertEqual(data_of(texts), data_of(texts))
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "there is no torch")
+    def test_so_are_those_of_a_loader(self):
+        import torch
+
+        def loader(x):
+            rows = torch.utils.data.TensorDataset(torch.from_numpy(x))
+            return torch.utils.data.DataLoader(rows)
+
+        x = np.arange(60.0).reshape(30, 2)
+        known = data_of((loader(x), None))
+        self.assertEqual(data_of((loader(x), None)), known)
+        self.assertNotEqual(data_of((loader(x + 1), None)), known)
+        rows = torch.zeros(3, 1, dtype=torch.bfloat16, requires_grad=True)
+        dataset = torch.utils.data.TensorDataset(rows)
+        odd = torch.utils.data.DataLoader(dataset)
+        self.assertEqual(data_of(odd), data_of(odd))
+        # One of another kind has a dataset of its own.
+        other = torch.utils.data.DataLoader([1, 2, 3])
+        self.assertIsNone(data_of(other))
 
     def test_what_is_no_array_is_not_told(self):
         for data in (None, (None, None), iter([]), np.float32(1), np.ones(0)):
