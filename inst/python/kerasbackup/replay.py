@@ -4,6 +4,7 @@ May not touch positions, variables or files.
 """
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable
 
@@ -62,6 +63,15 @@ def draw_epoch(iterator) -> None:
     with ending():
         for step in steps():
             draw_step(iterator, step)
+
+
+def is_distributed(iterator) -> bool:
+    """Whether a strategy of TensorFlow's hands its batches to several devices:
+    threads of their own draw for these."""
+    dataset = getattr(iterator, "_distributed_dataset", None)
+    distribute = getattr(sys.modules.get("tensorflow"), "distribute", None)
+    kind = getattr(distribute, "DistributedDataset", None)
+    return kind is not None and isinstance(dataset, kind)
 
 
 def draw_step(iterator, step) -> None:

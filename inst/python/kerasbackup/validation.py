@@ -191,6 +191,13 @@ class ValidationPosition:
             self._progress.at(i, replays)
         self._progress.end()
         if replays:
+            if replay.is_distributed(iterator) and self._use.is_moved:
+                self._tell(
+                    [
+                        "validation: a strategy for several devices draws from "
+                        "the pipeline, whose order may be another"
+                    ]
+                )
             # Those were counted in the lost run.
             self._made = made + (not self._counts_itself(iterator))
             self._ahead.restore(self._ahead_then)

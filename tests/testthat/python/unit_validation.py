@@ -2,7 +2,9 @@
 
 import importlib.util
 import random
+import types
 import unittest
+from unittest import mock
 
 from kerasbackup import errors
 from kerasbackup import replay
@@ -170,6 +172,35 @@ class Validation(unittest.TestCase):
                     EarlierUse(source).times,
                     now + (replays + 1) * validation.ITERATORS,
                 )
+
+    @needs_tensorflow
+    def test_an_order_for_several_devices_is_told(self):
+        for source, distributed, number in (
+            (pipeline(), True, 1),
+            (pipeline(), False, 0),
+            (None, True, 0),
+        ):
+            with self.subTest(source=source, distributed=distributed):
+                told = []
+                model = FakeModel(TFDatasetAdapter())
+                one = position(model, told, data=source)
+                restored(one, lost(2))
+                with mock.patch.object(
+                    replay, "is_distributed", return_value=distributed
+                ):
+                    one.on_test_begin()
+                self.assertEqual(len(told), number)
+
+    @needs_tensorflow
+    def test_what_is_for_several_devices(self):
+        import tensorflow as tf
+
+        strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+        shared = strategy.experimental_distribute_dataset(pipeline().batch(2))
+        for dataset, expected in ((shared, True), (pipeline(), False)):
+            iterator = types.SimpleNamespace(_distributed_dataset=dataset)
+            self.assertEqual(replay.is_distributed(iterator), expected)
+        self.assertFalse(replay.is_distributed(types.SimpleNamespace()))
 
     @needs_tensorflow
     def test_what_was_drawn_too_often_is_told(self):
