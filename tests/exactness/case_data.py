@@ -353,6 +353,10 @@ DATA = {
     },
     "tfdata-steps-fewer": lambda: {"x": tf_dataset(), "steps_per_epoch": 5},
     "tfdata-validation": lambda: trained_and_validated(tf_dataset()),
+    "tfdata-validation-tfdata": lambda: {
+        "x": tf_dataset(),
+        "validation_data": tf_dataset(),
+    },
     "tfdata-shuffled-twice": lambda: {"x": tf_dataset().shuffle(3)},
     "tfdata-repeated": lambda: {"x": tf_dataset().repeat(2)},
     "tfdata-augmented": lambda: {"x": augmented_pipeline()},

@@ -89,11 +89,6 @@ class EarlierUse:
             for another in other._alive()
         )
 
-    @property
-    def is_moved(self) -> bool:
-        """Whether each iterator of them is another."""
-        return bool(self._moved)
-
     def note(self, number: int = 1) -> None:
         """To be called when so many iterators are made of the data."""
         for stage in self._alive():

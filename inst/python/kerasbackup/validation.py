@@ -165,6 +165,10 @@ class ValidationPosition:
             return
         self._begun += 1
         made = self._made
+        is_distributed = replay.is_distributed(iterator)
+        if is_distributed and not self._counts_itself(iterator):
+            # Keras has drawn a batch, to build what there may be to build.
+            self._note()
         self._count(iterator)
         kind = type(iterator.data_adapter).__name__
         self._look_at_source(iterator)
@@ -188,18 +192,16 @@ class ValidationPosition:
             # Before 3.7 the next validation goes on with the same iterator.
             if hasattr(iterator, "reset"):
                 iterator.reset()
+            if is_distributed:
+                # As Keras does before each validation, today's included.
+                next(iter(iterator._get_iterator()))
             self._progress.at(i, replays)
         self._progress.end()
         if replays:
-            if replay.is_distributed(iterator) and self._use.is_moved:
-                self._tell(
-                    [
-                        "validation: a strategy for several devices draws from "
-                        "the pipeline, whose order may be another"
-                    ]
-                )
             # Those were counted in the lost run.
-            self._made = made + (not self._counts_itself(iterator))
+            self._made = made + (
+                is_distributed or not self._counts_itself(iterator)
+            )
             self._ahead.restore(self._ahead_then)
             self._ahead_then = []
             self._generators.restore(states)

@@ -6,6 +6,8 @@ import types
 import unittest
 from unittest import mock
 
+import keras
+
 from kerasbackup import errors
 from kerasbackup import replay
 from kerasbackup import validation
@@ -173,23 +175,24 @@ class Validation(unittest.TestCase):
                     now + (replays + 1) * validation.ITERATORS,
                 )
 
-    @needs_tensorflow
-    def test_an_order_for_several_devices_is_told(self):
-        for source, distributed, number in (
-            (pipeline(), True, 1),
-            (pipeline(), False, 0),
-            (None, True, 0),
-        ):
-            with self.subTest(source=source, distributed=distributed):
-                told = []
-                model = FakeModel(TFDatasetAdapter())
-                one = position(model, told, data=source)
-                restored(one, lost(2))
-                with mock.patch.object(
-                    replay, "is_distributed", return_value=distributed
-                ):
-                    one.on_test_begin()
-                self.assertEqual(len(told), number)
+    @unittest.skipUnless(
+        keras.backend.backend() == "tensorflow", "no other has strategies"
+    )
+    def test_for_several_devices_each_draws_a_batch_first(self):
+        # Before the hook Keras has made an iterator, as in each lost one.
+        source = pipeline()
+        model = FakeModel(TFDatasetAdapter())
+        iterator = model._eval_epoch_iterator
+        one = position(model, data=source)
+        restored(one, lost(2) | {"made": 6})
+        with mock.patch.object(replay, "is_distributed", return_value=True):
+            one.on_test_begin()
+        self.assertEqual(iterator.resets, 2)
+        self.assertEqual(len(iterator.drawn), 2 * (3 + 1))
+        self.assertEqual(EarlierUse(source).times, 1 + 2 * 3)
+        self.assertEqual(one.capture(values.Encoder())["made"], 7)
+        replay.draw_epoch(iterator)
+        self.assertEqual(one.capture(values.Encoder())["made"], 9)
 
     @needs_tensorflow
     def test_what_is_for_several_devices(self):
