@@ -224,6 +224,16 @@ count_our_threads <- function() {
   sum(unlist(names) == "kerasbackup")
 }
 
+# Those that are left of more than there were. The system may list a thread that
+# has been waited for a moment longer.
+count_threads_left <- function(before = 0) {
+  deadline <- Sys.time() + 10
+  while (isTRUE(count_our_threads() > before) && Sys.time() < deadline) {
+    Sys.sleep(0.01)
+  }
+  count_our_threads()
+}
+
 # Whether this process does something about a signal. NA as above.
 catches <- function(signal) {
   if (!file.exists("/proc/self/status")) {

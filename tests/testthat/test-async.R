@@ -234,10 +234,7 @@ test_that("a training that has ended leaves no thread behind (I10)", {
   # The garbage collection, which ends it too, shall not be the one.
   store <- session_of(functions)$store
   functions$close()
-  # One that has been waited for may be listed a moment longer.
-  deadline <- Sys.time() + 10
-  while (count_our_threads() > before && Sys.time() < deadline) Sys.sleep(0.01)
-  expect_equal(count_our_threads(), before)
+  expect_equal(count_threads_left(before), before)
   expect_false(store_is_open(store))
 })
 

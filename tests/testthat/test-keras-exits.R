@@ -18,7 +18,7 @@ test_that("an error, Ctrl+C, a callback that goes, the package that goes, q()", 
       lock_release(lock_acquire(dir))
       info <- backup_info(dir)
       cat(
-        info$epoch, info$batch, backup_verify(dir), count_our_threads(), held,
+        info$epoch, info$batch, backup_verify(dir), count_threads_left(), held,
         "\n"
       )
     }

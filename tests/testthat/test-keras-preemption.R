@@ -43,7 +43,7 @@ test_that("a signal at any moment: saved at that batch, resumed bitwise equal", 
       cat(
         name, class(preempted)[[1]], preempted$saved,
         basename(paste0(preempted$path, "")),
-        preempted$signals, count_our_threads(), catches(15L), "\n"
+        preempted$signals, count_threads_left(), catches(15L), "\n"
       )
     }
     stopped("batch", "epoch", "on_train_batch_begin", 2, 1)
@@ -83,7 +83,7 @@ test_that("a signal at any moment: saved at that batch, resumed bitwise equal", 
       build_model(), 1L,
       callback_backup_and_restore(tempfile(), save_before_preemption = TRUE)
     )
-    cat(catches(15L), count_our_threads(), "\n")
+    cat(catches(15L), count_threads_left(), "\n")
 
     cat("# Python code that deals with it itself is not disturbed.\n")
     data <- train_data()
