@@ -321,8 +321,9 @@ def _differences(spec, partners, saved, alike=None) -> list[str]:
                 f"{name}: {_kind(dtype, shape)} in the model, "
                 f"{_kind(saved_dtype, saved_shape)} in the checkpoint"
             )
+    taken = set(partners)
     for name in saved:
-        if name not in set(partners):
+        if name not in taken:
             saved_dtype, saved_shape, _ = saved[name]
             lines.append(
                 f"{name}: missing in the model, "
