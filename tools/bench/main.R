@@ -92,28 +92,26 @@ show("hook", data.frame(
 
 trainings <- c("none", "kerasbackup", "kerasbackup-auto", "keras")
 training_rounds <- setting("TRAINING_ROUNDS", "5")
-epochs <- setting("EPOCHS", "20")
+n_epochs <- setting("EPOCHS", "20")
 runs <- NULL
 for (round in seq_len(training_rounds)) {
   cli::cli_inform("training, round {round} of {training_rounds}")
   # Who comes after whom must not decide.
   for (callback in sample(trainings)) {
-    line <- grep("^seconds ", child("train.R", c(callback, epochs)), value = TRUE)
+    lines <- child("train.R", c(callback, n_epochs))
+    figures <- function(name) {
+      line <- grep(paste0("^", name, " "), lines, value = TRUE)
+      as.numeric(strsplit(line, " ")[[1]][-1])
+    }
+    took <- c(figures("seconds"), figures("epochs"))
     runs <- rbind(runs, data.frame(
       callback = callback, round = round,
-      seconds = as.numeric(sub("seconds ", "", line))
+      what = rep(c("fit", "epoch"), c(1, length(took) - 1)),
+      seconds = took
     ))
   }
 }
 if (!is.null(runs)) {
   utils::write.csv(runs, file.path(out, "training.csv"), row.names = FALSE)
-  middle <- tapply(runs$seconds, runs$callback, stats::median)[trainings]
-  show("training", data.frame(
-    callback = trainings,
-    min = seconds(tapply(runs$seconds, runs$callback, min)[trainings]),
-    median = seconds(middle),
-    max = seconds(tapply(runs$seconds, runs$callback, max)[trainings]),
-    `against none` = sprintf("%+.2f %%", 100 * (middle / middle[["none"]] - 1)),
-    check.names = FALSE
-  ))
+  show("training", training_table(runs, trainings))
 }

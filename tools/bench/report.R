@@ -96,6 +96,33 @@ tensors_table <- function(summary, most = 1.5) {
   )
 }
 
+#' Whole trainings. One of them is hit or missed by what else the machine does;
+#' the epoch in the middle of all epochs of all rounds is not.
+#'
+#' @param runs data frame: callback, round, what ("fit", "epoch"), seconds.
+#' @param callbacks their names, the first is none.
+training_table <- function(runs, callbacks) {
+  of <- function(what, fun) {
+    one <- runs[runs$what == what, ]
+    tapply(one$seconds, one$callback, fun)[callbacks]
+  }
+  against_none <- function(x) sprintf("%+.2f %%", 100 * (x / x[[1]] - 1))
+  whole <- of("fit", stats::median)
+  epoch <- of("epoch", stats::median)
+  data.frame(
+    callback = callbacks,
+    min = seconds(of("fit", min)), median = seconds(whole),
+    max = seconds(of("fit", max)), `against none` = against_none(whole),
+    `an epoch, median` = seconds(epoch),
+    `its quartiles` = paste(
+      seconds(of("epoch", function(x) stats::quantile(x, 0.25))), "to",
+      seconds(of("epoch", function(x) stats::quantile(x, 0.75)))
+    ),
+    `an epoch against none` = against_none(epoch),
+    check.names = FALSE
+  )
+}
+
 #' Lines of a Markdown table.
 markdown <- function(frame) {
   cells <- rbind(names(frame), "---", as.matrix(frame))
