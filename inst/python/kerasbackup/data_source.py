@@ -74,6 +74,7 @@ class DataSource:
         data: What `fit()` was given; it is not kept.
 
     Attributes:
+        NEW_WORKERS: String, what to say where workers that live on are new.
         ahead: What of it was drawn ahead, a `DrawnAhead`.
         is_pipeline: Whether it is a tf.data pipeline.
         is_generator: Whether it is a generator, which ends once for all.
@@ -84,6 +85,12 @@ class DataSource:
         draws_at_end: Whether that thread draws random numbers when there are
             no batches left.
     """
+
+    NEW_WORKERS = (
+        "the workers of a DataLoader live on from epoch to epoch "
+        "(`persistent_workers`): what they keep, and the random numbers that "
+        "they draw, begin anew"
+    )
 
     def __init__(self, epoch_iterator, data=None):
         self.ahead = DrawnAhead(data)
@@ -219,6 +226,24 @@ class DataSource:
         """What of it had changed at the last `capture()` and is not in it."""
         return [] if self._attributes is None else self._attributes.unsaved
 
+    def start_workers(self) -> list[str]:
+        """Starts the workers of a DataLoader that keeps them, if there are none
+        yet, as the lost run had in an earlier epoch: a seed for them is drawn
+        once in the loader's life. The global generators are to be put back
+        afterwards.
+
+        Returns:
+            What is no longer as it was.
+        """
+        loader = getattr(self._adapter, "_dataloader", None)
+        if not getattr(loader, "persistent_workers", False):
+            return []
+        if getattr(loader, "_iterator", None) is None:
+            states = self.capture_generators()
+            iter(loader)
+            self.restore_generators(states)
+        return [] if _is_of_tensors(loader.dataset) else [self.NEW_WORKERS]
+
     def capture_generators(self) -> list[str]:
         """The states of the generators of torch's that a DataLoader draws
         from."""
@@ -247,6 +272,14 @@ class DataSource:
             if source is not None:
                 return source
         return None
+
+
+def _is_of_tensors(dataset: Any) -> bool:
+    """Whether a dataset of torch's has nothing but tensors, or a part of
+    them."""
+    while type(dataset).__name__ == "Subset":
+        dataset = dataset.dataset
+    return type(dataset).__name__ == "TensorDataset"
 
 
 def stages(dataset: Any) -> Iterator[Any]:

@@ -24,7 +24,6 @@ from kerasbackup import rng
 from kerasbackup import values
 from kerasbackup.data_source import DataSource
 from kerasbackup.earlier_use import EarlierUse
-from kerasbackup.loose_generators import PREFIX
 from kerasbackup.position_format import share
 from kerasbackup.position_format import unshare
 
@@ -225,6 +224,8 @@ class DataPosition:
                 "training and validation draw from one source in turns"
             )
             moved = 0
+        if position["made"] > 1 if lives_on else position["epochs"]:
+            notes += self._source.start_workers()
         if self._is_persistent():
             if lives_on:
                 notes += self._continue_iterator(position)
@@ -545,21 +546,14 @@ class DataPosition:
 
     def _only(self) -> tuple[str, ...] | None:
         """The generators to put back after a replay; `None`: all."""
-        if self._source.is_pipeline:
-            # It may read ahead, too. The others nobody but a callback may have
-            # drawn from.
-            left = {
-                name
-                for name in self._drawn or ()
-                if name == "tensorflow" or name.startswith(PREFIX)
-            }
-            return tuple(n for n in self._generators.names if n not in left)
-        if not self._source.runs_ahead:
-            return None
-        if self._drawn is None:
+        if self._source.runs_ahead and self._drawn is None:
             return ("torch",)
-        left = self._drawn - {"torch"}
-        return tuple(n for n in self._generators.names if n not in left)
+        if self._source.runs_ahead or self._source.is_pipeline:
+            # Python code in a pipeline is called by a thread that reads ahead,
+            # too.
+            left = (self._drawn or set()) - {"torch"}
+            return tuple(n for n in self._generators.names if n not in left)
+        return None
 
     # What describes it, and the generators ----------------------------------
 

@@ -6,6 +6,7 @@ With Keras' own epoch iterator, but without a model or a fit().
 import importlib.util
 import json
 import random
+import sys
 import unittest
 
 import keras
@@ -53,7 +54,13 @@ class Run:
             # As Keras does, to build a model.
             next(iter(x))
             earlier_use.EarlierUse(x).note()
-        self.iterator = EpochIterator(
+        kind = EpochIterator
+        if keras.backend.backend() == "torch":
+            # It draws from torch's generator when an iterator is made.
+            from keras.src.backend.torch.trainer import TorchEpochIterator
+
+            kind = TorchEpochIterator
+        self.iterator = kind(
             x=arrays() if x is None else x, **{"batch_size": 4, **kwargs}
         )
         dataset = getattr(self.iterator.data_adapter, "_dataset", None)
@@ -103,9 +110,12 @@ class Run:
         for step in steps:
             data = step[-1]
             batch = data[0] if isinstance(data, list) else next(data)
-            # A callback draws too.
+            # A callback draws too, and so do layers of torch's.
+            noise = [random.random()]
+            if keras.backend.backend() == "torch":
+                noise.append(sys.modules["torch"].rand(1).item())
             self.drawn.append(
-                [random.random(), *np.asarray(batch[0]).ravel().tolist()]
+                [*noise, *np.asarray(batch[0]).ravel().tolist()]
             )
 
     def restore(self, saved, epoch):
@@ -425,22 +435,35 @@ class Noise(unittest.TestCase):
     def test_of_a_pipeline_that_reads_ahead(self):
         import tensorflow as tf
 
-        def noisy():
+        def of_tensorflow():
             generator = tf.random.Generator.from_seed(9)
-            return (
-                pipeline(3)
-                .map(lambda x: (x + generator.normal([]),))
-                .prefetch(2)
-            )
+            return lambda x: (x + generator.normal([]),)
 
-        for steps in (None, 3):
-            with self.subTest(steps=steps):
-                kwargs = {"batch_size": None, "steps_per_epoch": steps}
-                before = lost((2, 1), x=noisy(), **kwargs)
-                run = Run(x=noisy(), **kwargs)
-                self.assertEqual(run.restore(before.saved, 2), [])
-                run.run_epochs(2)
-                self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
+        def of_numpy():
+            def draw():
+                return np.float32(np.random.normal())
+
+            def noisy(x):
+                noise = tf.numpy_function(draw, [], tf.float32)
+                return (tf.ensure_shape(x + noise, [4, 1]),)
+
+            return noisy
+
+        for kind in (of_tensorflow, of_numpy):
+            for steps in (None, 3):
+                with self.subTest(kind=kind.__name__, steps=steps):
+                    kwargs = {"batch_size": None, "steps_per_epoch": steps}
+
+                    def noisy():
+                        return pipeline(3).map(kind()).prefetch(2)
+
+                    before = lost((2, 1), x=noisy(), **kwargs)
+                    run = Run(x=noisy(), **kwargs)
+                    self.assertEqual(run.restore(before.saved, 2), [])
+                    run.run_epochs(2)
+                    self.assertEqual(
+                        run.drawn, before.drawn[before.drawn_before :]
+                    )
 
     def test_without_the_position_it_does_too(self):
         generator = np.random.default_rng(8)
@@ -452,6 +475,67 @@ class Noise(unittest.TestCase):
         run = Run(x=noisy(again))
         self.assertEqual(run.position.restore_generators(before.saved[0]), [])
         self.assertEqual(again.normal(), following)
+
+
+@unittest.skipUnless(importlib.util.find_spec("torch"), "there is no torch")
+class Workers(unittest.TestCase):
+    """Of a DataLoader, that live on from epoch to epoch."""
+
+    def loader(self, dataset):
+        import torch
+
+        loader = torch.utils.data.DataLoader(
+            dataset,
+            batch_size=4,
+            shuffle=True,
+            num_workers=1,
+            persistent_workers=True,
+        )
+        self.addCleanup(self.end_workers, loader)
+        return loader
+
+    def end_workers(self, loader):
+        # They would outlive the process.
+        if loader._iterator is not None:
+            loader._iterator._shutdown_workers()
+
+    def lost_and_run(self, dataset, save_at, **kwargs):
+        import torch
+
+        # Keras seeds it only where it is the backend.
+        torch.manual_seed(2)
+        before = lost(save_at, x=self.loader(dataset), **kwargs)
+        torch.manual_seed(3)
+        run = Run(x=self.loader(dataset), **kwargs)
+        return before, run, run.restore(before.saved, save_at[0])
+
+    def test_the_order_goes_on(self):
+        import torch
+
+        rows = torch.from_numpy(arrays())
+        dataset = torch.utils.data.TensorDataset(rows)
+        subset = torch.utils.data.Subset(dataset, range(20))
+        for data in (dataset, subset):
+            for save_at in ((0, 2), (1, 1), (2, 1)):
+                for steps in (None, 3):
+                    with self.subTest(data=data, save_at=save_at, steps=steps):
+                        before, run, notes = self.lost_and_run(
+                            data, save_at, steps_per_epoch=steps
+                        )
+                        self.assertEqual(notes, [])
+                        run.run_epochs(4 - save_at[0])
+                        self.assertEqual(
+                            run.drawn, before.drawn[before.drawn_before :]
+                        )
+
+    def test_what_they_keep_is_told(self):
+        rows = [(row,) for row in arrays()]
+        note = [position.data_source.DataSource.NEW_WORKERS]
+        # In the first epoch they were new, too.
+        for save_at, expected in (((0, 2), []), ((1, 2), note)):
+            with self.subTest(save_at=save_at):
+                notes = self.lost_and_run(rows, save_at)[2]
+                self.assertEqual(notes, expected)
 
 
 class Changed(unittest.TestCase):
