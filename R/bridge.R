@@ -94,7 +94,9 @@ bridge_functions <- function(config) {
       invisible()
     },
     prepare = function(bytes) store_prepare(session$store, bytes),
-    load = function(verified) bridge_load(session, verified),
+    load = function(verified) {
+      bridge_load(session, verified) %||% bridge_tell_keras(config$backup_dir)
+    },
     read = function(places) bridge_read(session, config, places),
     save = function(addresses, metadata) {
       bridge_save(session, config, addresses, metadata)
@@ -190,6 +192,15 @@ bridge_load <- function(session, verified) {
     verified = verified
   )
   list(header = loaded$header, path = loaded$path)
+}
+
+# Where Keras' own callback trained in the directory before.
+bridge_tell_keras <- function(dir) {
+  files <- c("training_metadata.json", "latest.weights.h5")
+  there <- files[file.exists(file.path(dir, files))]
+  if (length(there) > 0) {
+    bridge_notify("keras", there)
+  }
 }
 
 # @return FALSE where it does not verify, and another one may: nothing was told.
@@ -380,6 +391,19 @@ bridge_notify <- function(kind, lines) {
         "The checkpoint in `backup_dir` is of a training that was further than",
         "`epochs`. The model was restored from it, no epoch was trained, and the",
         "checkpoint stays. A larger `epochs` trains on."
+      )
+    ),
+    keras = c(
+      "!" = paste(
+        "Training begins anew: `backup_dir` has a backup that Keras' own callback",
+        "made, which only that one can restore. Its files stay:"
+      )
+    ),
+    validation = c(
+      "!" = paste(
+        "No validation was left to bring the validation data to where they",
+        "would be without the interruption: what draws from them after `fit()`",
+        "may draw others."
       )
     ),
     signal = c(

@@ -191,6 +191,20 @@ def augmented_pipeline():
     return tf_dataset().unbatch().map(augmented).batch(BATCH)
 
 
+def python_pipeline():
+    """Python code in it draws, in a thread."""
+    import tensorflow as tf
+
+    def noise():
+        return np.random.normal(size=()).astype("float32")
+
+    def noisy(x, y):
+        drawn = tf.numpy_function(noise, [], tf.float32)
+        return tf.ensure_shape(x + drawn / 10, x.shape), y
+
+    return tf_dataset().map(noisy)
+
+
 class Brightened(Plain):
     """Augmented by a layer that a closure has."""
 
@@ -208,7 +222,7 @@ def trained_and_validated(dataset):
     return {"x": dataset.skip(2), "validation_data": dataset.take(2)}
 
 
-def loader(workers=0, own_generator=False):
+def loader(workers=0, own_generator=False, shuffle=True, kept=False):
     import torch
 
     x, y = arrays()
@@ -222,8 +236,9 @@ def loader(workers=0, own_generator=False):
     return torch.utils.data.DataLoader(
         dataset,
         batch_size=BATCH,
-        shuffle=True,
+        shuffle=shuffle,
         num_workers=workers,
+        persistent_workers=kept,
         generator=source,
     )
 
@@ -360,10 +375,19 @@ DATA = {
     "tfdata-shuffled-twice": lambda: {"x": tf_dataset().shuffle(3)},
     "tfdata-repeated": lambda: {"x": tf_dataset().repeat(2)},
     "tfdata-augmented": lambda: {"x": augmented_pipeline()},
+    "tfdata-python": lambda: {"x": python_pipeline()},
+    "tfdata-validation-cached": lambda: {
+        "x": tf_dataset(),
+        "validation_data": augmented_pipeline().cache(),
+    },
     "pydataset-augmented-by-layer": lambda: {"x": Brightened()},
     "tfdata-cached": lambda: {"x": tf_dataset(cache=True)},
     "loader": lambda: {"x": loader()},
     "loader-workers": lambda: {"x": loader(workers=2)},
+    "loader-workers-kept": lambda: {
+        "x": loader(workers=1, kept=True),
+        "validation_data": loader(workers=1, shuffle=False, kept=True),
+    },
     "loader-generator": lambda: {"x": loader(own_generator=True)},
     "loader-stream": lambda: {"x": stream()},
     "loader-stateful": lambda: {"x": stateful_loader()},

@@ -395,3 +395,20 @@ test_that("a training within a training does not take the other's callback", {
   expect_equal(c(info$epoch, info$batch), c(2L, 2L))
   expect_length(fit_model(rebuild_model(), callbacks = list(callback))$epoch, 4)
 })
+
+test_that("a backup that Keras' own callback made is told, and stays (I7)", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  writeLines("{}", file.path(dir, "training_metadata.json"))
+  train <- function() {
+    fit_model(build_model(), epochs = 2L, callbacks = list(
+      callback_backup_and_restore(dir)
+    ))
+  }
+  expect_message(
+    history <- train(), "training_metadata.json",
+    class = "kerasbackup_message_keras"
+  )
+  expect_length(history$epoch, 2)
+  expect_equal(files_in(dir), "training_metadata.json")
+})

@@ -244,6 +244,8 @@ class _EpochHelper(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self._model._initial_epoch = None
         self._position.release()
+        if self._validation.is_left_undone():
+            self._store.notify("validation", [])
         self._validation.release()
         restored = self._state.restored if self._idle else None
         self._state.release()

@@ -40,6 +40,7 @@ class EarlierUse:
         is_generator: Whether the data are a generator.
         is_countable: Whether it is known how to leave data like these as so
             many iterators leave them.
+        keeps_first_pass: Whether a pipeline caches what it has drawn.
     """
 
     NOTE = (
@@ -64,10 +65,16 @@ class EarlierUse:
         self.is_countable = not (
             self.is_generator
             or self._draws_late
-            or _have_behind(found, lambda s: _name(s) == "CacheDataset")
+            or _have_behind(found, _caches)
         )
+        self.keeps_first_pass = any(map(_caches, found))
         self._moved = [weakref.ref(stage) for stage in moved]
         self.times = max((_made[stage] for stage in self._known()), default=0)
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether each iterator gives the same as the one before."""
+        return not self._moved
 
     def settled_after(self, length: int | None) -> int | None:
         """How many batches of an iterator must be drawn until its whole order
@@ -119,6 +126,11 @@ def _shuffles(stage: Any) -> bool:
     """Whether it makes an iterator of what is in front of it when the first
     element is drawn, rather than at once."""
     return hasattr(stage, "_reshuffle_each_iteration")
+
+
+def _caches(stage: Any) -> bool:
+    """Whether it keeps what its first pass has drawn."""
+    return _name(stage) == "CacheDataset"
 
 
 def _begins_again(stage: Any) -> bool:

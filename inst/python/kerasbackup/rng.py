@@ -51,7 +51,14 @@ class Generators:
         Returns:
             What is no longer as it was.
         """
-        return self._loose.expect(states)
+        notes = self._loose.expect(states)
+        if _draws_in_pairs(states["r"]):
+            notes.append(
+                "R draws normally distributed numbers in pairs (Box-Muller), "
+                "and does not tell whether one was left: the next ones may be "
+                "others (see `RNGkind()`)"
+            )
+        return notes
 
     def capture(self) -> dict[str, Any]:
         """Their states, as values that JSON has."""
@@ -235,6 +242,11 @@ def _check_r(text: str) -> None:
     whole = [int(n) for n in numbers if n != "NA"]
     if len(numbers) != expected or any(abs(n) >= 2**31 for n in whole):
         raise ValueError("the state of R's generator is damaged")
+
+
+def _draws_in_pairs(text: str) -> bool:
+    """Whether that state of R's is one with `normal.kind = "Box-Muller"`."""
+    return text != "" and int(text.split(",")[0]) // 100 % 100 == 2
 
 
 def _check_torch(states) -> None:

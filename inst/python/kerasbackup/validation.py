@@ -75,9 +75,11 @@ class ValidationPosition:
         self.trained_on = None
         self.unsaved = []
         # The generators when the iterator was made, where that drew from them;
-        # and when the training data before it had ended.
+        # when the training data before it had ended; and when the first
+        # validation began, where what it drew is kept for all.
         self._at_creation = None
         self._before = None
+        self._at_first = None
 
     def capture(self, encoder: values.Encoder) -> dict[str, Any]:
         """How many validations there were, how they began, and the state of
@@ -87,6 +89,7 @@ class ValidationPosition:
             "made": self._made,
             "made_earlier": self._made_earlier,
             "at_creation": self._at_creation,
+            "at_first": self._at_first,
             "source": self._capture_source(encoder),
             "ahead": encoder.encode(
                 self._ahead_then if self._to_replay else self._ahead.capture(),
@@ -112,6 +115,7 @@ class ValidationPosition:
         missing = saved["made_earlier"] - self._made_earlier
         self._made_earlier = saved["made_earlier"]
         self._at_creation = saved["at_creation"]
+        self._at_first = saved["at_first"]
         self._to_restore = values.decode(saved.get("source"), arrays)
         self._ahead_then = values.decode(saved["ahead"], arrays)
         if self._use.shares_with(training):
@@ -175,16 +179,17 @@ class ValidationPosition:
         if kind == "PyDatasetAdapter" and replays:
             self._begin_again(iterator)
         if kind == "TorchDataLoaderAdapter" and replays:
-            # On TensorFlow a batch was drawn for its shapes, which the lost run
-            # had done long before.
-            before, self._before = self._before, None
-            if before is not None:
-                self._generators.restore(before, ("torch",))
+            self._settle_loader()
         if kind not in ("GeneratorDataAdapter", "TFDatasetAdapter"):
             return
         states = self._generators.capture()
         if kind == "GeneratorDataAdapter":
             states = self._settle(states, bool(replays))
+        elif self._use.keeps_first_pass:
+            if self._at_first is None:
+                self._at_first = states
+            elif replays:
+                self._generators.restore(self._at_first)
         for i in range(replays):
             replay.draw_epoch(iterator)
             if not self._counts_itself(iterator):
@@ -205,6 +210,15 @@ class ValidationPosition:
             self._ahead.restore(self._ahead_then)
             self._ahead_then = []
             self._generators.restore(states)
+
+    def is_left_undone(self) -> bool:
+        """Whether the lost run had drawn from data that do not begin anew, and
+        no validation has come since that would bring them there."""
+        state = self._to_restore or {}
+        return self._to_replay > 0 and (
+            not self._use.begins_anew
+            or any(state[name] for name in state if name != "unchanged")
+        )
 
     def release(self) -> None:
         """Gives Keras its own method back."""
@@ -259,6 +273,18 @@ class ValidationPosition:
         if before is not None:
             self._generators.restore(before)
         iterator.reset()
+
+    def _settle_loader(self) -> None:
+        """Today Keras draws, or did to learn the shapes of a batch, what the
+        lost run had drawn long before."""
+        states, self._before = self._before, None
+        if states is None:
+            states = self._generators.capture()
+        if self._source is not None:
+            notes = self._source.start_workers()
+            if notes:
+                self._tell([f"validation: {note}" for note in notes])
+        self._generators.restore(states, ("torch",))
 
     def _capture_source(self, encoder: values.Encoder) -> Any:
         state = self._to_restore
@@ -316,8 +342,9 @@ def check(saved: Any, tensors: dict[str, tuple]) -> None:
     counts = [saved[field] for field in ("begun", "made", "made_earlier")]
     if not all(map(values.is_count, counts)):
         raise ValueError("the number of validations is none")
-    if saved["at_creation"] is not None:
-        rng.check(saved["at_creation"])
+    for field in ("at_creation", "at_first"):
+        if saved[field] is not None:
+            rng.check(saved[field])
     if not isinstance(values.check(saved["ahead"], tensors), list):
         raise TypeError("what was drawn ahead is no list")
     source = values.check(saved.get("source"), tensors)

@@ -143,6 +143,7 @@ class Variables:
                 f"{other or 'another model'}. "
                 "Nothing was restored, and the checkpoint was left as it is.\n"
                 + "".join(f"* {line}\n" for line in differences)
+                + _hint(differences)
                 + "Train what it was saved from, or use another `backup_dir`."
             )
         return partners
@@ -330,6 +331,16 @@ def _differences(spec, partners, saved, alike=None) -> list[str]:
                 f"{_kind(saved_dtype, saved_shape)} in the checkpoint"
             )
     return lines
+
+
+def _hint(differences: list[str]) -> str:
+    """What is likely where nothing else differs."""
+    if differences and all(d.startswith("optimizer/") for d in differences):
+        return (
+            "An optimizer has variables for each weight that is trained: was a "
+            "layer frozen, or is it no longer (`trainable`)?\n"
+        )
+    return ""
 
 
 def _is_integer(dtype: str) -> bool:

@@ -69,6 +69,16 @@ class Capturing(unittest.TestCase):
         # One of a pair of normal deviates is kept for the next draw.
         draw()
 
+    def test_that_r_draws_in_pairs_is_told(self):
+        for kind, expected in ((10403, 0), (10203, 1), (203, 1)):
+            with self.subTest(kind=kind):
+                states = self.generators.capture()
+                states["r"] = f"{kind},1,2"
+                notes = self.generators.expect(states)
+                self.assertEqual(len(notes), expected)
+        states["r"] = ""
+        self.assertEqual(self.generators.expect(states), [])
+
     def test_all_are_drawn_again(self):
         states = json.loads(json.dumps(self.generators.capture()))
         first = draw()

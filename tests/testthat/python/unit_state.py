@@ -29,6 +29,7 @@ class FakeCheckpoint:
                     "made": 0,
                     "made_earlier": 0,
                     "at_creation": None,
+                    "at_first": None,
                     "ahead": [],
                 }
             ),

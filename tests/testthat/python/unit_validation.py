@@ -27,6 +27,15 @@ class TFDatasetAdapter:
     pass
 
 
+class TorchDataLoaderAdapter:
+    """With workers that draw a seed once in its life."""
+
+    def __init__(self, dataset=()):
+        self._dataloader = types.SimpleNamespace(
+            persistent_workers=True, _iterator=None, dataset=dataset
+        )
+
+
 class ArrayDataAdapter:
     """Arrays begin anew in every validation."""
 
@@ -108,6 +117,7 @@ def lost(number, at_creation=None, made_earlier=0):
         "made": number * validation.ITERATORS,
         "made_earlier": made_earlier,
         "at_creation": at_creation,
+        "at_first": None,
         "source": None,
         "ahead": [],
     }
@@ -288,6 +298,71 @@ class Validation(unittest.TestCase):
         expected = lost(2, known["at_creation"]) | {"made": None}
         self.assertEqual(captured, expected)
 
+    @needs_tensorflow
+    def test_what_is_cached_is_drawn_as_it_was(self):
+        random.seed(4)
+        one = position(FakeModel(TFDatasetAdapter()), data=pipeline().cache())
+        one.on_test_begin()
+        first = random.random()
+        known = one.capture(values.Encoder())
+        random.seed(5)
+        model = FakeModel(TFDatasetAdapter())
+        two = position(model, data=pipeline().cache())
+        restored(two, known)
+        before = random.getstate()
+        two.on_test_begin()
+        self.assertEqual(model._eval_epoch_iterator.drawn[0], first)
+        self.assertEqual(random.getstate(), before)
+        # No matter which validation comes next, it was the first that drew.
+        self.assertEqual(
+            two.capture(values.Encoder())["at_first"], known["at_first"]
+        )
+
+    def test_workers_that_live_on_are_started(self):
+        class Loader(types.SimpleNamespace):
+            def __iter__(self):
+                self._iterator = random.random()
+                return iter(())
+
+        adapter = TorchDataLoaderAdapter()
+        adapter._dataloader = loader = Loader(**vars(adapter._dataloader))
+        told = []
+        one = position(FakeModel(adapter), told)
+        restored(one, lost(2))
+        before = random.getstate()
+        one.on_test_begin()
+        self.assertIsNotNone(loader._iterator)
+        self.assertEqual(random.getstate(), before)
+        self.assertRegex(" ".join(told), "persistent_workers")
+        # Today's first is the lost run's, too.
+        loader._iterator = None
+        one = position(FakeModel(adapter), told)
+        one.on_test_begin()
+        self.assertIsNone(loader._iterator)
+        self.assertEqual(len(told), 1)
+
+    @needs_tensorflow
+    def test_what_no_validation_has_made_up_for_is_known(self):
+        for data, known, expected in (
+            (pipeline(), lost(2), True),
+            (pipeline(), lost(0), False),
+            (None, lost(2), False),
+            (None, lost(2) | {"source": {"unchanged": {"a": "b"}}}, False),
+            (None, lost(2) | {"source": {"get_state": 3}}, True),
+        ):
+            with self.subTest(known=known):
+                source = values.Encoder().encode(known["source"], "validation")
+                known = known | {"source": source}
+                one = position(FakeModel(), data=data)
+                self.assertFalse(one.is_left_undone())
+                restored(one, known)
+                self.assertEqual(one.is_left_undone(), expected)
+        model = FakeModel(TFDatasetAdapter())
+        one = position(model, data=pipeline())
+        restored(one, lost(2))
+        one.on_test_begin()
+        self.assertFalse(one.is_left_undone())
+
     def test_where_none_follows_nothing_is_touched(self):
         for frequency in (2, None):
             one = position(FakeModel(), frequency=frequency)
@@ -307,6 +382,7 @@ class Validation(unittest.TestCase):
             lost(-1),
             lost(True),
             lost(1, {"python": 3}),
+            lost(1) | {"at_first": {"python": 3}},
             lost(1, made_earlier=None),
         ):
             with self.subTest(broken=broken), self.assertRaises(errors.DAMAGE):

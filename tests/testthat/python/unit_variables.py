@@ -181,6 +181,18 @@ class Matching(unittest.TestCase):
         ):
             self.assertIn(line, str(caught.exception))
 
+    def test_a_layer_that_was_frozen_is_thought_of(self):
+        model = self.model("a")
+        checkpoint = saved(model)
+        one = variables.Variables(model)
+        checkpoint.tensors["optimizer/a_momentum"] = ("F32", [1], None)
+        with self.assertRaisesRegex(errors.MismatchError, "`trainable`"):
+            one.check(checkpoint)
+        checkpoint.tensors["variables/b"] = ("F32", [1], None)
+        with self.assertRaises(errors.MismatchError) as caught:
+            one.check(checkpoint)
+        self.assertNotIn("`trainable`", str(caught.exception))
+
     def test_what_is_known_to_be_another_is_refused_by_its_name(self):
         """AdamW has the variables of Adam."""
         one = variables.Variables(self.model("a"))
