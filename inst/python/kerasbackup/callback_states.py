@@ -92,7 +92,7 @@ class CallbackStates:
             unknown = [
                 attribute
                 for attribute in unknown
-                if not self._is_captured(getattr(callback, attribute))
+                if not self._is_cared_for(getattr(callback, attribute))
             ]
             unknown += self._strangers(callback)
             variables = self._encode_variables(name, callback, encoder, unknown)
@@ -248,6 +248,14 @@ class CallbackStates:
             elif _is_inner(callback, value) and id(value) not in known:
                 names.append(attribute)
         return names
+
+    def _is_cared_for(self, value: Any) -> bool:
+        """Whether it is a generator that is captured, or has such only."""
+        if type(value) is dict:
+            value = list(value.values())
+        if type(value) in (list, tuple):
+            return all(map(self._is_captured, value))
+        return self._is_captured(value)
 
     def _encode_variables(self, name, callback, encoder, unsaved):
         encoded = {}

@@ -5,6 +5,7 @@ May not draw data, and may not touch variables, callbacks or files.
 """
 
 import functools
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -146,6 +147,16 @@ class DataSource:
             "steps_per_epoch": self._iterator.steps_per_epoch,
             "steps_per_execution": self._iterator.steps_per_execution,
             **({"seed of shuffle()": seeds} if seeds else {}),
+            **self._count_generators(),
+        }
+
+    def _count_generators(self) -> dict[str, int]:
+        if getattr(self._adapter, "_dataloader", None) is None:
+            return {}
+        return {
+            "number of the DataLoader's generators": len(
+                self._loader_generators()
+            )
         }
 
     @functools.cached_property
@@ -258,11 +269,24 @@ class DataSource:
             generator.set_state(rng.decode_torch(state))
 
     def _loader_generators(self) -> list[Any]:
+        """Each once, in the same order in every process."""
         loader = getattr(self._adapter, "_dataloader", None)
+        if loader is None or "torch" not in sys.modules:
+            return []
+        batches = getattr(loader, "batch_sampler", None)
+        owners = (
+            loader,
+            getattr(loader, "sampler", None),
+            batches,
+            getattr(batches, "sampler", None),
+        )
         found = []
-        for owner in (loader, getattr(loader, "sampler", None)):
+        for owner in owners:
             generator = getattr(owner, "generator", None)
-            if generator is not None and all(generator is not g for g in found):
+            # A sampler of one's own may have another thing of that name.
+            if isinstance(generator, sys.modules["torch"].Generator) and all(
+                generator is not one for one in found
+            ):
                 found.append(generator)
         return found
 

@@ -36,6 +36,10 @@ MOST_ITEMS = 2**16
 MOST_COMPARED = 2**20
 SAMPLED = 1024
 
+# Of these classes what changes may do so in place. Of their own only: what a
+# class made of them does when it is written to is not known.
+SHARED = (np.ndarray, list, dict, set)
+
 
 class DatasetAttributes:
     """The attributes of one dataset.
@@ -50,14 +54,21 @@ class DatasetAttributes:
 
     def __init__(self, dataset):
         self._dataset = dataset
+        # Those that may change in place, as they were made. What is large is
+        # not saved, and not kept here when the dataset drops it.
+        self._first = {
+            name: value
+            for name, value in self._own()
+            if type(value) in SHARED and _is_saveable(value)
+        }
         self._base = {name: _digest(value) for name, value in self._own()}
         # Once changed, it is state: even where it is as at the beginning.
         self._changed = set()
         self.unsaved = []
 
     def capture(self) -> dict[str, list[Any]]:
-        """For each changed attribute what `values.Encoder` takes: its kind and
-        a copy."""
+        """For each changed attribute what `values.Encoder` takes: its kind, a
+        copy, and whether it is the same object as when training began."""
         self.unsaved = []
         captured = {}
         for name, value in self._own():
@@ -69,7 +80,8 @@ class DatasetAttributes:
             if copied is None:
                 self.unsaved.append(f"{type(self._dataset).__name__}.{name}")
             else:
-                captured[name] = copied
+                is_same = name in self._first and self._first[name] is value
+                captured[name] = [*copied, is_same]
         return captured
 
     def unchanged(self) -> dict[str, str]:
@@ -92,16 +104,21 @@ class DatasetAttributes:
 
     def restore(self, captured: dict[str, list[Any]]) -> None:
         """Puts back what `capture()` gave. An attribute that the dataset does
-        not have, or not of that kind, is left alone."""
+        not have, or not of that kind, is left alone.
+
+        What had changed in place is written in place: another attribute, or a
+        variable of the script, may be the same array or list, or a part of it.
+        What was made anew is made anew, and the old one is left as it is.
+        """
         own = dict(self._own())
-        for name, (kind, state) in captured.items():
+        for name, (kind, state, is_same) in captured.items():
             if name not in own:
                 continue
             self._changed.add(name)
-            if kind == "value":
-                setattr(self._dataset, name, state)
-            elif kind == "list":
-                setattr(self._dataset, name, state.tolist())
+            if kind in ("value", "list"):
+                value = state.tolist() if kind == "list" else state
+                if not (is_same and _write_into(own[name], value)):
+                    setattr(self._dataset, name, value)
             elif generator_kinds.kind_of(own[name]) == kind:
                 generator_kinds.put(own[name], kind, state)
 
@@ -120,9 +137,11 @@ def check(captured: Any) -> None:
     Raises:
         AttributeError, KeyError, TypeError, ValueError: It is not.
     """
-    for name, (kind, state) in captured.items():
+    for name, (kind, state, is_same) in captured.items():
         if not isinstance(name, str):
             raise TypeError("an attribute of the data has no name")
+        if not isinstance(is_same, bool):
+            raise TypeError(f"{name} is the same or not")
         if kind == "list":
             if state.dtype.name not in ("int64", "float64") or state.ndim != 1:
                 raise TypeError(f"{name} is no list")
@@ -135,6 +154,35 @@ def _is_program(value: Any) -> bool:
     return (
         callable(value) and not generator_kinds.is_seed_generator(value)
     ) or isinstance(value, (types.ModuleType, io.IOBase, keras.Layer))
+
+
+# Writing in place -----------------------------------------------------------
+
+
+def _write_into(current: Any, value: Any) -> bool:
+    """Gives an object another's content, all of it or none.
+
+    Returns:
+        Whether that can be done.
+    """
+    if type(current) is not type(value):
+        return False
+    if isinstance(current, np.ndarray):
+        if (
+            current.dtype != value.dtype
+            or current.shape != value.shape
+            or not current.flags.writeable
+        ):
+            return False
+        current[...] = value
+    elif isinstance(current, list):
+        current[:] = value
+    elif isinstance(current, (dict, set)):
+        current.clear()
+        current.update(value)
+    else:
+        return False
+    return True
 
 
 # Copying --------------------------------------------------------------------
@@ -171,6 +219,10 @@ def _numbers(value: Any) -> np.ndarray | None:
             except OverflowError:
                 return None
     return None
+
+
+def _is_saveable(value: Any) -> bool:
+    return _numbers(value) is not None or _is_small(value)
 
 
 def _is_small(value: Any) -> bool:

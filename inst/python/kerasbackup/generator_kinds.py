@@ -4,6 +4,7 @@ states.
 May not touch data, variables of models or files.
 """
 
+import array
 import random
 from typing import Any
 
@@ -37,7 +38,9 @@ def state_of(generator: Any, kind: str) -> Any:
     """A copy of its state: numbers, strings, lists, dicts and arrays."""
     if kind == "Random":
         version, (*keys, place), gauss = generator.getstate()
-        return [version, np.array(keys, "uint32"), place, gauss]
+        # Half the time that NumPy takes to make one of a tuple.
+        keys = np.array(array.array("I", keys), "uint32")
+        return [version, keys, place, gauss]
     if kind == "RandomState":
         return list(generator.get_state()[1:])
     if kind == "SeedGenerator":

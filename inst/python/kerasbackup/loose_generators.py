@@ -11,8 +11,11 @@ May not touch data, variables of models or files.
 
 import base64
 import gc
+import operator
+import random
 import re
 import sys
+import tempfile
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
@@ -31,6 +34,19 @@ PREFIX = "loose "
 # On JAX and torch a layer in a pipeline has a second one, of TensorFlow's.
 SEED_GENERATORS = ("SeedGenerator", "SeedGenerator of tf.data")
 LENGTHS = dict.fromkeys(SEED_GENERATORS, (2,)) | {"tf.random": (2, 3)}
+
+# Those of which `generator_kinds` knows the states.
+KNOWN = (*generator_kinds.BIT_GENERATORS, "Random", "RandomState")
+
+# Python's and NumPy's that others care for, and SymPy's, with which torch
+# compiles: what a library draws for itself is no state of a training.
+OTHERS = (
+    ("random", "_inst"),
+    ("numpy.random.mtrand", "_rand"),
+    ("sympy.core.random", "rng"),
+    ("sympy.core.random", "_assumptions_rng"),
+    ("sympy.core.symbol", "Dummy._prng"),
+)
 
 
 class LooseGenerators:
@@ -145,7 +161,7 @@ def check(name: str, entry: Any) -> None:
     if not isinstance(entry["name"], str):
         raise TypeError("a generator has no name")
     for field in ("first", "state"):
-        if entry["kind"] in generator_kinds.BIT_GENERATORS:
+        if entry["kind"] in KNOWN:
             generator_kinds.check(entry["kind"], _from_json(entry[field]))
             continue
         lengths = LENGTHS[entry["kind"]]
@@ -159,7 +175,7 @@ class _Loose:
     """One generator.
 
     Attributes:
-        kind: String, one of `LENGTHS` or `generator_kinds.BIT_GENERATORS`.
+        kind: String, one of `LENGTHS` or `KNOWN`.
         name: String, that which Keras gave it; may be empty.
         first: Its state when training began.
         key: String, its name in a checkpoint, once it has moved.
@@ -187,14 +203,14 @@ class _Loose:
         return self._last
 
     def _look(self) -> Any:
-        if self.kind in generator_kinds.BIT_GENERATORS:
+        if self.kind in KNOWN:
             state = generator_kinds.state_of(self._generator, self.kind)
             return _to_json(state)
         return self._generator.state.numpy().tolist()
 
     def write(self, state: Any) -> None:
         """Puts back what `read()` gave."""
-        if self.kind in generator_kinds.BIT_GENERATORS:
+        if self.kind in KNOWN:
             generator_kinds.put(self._generator, self.kind, _from_json(state))
         else:
             self._generator.state.assign(np.array(state))
@@ -213,34 +229,60 @@ class _Loose:
         if self.first == entry["first"]:
             return 4 if is_named_so else 3
         # What it has drawn to build the model does not count.
-        if self.kind in SEED_GENERATORS and self.first[0] == entry["first"][0]:
+        seed = _seed_of(self.kind, self.first)
+        if seed is not None and seed == _seed_of(self.kind, entry["first"]):
             return 2
         return int(is_named_so)
 
 
 def _find(own: set[int]) -> list[_Loose]:
-    kinds = (keras.random.SeedGenerator, np.random.Generator)
+    kinds = (
+        keras.random.SeedGenerator,
+        np.random.Generator,
+        np.random.RandomState,
+        random.Random,
+    )
     if _tensorflow("Generator") is not None:
         kinds += (_tensorflow("Generator"),)
     # By identity: what others' classes do when they are compared is not known,
     # nor is what an object says of its class.
     classes = set(map(id, _with_subclasses(kinds)))
-    found = [one for one in gc.get_objects() if id(type(one)) in classes]
-    is_global = {
-        id(global_state.get_global_attribute("global_seed_generator")),
-        id(_tensorflow("global_generator")),
-    }
+    names = getattr(tempfile, "_RandomNameSequence", None)
+    found, left = [], _cared_for()
+    for one in gc.get_objects():
+        if id(type(one)) in classes:
+            found.append(one)
+        elif type(one) is names:
+            # Two processes must not go through the same temporary names.
+            left.add(id(vars(one).get("_rng")))
     loose = []
     for one in found:
         try:
+            kind = _kind_of(one)
             state = getattr(one, "state", None)
-            if id(one) not in is_global and id(state) not in own:
-                loose.append(_Loose(one, _kind_of(one)))
+            if kind and id(one) not in left and id(state) not in own:
+                loose.append(_Loose(one, kind))
         except Exception:
             # Half made, of another graph, without a value: nobody can draw from
             # it, and it must not keep a model from being trained.
             continue
     return loose
+
+
+def _cared_for() -> set[int]:
+    """By identity, those that are state already, or none."""
+    left = {
+        id(global_state.get_global_attribute("global_seed_generator")),
+        id(_tensorflow("global_generator")),
+        id(_tensorflow_context_generator()),
+    }
+    for module, path in OTHERS:
+        try:
+            left.add(id(operator.attrgetter(path)(sys.modules[module])))
+        except (AttributeError, KeyError):
+            # It is not loaded, or of another version.
+            continue
+    return left
 
 
 def _with_subclasses(classes: Iterable[type]) -> Iterator[type]:
@@ -249,7 +291,10 @@ def _with_subclasses(classes: Iterable[type]) -> Iterator[type]:
         yield from _with_subclasses(one.__subclasses__())
 
 
-def _kind_of(generator: Any) -> str:
+def _kind_of(generator: Any) -> str | None:
+    """Its kind; `None` where its state is not known, as a `SystemRandom`'s."""
+    if isinstance(generator, (random.Random, np.random.RandomState)):
+        return generator_kinds.kind_of(generator)
     if isinstance(generator, np.random.Generator):
         return type(generator.bit_generator).__name__
     if not generator_kinds.is_seed_generator(generator):
@@ -262,6 +307,23 @@ def _tensorflow(name: str) -> Any:
     """Of TensorFlow's `stateful_random_ops`, if it is loaded."""
     module = sys.modules.get("tensorflow.python.ops.stateful_random_ops")
     return getattr(module, name, None)
+
+
+def _tensorflow_context_generator() -> Any:
+    """That from which TensorFlow draws the seeds of eager operations."""
+    module = sys.modules.get("tensorflow.python.eager.context")
+    context = getattr(module, "context_safe", lambda: None)()
+    return getattr(context, "_rng", None)
+
+
+def _seed_of(kind: str, state: Any) -> Any:
+    """What of a state no draw changes and the seed decides; `None` where there
+    is nothing. (TensorFlow makes the seed the place to count from.)"""
+    if kind in SEED_GENERATORS:
+        return state[0]
+    if kind in ("PCG64", "PCG64DXSM"):
+        return state["state"]["inc"]
+    return None
 
 
 def _natural(name: str) -> list[Any]:
@@ -281,10 +343,14 @@ def _to_json(state: Any) -> Any:
         return {"dtype": state.dtype.str, "bytes": text}
     if isinstance(state, dict):
         return {name: _to_json(value) for name, value in state.items()}
+    if isinstance(state, list):
+        return [_to_json(value) for value in state]
     return state
 
 
 def _from_json(state: Any) -> Any:
+    if isinstance(state, list):
+        return [_from_json(value) for value in state]
     if not isinstance(state, dict):
         return state
     if state.keys() == {"dtype", "bytes"}:

@@ -225,6 +225,23 @@ class Variables(unittest.TestCase):
         capture(states)
         self.assertEqual(states.unsaved, ["Holder~1.held"])
 
+    def test_so_is_one_in_a_list_or_a_dict(self):
+        held, other = np.random.default_rng(1), np.random.default_rng(2)
+        for of_held, of_other in (
+            ([held], [held, other]),
+            ((held, held), (other,)),
+            ({"a": held}, {"a": held, "b": other}),
+            # The number is no generator, and would be lost.
+            ([held], [held, 3]),
+        ):
+            with self.subTest(of_other=of_other):
+                states = CallbackStates(
+                    [Holder(of_held), Holder(of_other)],
+                    lambda one: one is held,
+                )
+                capture(states)
+                self.assertEqual(states.unsaved, ["Holder~1.held"])
+
     def test_an_optimizer_is_named(self):
         one = Holder(keras.optimizers.SGD())
         one.set_model(trained_model())

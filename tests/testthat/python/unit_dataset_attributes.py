@@ -171,21 +171,120 @@ class Attributes(unittest.TestCase):
         dataset.max_queue_size = 5
         self.assertEqual(known.capture(), {})
 
+    def test_what_changed_in_place_is_put_back_in_place(self):
+        def make():
+            order, files = np.arange(9), ["a", "b", "c"]
+            places, seen = {"a": 1}, {1}
+            outside = order, files, places, seen
+            return outside, Dataset(
+                order=order,
+                some=order[:4],
+                files=files,
+                same=files,
+                numbers=[1, 2, 3],
+                places=places,
+                seen=seen,
+            )
+
+        (order, files, places, seen), lost = make()
+        known = DatasetAttributes(lost)
+        order[:] = order[::-1].copy()
+        files.reverse()
+        lost.numbers.reverse()
+        places.clear()
+        places["b"] = 2
+        seen.add(2)
+        captured = through_a_file(known.capture())
+        (order, files, places, seen), today = make()
+        numbers = today.numbers
+        DatasetAttributes(today).restore(captured)
+        self.assertEqual(order.tolist(), list(range(9))[::-1])
+        self.assertEqual(files, ["c", "b", "a"])
+        self.assertEqual(numbers, [3, 2, 1])
+        self.assertEqual((places, seen), ({"b": 2}, {1, 2}))
+        # What is shuffled next reaches all that share it.
+        order[0] = 77
+        files.append("d")
+        self.assertEqual(today.some.tolist(), [77, 7, 6, 5])
+        self.assertIs(today.same, today.files)
+        self.assertEqual(today.same[-1], "d")
+        self.assertIs(today.places, places)
+        self.assertIs(today.seen, seen)
+
+    def test_what_was_made_anew_leaves_the_old_as_it_is(self):
+        all_of_them, files = np.arange(9), ["a", "b"]
+
+        def make():
+            return Dataset(whole=all_of_them, order=all_of_them, files=files)
+
+        lost = make()
+        known = DatasetAttributes(lost)
+        lost.order, lost.files = lost.whole[::-1].copy(), ["b", "a"]
+        captured = through_a_file(known.capture())
+        today = make()
+        again = DatasetAttributes(today)
+        again.restore(captured)
+        self.assertEqual(today.order.tolist(), list(range(9))[::-1])
+        self.assertEqual(today.files, ["b", "a"])
+        self.assertEqual(all_of_them.tolist(), list(range(9)))
+        self.assertEqual(files, ["a", "b"])
+        # Nor does a third run write into what is the script's.
+        self.assertEqual(
+            [is_same for *_, is_same in again.capture().values()],
+            [False, False],
+        )
+
+    def test_where_that_cannot_be_it_is_another_object(self):
+        def read_only():
+            array = np.arange(3)
+            array.flags.writeable = False
+            return array
+
+        class Mine(list):
+            pass
+
+        lost = Dataset(**{name: np.arange(3) for name in "abcd"}, e=[1, 2])
+        known = DatasetAttributes(lost)
+        for name in "abcd":
+            vars(lost)[name][:] = 7
+        lost.e.append(3)
+        captured = through_a_file(known.capture())
+        made = {
+            "a": read_only(),
+            "b": np.arange(4),
+            "c": np.arange(3, dtype="float32"),
+            "d": [0, 1, 2],
+            "e": Mine([1, 2]),
+        }
+        before = {name: list(value) for name, value in made.items()}
+        today = Dataset(**made)
+        DatasetAttributes(today).restore(captured)
+        for name in "abcd":
+            self.assertEqual(vars(today)[name].tolist(), [7, 7, 7])
+            self.assertEqual(vars(today)[name].dtype, lost.a.dtype)
+        self.assertEqual(today.e, [1, 2, 3])
+        for name, value in made.items():
+            self.assertEqual(list(value), before[name])
+
     def test_what_is_none_is_refused(self):
         keys = np.zeros(624, "uint32")
-        dataset_attributes.check({"a": ["RandomState", [keys, 3, 0, 0.0]]})
+        dataset_attributes.check(
+            {"a": ["RandomState", [keys, 3, 0, 0.0], False]}
+        )
         for broken in (
             [],
             {"a": 3},
-            {1: ["value", 2]},
-            {"a": ["list", np.zeros((2, 2))]},
-            {"a": ["odd", 3]},
-            {"a": ["RandomState", [keys, 625, 0, 0.0]]},
-            {"a": ["RandomState", [keys[1:], 3, 0, 0.0]]},
-            {"a": ["Random", [3, keys, 625, None]]},
-            {"a": ["Random", [9, keys, 624, None]]},
-            {"a": ["PCG64", {"bit_generator": "PCG64"}]},
-            {"a": ["SeedGenerator", np.zeros(3)]},
+            {1: ["value", 2, False]},
+            {"a": ["value", 2]},
+            {"a": ["value", 2, None]},
+            {"a": ["list", np.zeros((2, 2)), False]},
+            {"a": ["odd", 3, False]},
+            {"a": ["RandomState", [keys, 625, 0, 0.0], False]},
+            {"a": ["RandomState", [keys[1:], 3, 0, 0.0], False]},
+            {"a": ["Random", [3, keys, 625, None], False]},
+            {"a": ["Random", [9, keys, 624, None], False]},
+            {"a": ["PCG64", {"bit_generator": "PCG64"}, False]},
+            {"a": ["SeedGenerator", np.zeros(3), False]},
             {
                 "a": [
                     "MT19937",
@@ -193,6 +292,7 @@ class Attributes(unittest.TestCase):
                         "bit_generator": "MT19937",
                         "state": {"key": keys, "pos": 9999},
                     },
+                    False,
                 ]
             },
         ):

@@ -3,7 +3,12 @@
 import copy
 import importlib.util
 import json
+import random
+import sys
+import tempfile
+import types
 import unittest
+from unittest import mock
 
 import keras
 import numpy as np
@@ -20,8 +25,11 @@ needs_tensorflow = unittest.skipUnless(
 def draw(generator):
     if isinstance(generator, keras.random.SeedGenerator):
         drawn = keras.random.normal((2,), seed=generator)
-    elif isinstance(generator, np.random.Generator):
+    elif isinstance(generator, (np.random.Generator, np.random.RandomState)):
         drawn = generator.normal(size=2)
+    elif isinstance(generator, random.Random):
+        # A gauss() leaves another, which is state.
+        drawn = [generator.random(), generator.gauss(0, 1)]
     else:
         drawn = generator.normal((2,)).numpy()
     return keras.ops.convert_to_numpy(drawn).tolist()
@@ -45,7 +53,15 @@ def of_philox(seed=83):
     return np.random.Generator(np.random.Philox(seed))
 
 
-MAKERS = [of_keras, of_numpy, of_philox]
+def of_numpy_before(seed=83):
+    return np.random.RandomState(seed)
+
+
+def of_python(seed=83):
+    return random.Random(seed)
+
+
+MAKERS = [of_keras, of_numpy, of_philox, of_numpy_before, of_python]
 if importlib.util.find_spec("tensorflow"):
     MAKERS.append(of_tensorflow)
 
@@ -105,6 +121,54 @@ class Capturing(unittest.TestCase):
         self.assertEqual(loose.capture(), {})
         draw(generator)
         self.assertEqual(len(loose.capture()), 1)
+
+    def test_not_the_global_ones_of_python_and_numpy(self):
+        loose = LooseGenerators()
+        random.random(), np.random.normal(), random.SystemRandom().random()
+        self.assertEqual(loose.capture(), {})
+        self.assertFalse(loose.has(random._inst))
+        self.assertFalse(loose.has(np.random.mtrand._rand))
+
+    def test_not_those_that_libraries_draw_from_for_themselves(self):
+        names = tempfile._RandomNameSequence()
+        next(names)
+        of_sympy = types.SimpleNamespace(
+            rng=of_python(), _assumptions_rng=of_python()
+        )
+        with mock.patch.dict(sys.modules, {"sympy.core.random": of_sympy}):
+            loose = LooseGenerators()
+        next(names), draw(of_sympy.rng), draw(of_sympy._assumptions_rng)
+        self.assertEqual(loose.capture(), {})
+        # Another process goes through other names.
+        following = copy.deepcopy(names)
+        loose.restore({})
+        self.assertEqual(next(names), next(following))
+
+    def test_not_those_of_which_the_state_is_not_known(self):
+        class Mine(random.Random):
+            def getstate(self):
+                return "mine"
+
+        others = [
+            random.SystemRandom(),
+            np.random.RandomState(np.random.PCG64(3)),
+            Mine(3),
+        ]
+        loose = LooseGenerators()
+        for other in others:
+            other.random() if hasattr(other, "random") else other.normal()
+            self.assertFalse(loose.has(other))
+        self.assertEqual(loose.capture(), {})
+
+    @needs_tensorflow
+    def test_not_the_one_of_tensorflows_context(self):
+        from tensorflow.python.eager import context
+
+        context.set_global_seed(5)
+        self.assertIsInstance(context.context()._rng, random.Random)
+        loose = LooseGenerators()
+        context.context()._rng.random()
+        self.assertEqual(loose.capture(), {})
 
     @needs_tensorflow
     def test_not_the_global_one_of_tensorflow(self):
@@ -189,11 +253,16 @@ class Expecting(unittest.TestCase):
         self.assertEqual(draw(generator), first)
 
     def test_it_may_have_drawn_to_build_the_model(self):
-        generator = of_keras(42)
-        draw(generator)
-        states, following = self.lost(generator)
-        del generator
-        self.assertEqual(self.resumed(states, of_keras(42)), ([], following))
+        for make in (of_keras, of_numpy):
+            with self.subTest(make=make.__name__):
+                generator = make(42)
+                draw(generator)
+                states, following = self.lost(generator)
+                del generator
+                other = make(43)
+                notes, drawn = self.resumed(states, other, make(42))
+                self.assertEqual((notes, drawn[1:]), ([], following))
+                self.assertEqual(drawn[0], draw(make(43)))
 
     def test_those_that_are_alike_are_taken_in_order(self):
         one, other = of_keras(43), of_keras(43)

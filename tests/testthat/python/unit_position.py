@@ -21,6 +21,7 @@ from kerasbackup import position_format
 from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
+from kerasbackup.data_source import DataSource
 
 # Before, steps have their data when they are announced, and a generator that
 # has ended has no batches for later epochs.
@@ -536,6 +537,74 @@ class Workers(unittest.TestCase):
             with self.subTest(save_at=save_at):
                 notes = self.lost_and_run(rows, save_at)[2]
                 self.assertEqual(notes, expected)
+
+
+@unittest.skipUnless(importlib.util.find_spec("torch"), "there is no torch")
+class Loaders(unittest.TestCase):
+    """torch's DataLoader, and the generators that it draws from."""
+
+    def generator(self, seed=3):
+        import torch
+
+        return torch.Generator().manual_seed(seed)
+
+    def loader(self, of_order=None, of_batches=None, **kwargs):
+        """Whose batches are made by a sampler that has a sampler."""
+        import torch
+
+        of_torch = torch.utils.data
+        rows = of_torch.TensorDataset(torch.from_numpy(arrays()))
+        order = of_torch.RandomSampler(rows, generator=of_order)
+        batches = of_torch.BatchSampler(order, 4, drop_last=False)
+        if of_batches is not None:
+            batches.generator = of_batches
+        return of_torch.DataLoader(rows, batch_sampler=batches, **kwargs)
+
+    def source(self, loader):
+        return DataSource(EpochIterator(x=loader))
+
+    def test_that_of_a_batch_sampler_is_put_back(self):
+        of_order, of_batches = self.generator(3), self.generator(4)
+        source = self.source(self.loader(of_order, of_batches))
+        states = json.loads(json.dumps(source.capture_generators()))
+        self.assertEqual(len(states), 2)
+        drawn = [self.drawn(one) for one in (of_order, of_batches)]
+        source.restore_generators(states)
+        self.assertEqual(
+            [self.drawn(one) for one in (of_order, of_batches)], drawn
+        )
+
+    def drawn(self, generator):
+        import torch
+
+        return torch.rand(2, generator=generator).tolist()
+
+    def test_each_counts_once(self):
+        one = self.generator()
+        source = self.source(self.loader(one, one, generator=one))
+        self.assertEqual(len(source.capture_generators()), 1)
+
+    def test_what_only_has_that_name_is_left_alone(self):
+        source = self.source(self.loader(None, np.random.default_rng(3)))
+        self.assertEqual(source.capture_generators(), [])
+
+    @unittest.skipIf(
+        keras.backend.backend() == "tensorflow", "a thread reads ahead"
+    )
+    def test_its_order_goes_on(self):
+        before = lost((2, 3), x=self.loader(self.generator()))
+        run = Run(x=self.loader(self.generator()))
+        self.assertEqual(run.restore(before.saved, 2), [])
+        run.run_epochs(2)
+        self.assertEqual(run.drawn, before.drawn[2 * 5 + 3 :])
+
+    def test_another_number_is_told(self):
+        before = lost((1, 2), x=self.loader(self.generator()))
+        run = Run(x=self.loader(self.generator(), self.generator(4)))
+        self.assertEqual(
+            run.restore(before.saved, 1),
+            ["number of the DataLoader's generators was 1, is 2"],
+        )
 
 
 class Changed(unittest.TestCase):
