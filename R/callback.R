@@ -82,7 +82,9 @@
 #'   number the epochs from 1 whichever they were, and fail where none was left to
 #'   run: a script that uses them and may be run again should ask for `"full"`.
 #'   Of the epochs before an interruption it has the logs that are single
-#'   numbers, as all of Keras' own are.
+#'   numbers, as all of Keras' own are. A log that not every epoch has, as
+#'   `val_loss` with a `validation_freq`, is shorter than the others there, as
+#'   Keras has it; [backup_history()] has `NA` for those epochs.
 #' @param async Flag, whether a thread in the background writes the checkpoints.
 #'   With `TRUE` (the default) training waits for one copy of its state in memory,
 #'   and for the previous checkpoint where that is still being written, and never
@@ -106,7 +108,8 @@
 #'   It can be used for several trainings, one after the other. But where a script
 #'   trains several times, in a loop or in stages, give each `fit()` a `backup_dir`
 #'   of its own: run again, the script comes to its first `fit()` first, which is
-#'   refused the checkpoint of another.
+#'   refused the checkpoint of another. (And with `delete_checkpoint = FALSE` each
+#'   would go on from where the one before has ended.)
 #' @section What must be as it was:
 #' The script must do the same again until `fit()`: set its seeds, make the same
 #' model and the same data. In a session that goes on (after Ctrl+C, say), begin

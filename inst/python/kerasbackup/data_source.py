@@ -73,6 +73,7 @@ class DataSource:
     Args:
         epoch_iterator: Keras' `EpochIterator`.
         data: What `fit()` was given; it is not kept.
+        left: Generators of torch's that another source cares for.
 
     Attributes:
         NEW_WORKERS: String, what to say where workers that live on are new.
@@ -93,8 +94,9 @@ class DataSource:
         "they draw, begin anew"
     )
 
-    def __init__(self, epoch_iterator, data=None):
+    def __init__(self, epoch_iterator, data=None, left=()):
         self.ahead = DrawnAhead(data)
+        self._left = left
         self._iterator = epoch_iterator
         self._adapter = epoch_iterator.data_adapter
         kind = type(self._adapter).__name__
@@ -269,26 +271,12 @@ class DataSource:
             generator.set_state(rng.decode_torch(state))
 
     def _loader_generators(self) -> list[Any]:
-        """Each once, in the same order in every process."""
         loader = getattr(self._adapter, "_dataloader", None)
-        if loader is None or "torch" not in sys.modules:
-            return []
-        batches = getattr(loader, "batch_sampler", None)
-        owners = (
-            loader,
-            getattr(loader, "sampler", None),
-            batches,
-            getattr(batches, "sampler", None),
-        )
-        found = []
-        for owner in owners:
-            generator = getattr(owner, "generator", None)
-            # A sampler of one's own may have another thing of that name.
-            if isinstance(generator, sys.modules["torch"].Generator) and all(
-                generator is not one for one in found
-            ):
-                found.append(generator)
-        return found
+        return [
+            one
+            for one in loader_generators(loader)
+            if all(one is not other for other in self._left)
+        ]
 
     def _find_written_by_user(self) -> Any:
         for name in ("py_dataset", "_dataloader"):
@@ -304,6 +292,29 @@ def _is_of_tensors(dataset: Any) -> bool:
     while type(dataset).__name__ == "Subset":
         dataset = dataset.dataset
     return type(dataset).__name__ == "TensorDataset"
+
+
+def loader_generators(loader: Any) -> list[Any]:
+    """The generators of torch's that a DataLoader has, each once, in the same
+    order in every process; of anything else none."""
+    if "torch" not in sys.modules:
+        return []
+    batches = getattr(loader, "batch_sampler", None)
+    owners = (
+        loader,
+        getattr(loader, "sampler", None),
+        batches,
+        getattr(batches, "sampler", None),
+    )
+    found = []
+    for owner in owners:
+        generator = getattr(owner, "generator", None)
+        # A sampler of one's own may have another thing of that name.
+        if isinstance(generator, sys.modules["torch"].Generator) and all(
+            generator is not one for one in found
+        ):
+            found.append(generator)
+    return found
 
 
 def stages(dataset: Any) -> Iterator[Any]:

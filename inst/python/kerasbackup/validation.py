@@ -14,6 +14,7 @@ from kerasbackup import values
 from kerasbackup.data_source import DataSource
 from kerasbackup.data_source import DrawnAhead
 from kerasbackup.data_source import check_state
+from kerasbackup.data_source import loader_generators
 from kerasbackup.earlier_use import EarlierUse
 
 # That Keras makes for a validation of all data.
@@ -252,7 +253,7 @@ class ValidationPosition:
         if self._is_looked_at:
             return
         self._is_looked_at = True
-        source = DataSource(iterator)
+        source = DataSource(iterator, left=loader_generators(self.trained_on))
         user = source.written_by_user
         if user is not None and user is not self.trained_on:
             self._source = source

@@ -115,9 +115,7 @@ class Run:
             noise = [random.random()]
             if keras.backend.backend() == "torch":
                 noise.append(sys.modules["torch"].rand(1).item())
-            self.drawn.append(
-                [*noise, *np.asarray(batch[0]).ravel().tolist()]
-            )
+            self.drawn.append([*noise, *np.asarray(batch[0]).ravel().tolist()])
 
     def restore(self, saved, epoch):
         self.epoch = epoch
@@ -450,16 +448,15 @@ class Noise(unittest.TestCase):
 
             return noisy
 
+        def noisy(kind):
+            return pipeline(3).map(kind()).prefetch(2)
+
         for kind in (of_tensorflow, of_numpy):
             for steps in (None, 3):
                 with self.subTest(kind=kind.__name__, steps=steps):
                     kwargs = {"batch_size": None, "steps_per_epoch": steps}
-
-                    def noisy():
-                        return pipeline(3).map(kind()).prefetch(2)
-
-                    before = lost((2, 1), x=noisy(), **kwargs)
-                    run = Run(x=noisy(), **kwargs)
+                    before = lost((2, 1), x=noisy(kind), **kwargs)
+                    run = Run(x=noisy(kind), **kwargs)
                     self.assertEqual(run.restore(before.saved, 2), [])
                     run.run_epochs(2)
                     self.assertEqual(

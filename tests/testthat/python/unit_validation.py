@@ -341,6 +341,34 @@ class Validation(unittest.TestCase):
         self.assertIsNone(loader._iterator)
         self.assertEqual(len(told), 1)
 
+    @unittest.skipUnless(
+        importlib.util.find_spec("torch"), "there is no DataLoader"
+    )
+    def test_a_generator_that_training_has_too_is_left_to_it(self):
+        import torch
+
+        shared = torch.Generator().manual_seed(1)
+        own = torch.Generator().manual_seed(2)
+        adapter = TorchDataLoaderAdapter()
+        adapter._dataloader = torch.utils.data.DataLoader(
+            [1, 2],
+            generator=shared,
+            sampler=torch.utils.data.RandomSampler([1, 2], generator=own),
+        )
+        one = position(FakeModel(adapter))
+        one.trained_on = torch.utils.data.DataLoader([1], generator=shared)
+        one.on_test_begin()
+        known = one.capture(values.Encoder())
+        first = torch.rand(2, generator=own)
+        shared.manual_seed(3)
+        expected = shared.get_state()
+        two = position(FakeModel(adapter))
+        two.trained_on = one.trained_on
+        restored(two, known)
+        two.on_test_begin()
+        self.assertTrue(torch.equal(shared.get_state(), expected))
+        self.assertTrue(torch.equal(torch.rand(2, generator=own), first))
+
     @needs_tensorflow
     def test_what_no_validation_has_made_up_for_is_known(self):
         for data, known, expected in (
