@@ -17,6 +17,7 @@ from kerasbackup import callback_states
 from kerasbackup import earlier_use
 from kerasbackup import errors
 from kerasbackup import trainings
+from kerasbackup.dataset_attributes import generators_of
 from kerasbackup.position import DataPosition
 from kerasbackup.preemption import Preemption
 from kerasbackup.replace_once import replace_once
@@ -281,7 +282,11 @@ class _EpochHelper(keras.callbacks.Callback):
     def _begin(self) -> None:
         # Not kept: it may be large, and whoever keeps the list keeps us.
         (data, validation_data), self._data = self._data, None
-        generators = Generators(self._store, self._model.variables)
+        generators = Generators(
+            self._store,
+            self._model.variables,
+            [*generators_of(data), *generators_of(validation_data)],
+        )
         before_batch, in_replay = self._before_batch, None
         if self._owner.save_before_preemption:
             self._preemption = Preemption(self._store, self._save)

@@ -131,6 +131,18 @@ class DatasetAttributes:
         ]
 
 
+def generators_of(data: Any) -> list[Any]:
+    """The generators of random numbers that are attributes of a `PyDataset`,
+    whose state they are; of anything else none."""
+    if not isinstance(data, keras.utils.PyDataset):
+        return []
+    return [
+        value
+        for value in vars(data).values()
+        if generator_kinds.kind_of(value) is not None
+    ]
+
+
 def check(captured: Any) -> None:
     """Raises where it is not what `capture()` gives, but for arrays' content.
 

@@ -54,10 +54,13 @@ class LooseGenerators:
 
     Args:
         owned: Keras variables whose generators somebody else cares for.
+        left: Generators that somebody else cares for.
     """
 
-    def __init__(self, owned: Iterable[Any] = ()):
-        self._all = _find({id(variable) for variable in owned})
+    def __init__(self, owned: Iterable[Any] = (), left: Iterable[Any] = ()):
+        self._all = _find(
+            {id(variable) for variable in owned}, {id(one) for one in left}
+        )
         self._all.sort(key=lambda one: _natural(one.name))
         self._next = 0
 
@@ -235,7 +238,7 @@ class _Loose:
         return int(is_named_so)
 
 
-def _find(own: set[int]) -> list[_Loose]:
+def _find(own: set[int], left: set[int]) -> list[_Loose]:
     kinds = (
         keras.random.SeedGenerator,
         np.random.Generator,
@@ -248,7 +251,7 @@ def _find(own: set[int]) -> list[_Loose]:
     # nor is what an object says of its class.
     classes = set(map(id, _with_subclasses(kinds)))
     names = getattr(tempfile, "_RandomNameSequence", None)
-    found, left = [], _cared_for()
+    found, left = [], left | _cared_for()
     for one in gc.get_objects():
         if id(type(one)) in classes:
             found.append(one)

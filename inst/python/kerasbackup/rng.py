@@ -28,11 +28,14 @@ class Generators:
     Args:
         store: A `store.Store`, which knows R's.
         owned: Keras variables whose generators somebody else cares for.
+        left: Generators that somebody else cares for.
     """
 
-    def __init__(self, store, owned: Iterable[Any] = ()):
+    def __init__(
+        self, store, owned: Iterable[Any] = (), left: Iterable[Any] = ()
+    ):
         self._store = store
-        self._loose = LooseGenerators(owned)
+        self._loose = LooseGenerators(owned, left)
 
     @property
     def names(self) -> tuple[str, ...]:

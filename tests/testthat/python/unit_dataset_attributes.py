@@ -266,6 +266,13 @@ class Attributes(unittest.TestCase):
         for name, value in made.items():
             self.assertEqual(list(value), before[name])
 
+    def test_its_generators_are_known(self):
+        made = generators(3)
+        dataset = Dataset(**made, other=[random.Random(4)], number=3)
+        found = dataset_attributes.generators_of(dataset)
+        self.assertEqual(sorted(map(id, found)), sorted(map(id, made.values())))
+        self.assertEqual(dataset_attributes.generators_of(self), [])
+
     def test_what_is_none_is_refused(self):
         keys = np.zeros(624, "uint32")
         dataset_attributes.check(

@@ -122,6 +122,14 @@ class Capturing(unittest.TestCase):
         draw(generator)
         self.assertEqual(len(loose.capture()), 1)
 
+    def test_others_care_for_those_that_they_name(self):
+        one, other = np.random.default_rng(5), np.random.default_rng(5)
+        loose = LooseGenerators(left=[one])
+        draw(one)
+        self.assertEqual(loose.capture(), {})
+        self.assertFalse(loose.has(one))
+        self.assertTrue(loose.has(other))
+
     def test_not_the_global_ones_of_python_and_numpy(self):
         loose = LooseGenerators()
         random.random(), np.random.normal(), random.SystemRandom().random()
