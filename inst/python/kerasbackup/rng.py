@@ -55,7 +55,7 @@ class Generators:
             What is no longer as it was.
         """
         notes = self._loose.expect(states)
-        if _draws_in_pairs(states["r"]):
+        if _draws_in_pairs(states.get("r", "")):
             notes.append(
                 "R draws normally distributed numbers in pairs (Box-Muller), "
                 "and does not tell whether one was left: the next ones may be "

@@ -78,6 +78,8 @@ class Capturing(unittest.TestCase):
                 self.assertEqual(len(notes), expected)
         states["r"] = ""
         self.assertEqual(self.generators.expect(states), [])
+        del states["r"]
+        self.assertEqual(self.generators.expect(states), [])
 
     def test_all_are_drawn_again(self):
         states = json.loads(json.dumps(self.generators.capture()))
