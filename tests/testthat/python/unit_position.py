@@ -513,18 +513,17 @@ class Workers(unittest.TestCase):
         rows = torch.from_numpy(arrays())
         dataset = torch.utils.data.TensorDataset(rows)
         subset = torch.utils.data.Subset(dataset, range(20))
-        for data in (dataset, subset):
-            for save_at in ((0, 2), (1, 1), (2, 1)):
-                for steps in (None, 3):
-                    with self.subTest(data=data, save_at=save_at, steps=steps):
-                        before, run, notes = self.lost_and_run(
-                            data, save_at, steps_per_epoch=steps
-                        )
-                        self.assertEqual(notes, [])
-                        run.run_epochs(4 - save_at[0])
-                        self.assertEqual(
-                            run.drawn, before.drawn[before.drawn_before :]
-                        )
+        places = ((0, 2), (1, 1), (2, 1))
+        cases = [(dataset, at, steps) for at in places for steps in (None, 3)]
+        for data, save_at, steps in [*cases, (subset, (2, 1), None)]:
+            with self.subTest(data=data, save_at=save_at, steps=steps):
+                before, run, notes = self.lost_and_run(
+                    data, save_at, steps_per_epoch=steps
+                )
+                self.assertEqual(notes, [])
+                run.run_epochs(4 - save_at[0])
+                self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
+            self.doCleanups()
 
     def test_what_they_keep_is_told(self):
         rows = [(row,) for row in arrays()]
