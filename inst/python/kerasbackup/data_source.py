@@ -99,6 +99,7 @@ class DataSource:
         self._left = left
         self._iterator = epoch_iterator
         self._adapter = epoch_iterator.data_adapter
+        self._loader = getattr(self._adapter, "_dataloader", None)
         kind = type(self._adapter).__name__
         self.is_pipeline = kind == "TFDatasetAdapter"
         self.is_generator = kind == "GeneratorDataAdapter"
@@ -153,7 +154,7 @@ class DataSource:
         }
 
     def _count_generators(self) -> dict[str, int]:
-        if getattr(self._adapter, "_dataloader", None) is None:
+        if self._loader is None:
             return {}
         return {
             "number of the DataLoader's generators": len(
@@ -179,8 +180,7 @@ class DataSource:
         """Whether a tf.data pipeline caches what it has shuffled: then the
         order of the first epoch is that of all, and must be drawn again."""
         return any(
-            type(stage).__name__ == "CacheDataset"
-            for stage in stages(getattr(self._adapter, "_dataset", None))
+            map(caches, stages(getattr(self._adapter, "_dataset", None)))
         )
 
     def dataset(self) -> Any:
@@ -248,14 +248,14 @@ class DataSource:
         Returns:
             What is no longer as it was.
         """
-        loader = getattr(self._adapter, "_dataloader", None)
-        if not getattr(loader, "persistent_workers", False):
+        if not getattr(self._loader, "persistent_workers", False):
             return []
-        if getattr(loader, "_iterator", None) is None:
+        if getattr(self._loader, "_iterator", None) is None:
             states = self.capture_generators()
-            iter(loader)
+            iter(self._loader)
             self.restore_generators(states)
-        return [] if _is_of_tensors(loader.dataset) else [self.NEW_WORKERS]
+        is_plain = _is_of_tensors(self._loader.dataset)
+        return [] if is_plain else [self.NEW_WORKERS]
 
     def capture_generators(self) -> list[str]:
         """The states of the generators of torch's that a DataLoader draws
@@ -271,10 +271,9 @@ class DataSource:
             generator.set_state(rng.decode_torch(state))
 
     def _loader_generators(self) -> list[Any]:
-        loader = getattr(self._adapter, "_dataloader", None)
         return [
             one
-            for one in loader_generators(loader)
+            for one in loader_generators(self._loader)
             if all(one is not other for other in self._left)
         ]
 
@@ -327,6 +326,12 @@ def stages(dataset: Any) -> Iterator[Any]:
         # Something else may have an attribute of that name.
         if hasattr(stage, "element_spec") and hasattr(stage, "_inputs"):
             pending += stage._inputs()
+
+
+def caches(stage: Any) -> bool:
+    """Whether a stage of a tf.data pipeline keeps what its first pass has
+    drawn."""
+    return type(stage).__name__ == "CacheDataset"
 
 
 def check_state(state: Any) -> None:

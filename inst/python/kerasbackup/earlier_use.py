@@ -18,6 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasbackup.data_source import caches
 from kerasbackup.data_source import stages
 
 # By stage of a pipeline, or generator: the iterators made of it that we saw.
@@ -63,11 +64,9 @@ class EarlierUse:
             found, _shuffles
         )
         self.is_countable = not (
-            self.is_generator
-            or self._draws_late
-            or _have_behind(found, _caches)
+            self.is_generator or self._draws_late or _have_behind(found, caches)
         )
-        self.keeps_first_pass = any(map(_caches, found))
+        self.keeps_first_pass = any(map(caches, found))
         self._moved = [weakref.ref(stage) for stage in moved]
         self.times = max((_made[stage] for stage in self._known()), default=0)
 
@@ -126,11 +125,6 @@ def _shuffles(stage: Any) -> bool:
     """Whether it makes an iterator of what is in front of it when the first
     element is drawn, rather than at once."""
     return hasattr(stage, "_reshuffle_each_iteration")
-
-
-def _caches(stage: Any) -> bool:
-    """Whether it keeps what its first pass has drawn."""
-    return _name(stage) == "CacheDataset"
 
 
 def _begins_again(stage: Any) -> bool:

@@ -261,8 +261,7 @@ class ValidationPosition:
         if state is not None and self._source is not None:
             notes = self._source.restore(state)
             self._source.restore_generators(state.get("generators", []))
-            if notes:
-                self._tell([f"validation: {note}" for note in notes])
+            self._tell_of(notes)
 
     def _begin_again(self, iterator) -> None:
         """Keras ends an epoch of a `PyDataset` before each validation, too.
@@ -282,10 +281,13 @@ class ValidationPosition:
         if states is None:
             states = self._generators.capture()
         if self._source is not None:
-            notes = self._source.start_workers()
-            if notes:
-                self._tell([f"validation: {note}" for note in notes])
+            self._tell_of(self._source.start_workers())
         self._generators.restore(states, ("torch",))
+
+    def _tell_of(self, notes: list[str]) -> None:
+        """Tells what of the data is no longer as it was, if anything is."""
+        if notes:
+            self._tell([f"validation: {note}" for note in notes])
 
     def _capture_source(self, encoder: values.Encoder) -> Any:
         state = self._to_restore
