@@ -1,7 +1,7 @@
 # Owns what passes between R and Python (reticulate): it imports the Python
-# module and hands it the store's functions. Data flows one way: Python calls
-# these functions with finished bytes and text, or with where bytes go; they
-# never call back.
+# module and hands it the store's functions. Python calls these functions with
+# finished bytes and text, or with the addresses of memory to fill. They call
+# Python only to ask whether the `fit()` that owns a directory still runs.
 #
 # May not touch `.Call` (R/store.R has that) or decide when to save or restore
 # (inst/python/kerasbackup/callback.py does).

@@ -1,6 +1,6 @@
 # The storage layer: checkpoints in a directory, by way of the C core.
 #
-# Owns: every `.Call` of the package. May not touch: Keras, reticulate, what a
+# Owns: every `.Call` about checkpoints. May not touch: Keras, reticulate, what a
 # header says. A failure comes from C as a list of class "kb_failure":
 #   status       "io", "corrupt", "argument", "nomem" or "durability"
 #   op           what was being done: "open", "write", "fsync", "verify", ...
