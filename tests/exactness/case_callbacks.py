@@ -116,6 +116,9 @@ def by_lambda():
 class Kill(keras.callbacks.Callback):
     """Ends the process by SIGKILL.
 
+    It keeps nothing in attributes: those would be in checkpoints, and the
+    resumed run, which has no such callback, would tell that they are not used.
+
     Args:
         event: `"batch"`: before that batch. `"validation"`: before the second
             batch of that epoch's validation. `"epoch-end"`: at its end.
@@ -128,39 +131,43 @@ class Kill(keras.callbacks.Callback):
 
     def __init__(self, event, epoch, batch, directory=""):
         super().__init__()
-        self._directory = directory
-        self._event = event
-        self._at = (epoch, batch)
-        self._epoch = 0
+        running = 0
+
+        def begin(epoch):
+            nonlocal running
+            running = epoch
+
+        def hear(what, which=batch):
+            if what == event and (running, which) >= (epoch, batch):
+                _kill(directory)
+
+        self._begin, self._hear = begin, hear
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch = epoch
+        self._begin(epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self._event == "batch" and (self._epoch, batch) >= self._at:
-            self._kill()
+        self._hear("batch", batch)
 
     def on_test_batch_begin(self, batch, logs=None):
-        if self._event == "validation" and (self._epoch, batch) >= self._at:
-            self._kill()
+        self._hear("validation", batch)
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._event == "epoch-end" and epoch >= self._at[0]:
-            self._kill()
+        self._hear("epoch-end")
 
     def on_train_end(self, logs=None):
-        if self._event == "end":
-            self._kill()
+        self._hear("end")
 
-    def _kill(self):
-        # A minute at most: then there will never be one, which is told.
-        for _ in range(6000):
-            if not self._directory or glob.glob(
-                os.path.join(glob.escape(self._directory), "*.safetensors")
-            ):
-                break
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGKILL)
+
+def _kill(directory):
+    # A minute at most: then there will never be one, which is told.
+    for _ in range(6000):
+        if not directory or glob.glob(
+            os.path.join(glob.escape(directory), "*.safetensors")
+        ):
+            break
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 CALLBACKS = {

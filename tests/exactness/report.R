@@ -19,6 +19,10 @@ cell <- function(table, name) {
   if (nzchar(table$noticed[[i]])) {
     text <- paste0(text, "; notices ", table$noticed[[i]])
   }
+  # A result that failed for its notes has them.
+  if (nzchar(table$told[[i]]) && !startsWith(text, "FAILED")) {
+    text <- paste0(text, "; told: ", table$told[[i]])
+  }
   gsub("|", "/", text, fixed = TRUE)
 }
 first <- tables[[1]]

@@ -3,7 +3,8 @@
 # @param job list:
 #   row: string, data/model/callbacks.
 #   dir: string, the row's directory; `out` in it has what callbacks write.
-#   name: string; the digest, or the error, goes to dir/<name>.txt.
+#   name: string; the digest, or the error, goes to dir/<name>.txt, and what
+#     this package tells on the way to dir/<name>.notes.
 #   backup: flag, whether to back up, and then `freq`, `delete`.
 #   kill: list(event, epoch, batch), or NULL; `await`: flag, whether there must
 #     be a checkpoint before.
@@ -15,7 +16,7 @@ run_job <- function(job) {
     if (nzchar(job$ablate)) {
       ablate$ablate(job$ablate)
     }
-    train(job)
+    noting(file.path(job$dir, paste0(job$name, ".notes")), train(job))
   })
 }
 
