@@ -20,6 +20,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasbackup.optimizers import classes_of
+from kerasbackup.optimizers import optimizers_of
 from kerasbackup.variables import AnyVariable
 
 # Longer descriptions are told by a checksum.
@@ -49,8 +51,9 @@ class Script:
 
     def __init__(self, model, versions: dict[str, str]):
         self._model = model
-        self._classes, self._optimizer = _optimizer(model)
-        self._rate = _given_rate(self._optimizer)
+        self._optimizer = getattr(model, "optimizer", None)
+        self._classes = classes_of(self._optimizer)
+        self._rates = _given_rates(model)
         self._description = None
         # The layers as they were then and when last looked at; that in short.
         self._begun = self._layers = self._look = None
@@ -64,7 +67,9 @@ class Script:
             self._begun = self._layers = _layers(self._model, _settings_known)
             self._look = _look(self._model)
         # The one whose variables are saved, if a callback has compiled anew.
-        self._description["optimizer"] = _optimizer(self._model)[0]
+        self._description["optimizer"] = classes_of(
+            getattr(self._model, "optimizer", None)
+        )
         return self._description
 
     def drift(self) -> list[str]:
@@ -75,7 +80,8 @@ class Script:
         if look != self._look:
             self._look = look
             self._layers = _layers(self._model, _settings_known)
-        is_other = _optimizer(self._model)[1] is not self._optimizer
+        optimizer = getattr(self._model, "optimizer", None)
+        is_other = optimizer is not self._optimizer
         now = self._describe_settings()
         return [
             *(["the model was compiled anew"] if is_other else []),
@@ -87,17 +93,18 @@ class Script:
         return {
             **self._describe_settings(),
             "optimizer": self._classes,
-            "learning_rate": self._rate,
+            "learning_rates": self._rates,
             "layers": _layers(self._model, settings),
         }
 
     def _describe_settings(self) -> dict[str, Any]:
         model = self._model
-        optimizer = _optimizer(model)[1]
         return {
-            "optimizer_settings": settings(optimizer)
-            if optimizer is not None
-            else {},
+            "optimizer_settings": {
+                _within(path, name): text
+                for path, optimizer in optimizers_of(model).items()
+                for name, text in settings(optimizer).items()
+            },
             "fit": {
                 "loss": _loss(getattr(model, "loss", None)),
                 **{
@@ -130,14 +137,10 @@ class Script:
         """
         notes = differences(versions, self.versions)
         now = self.describe()
-        # The learning rate is a variable, and those are restored.
-        rates = [one.get("learning_rate") for one in (saved, now)]
-        if None not in rates and rates[0] != rates[1]:
-            kept = all(_is_number(rate) for rate in rates)
-            notes.append(
-                f"learning_rate was {_short(rates[0])}, is {_short(rates[1])}"
-                + (": the checkpoint's is used, not the script's" * kept)
-            )
+        rates = now["learning_rates"]
+        for path, rate in saved.get("learning_rates", {}).items():
+            if rates.get(path, rate) != rate:
+                notes.append(_other_rate(path, rate, rates[path]))
         notes += _changes_of_settings(saved, now)
         # Another version of Keras may describe the same layer otherwise.
         if "layers" in saved and versions.get("keras") == keras.__version__:
@@ -151,10 +154,9 @@ def check_description(saved: Any) -> None:
     Raises:
         AttributeError, TypeError, ValueError: It is not.
     """
-    for field in ("optimizer", "learning_rate"):
-        if not isinstance(saved.get(field), (str, types.NoneType)):
-            raise TypeError(f"{field} is no text")
-    for field in ("optimizer_settings", "fit"):
+    if not isinstance(saved.get("optimizer"), (str, types.NoneType)):
+        raise TypeError("optimizer is no text")
+    for field in ("learning_rates", "optimizer_settings", "fit"):
         check_texts(saved.get(field, {}))
     for name, checksum in saved.get("layers", []):
         check_texts({name: checksum})
@@ -233,32 +235,40 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
-def _optimizer(model) -> tuple[str | None, Any]:
-    """Its class, around those of optimizers inside it, and the innermost."""
-    optimizer = getattr(model, "optimizer", None)
-    classes = [type(optimizer).__name__]
-    while getattr(optimizer, "inner_optimizer", None) is not None:
-        optimizer = optimizer.inner_optimizer
-        classes.append(type(optimizer).__name__)
-    return " of ".join(classes), optimizer
+def _given_rates(model) -> dict[str, str]:
+    """By optimizer the learning rate that the script gave. Training moves it:
+    an optimizer that trained before in this process is not asked again."""
+    rates = {}
+    for path, optimizer in optimizers_of(model).items():
+        if optimizer not in _given:
+            _given[optimizer] = _rate_of(optimizer)
+        if _given[optimizer] is not None:
+            rates[_within(path, "learning_rate")] = _given[optimizer]
+    return rates
 
 
-def _given_rate(optimizer) -> str | None:
-    """The learning rate that the script gave. Training moves it: of an
-    optimizer that trained before in this process it is not asked again."""
-    if optimizer is None:
-        return None
-    if optimizer not in _given:
-        rate = getattr(optimizer, "_learning_rate", None)
-        if isinstance(rate, AnyVariable):
-            try:
-                rate = float(keras.ops.convert_to_numpy(rate))
-            except RuntimeError:
-                # On JAX a training that was interrupted without this callback
-                # leaves variables without a value.
-                rate = None
-        _given[optimizer] = None if rate is None else brief(rate)
-    return _given[optimizer]
+def _rate_of(optimizer) -> str | None:
+    rate = getattr(optimizer, "_learning_rate", None)
+    if isinstance(rate, AnyVariable):
+        try:
+            rate = float(keras.ops.convert_to_numpy(rate))
+        except RuntimeError:
+            # On JAX a training that was interrupted without this callback
+            # leaves variables without a value.
+            return None
+    return None if rate is None else brief(rate)
+
+
+def _other_rate(name: str, before: str, now: str) -> str:
+    text = f"{name} was {_short(before)}, is {_short(now)}"
+    if _is_number(before) and _is_number(now):
+        # It is a variable then, and those are restored.
+        text += ": the checkpoint's is used, not the script's"
+    return text
+
+
+def _within(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _loss(loss: Any) -> str:

@@ -65,9 +65,86 @@ class Describing(unittest.TestCase):
         self.assertEqual(script.brief(np.mean), "mean")
 
     def test_a_model_without_an_optimizer(self):
-        bare = types.SimpleNamespace(_flatten_layers=lambda include_self: [])
+        bare = types.SimpleNamespace(
+            _flatten_layers=lambda include_self=True: []
+        )
         description = script.Script(bare, {}).describe()
-        self.assertIsNone(description["learning_rate"])
+        self.assertEqual(description["learning_rates"], {})
+
+
+class Shared(keras.optimizers.SGD):
+    """Shares the layers out among several optimizers."""
+
+    def __init__(self, several, by_name, **kwargs):
+        super().__init__(**kwargs)
+        self.several = several
+        self._by_name = by_name
+
+
+def shared(first=0.1, second=0.2, third=0.3, momentum=0.0):
+    return Shared(
+        [keras.optimizers.Adam(first)],
+        {
+            "head": keras.optimizers.LossScaleOptimizer(
+                keras.optimizers.SGD(second, momentum=momentum)
+            ),
+            "rest": (keras.optimizers.SGD(third),),
+        },
+    )
+
+
+class InnerOptimizers(unittest.TestCase):
+    def changes(self, before, now):
+        before = described(optimizer=before)
+        one = script.Script(model(optimizer=now), {})
+        return one.changes(before, one.versions)
+
+    def test_the_same_are_equal(self):
+        self.assertEqual(self.changes(shared(), shared()), [])
+
+    def test_their_learning_rates_are_told(self):
+        suffix = ": the checkpoint's is used, not the script's"
+        self.assertEqual(
+            self.changes(shared(), shared(0.5, 0.6, 0.7)),
+            [
+                f"several[0].learning_rate was 0.1, is 0.5{suffix}",
+                "_by_name['head'].inner_optimizer.learning_rate was 0.2, "
+                f"is 0.6{suffix}",
+                f"_by_name['rest'][0].learning_rate was 0.3, is 0.7{suffix}",
+            ],
+        )
+        loss_scaled = [
+            keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(rate))
+            for rate in (0.1, 0.2)
+        ]
+        self.assertEqual(
+            self.changes(*loss_scaled),
+            [f"inner_optimizer.learning_rate was 0.1, is 0.2{suffix}"],
+        )
+
+    def test_their_settings_are_told(self):
+        self.assertEqual(
+            self.changes(shared(), shared(momentum=0.9)),
+            ["_by_name['head'].inner_optimizer.momentum was 0.0, is 0.9"],
+        )
+
+    def test_those_of_other_attributes_of_the_model_are_told(self):
+        before, now = model(), model()
+        before.critic = [keras.optimizers.Adam(0.1)]
+        now.critic = [keras.optimizers.Adam(0.2)]
+        saved = script.Script(before, {}).describe()
+        one = script.Script(now, {})
+        (note,) = one.changes(saved, one.versions)
+        self.assertRegex(note, r"^model.critic\[0\].learning_rate was 0.1")
+
+    def test_one_of_another_class_is_refused(self):
+        one = script.Script(model(optimizer=shared()), {})
+        other = shared()
+        other.several = [keras.optimizers.AdamW(0.1)]
+        self.assertRegex(
+            one.other_optimizer(described(optimizer=other)),
+            "Shared of AdamW, .*, not Shared of Adam, ",
+        )
 
 
 class Drifting(unittest.TestCase):
