@@ -480,25 +480,16 @@ bridge_close <- function(session, config) {
 
 # @return whether the directory had to be created.
 create_dir <- function(dir) {
-  if (dir.exists(dir)) {
-    return(FALSE)
-  }
-  cause <- NULL
-  made <- withCallingHandlers(
-    dir.create(dir, recursive = TRUE),
-    warning = function(w) {
-      cause <<- conditionMessage(w)
-      invokeRestart("muffleWarning")
-    }
-  )
-  # Another process may have been quicker.
-  if (!made && !dir.exists(dir)) {
+  made <- store_make_dir(dir)
+  if (inherits(made, "kb_failure") || !dir.exists(dir)) {
     stop_directory(
       dir,
       if (is_link(dir)) {
         "It is a link to what does not exist."
+      } else if (isFALSE(made)) {
+        "It is not a directory."
       } else {
-        cause %||% "It cannot be created."
+        failure_cause(made)
       },
       "Check the path and who may write there."
     )

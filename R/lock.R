@@ -1,14 +1,12 @@
 # Owns the exclusive use of a directory (I8): the lock file, the note about its
 # owner, and the table of directories that this process holds.
 #
-# The lock is filelock's (fcntl or LockFileEx): the system frees it when its
-# owner dies. Such a lock does not protect a process from itself, hence the
-# table; and closing any other handle on a locked file frees it, hence the owner
-# is told in a file beside it. A third hazard is deleting a lock file while
-# somebody waits for it: lock_acquire() makes sure that the file it locked is
-# still the one that has the name.
+# The system frees the lock when its owner dies (src/lock.c). The table tells
+# another training of this process from another process, and knows whether that
+# training is over. The owner is told in a file beside the lock, which is empty: a
+# locked file cannot be read on Windows.
 #
-# May not touch checkpoints.
+# May not touch checkpoints or `.Call` (R/lock_file.R has that).
 
 lock_name <- "kerasbackup.lock"
 owner_name <- "kerasbackup-owner.json"
@@ -81,41 +79,44 @@ lock_drop <- function(lock) {
     rm(list = intersect(lock$key, ls(lock_table)), envir = lock_table)
   }
   lock$key <- NULL
-  # filelock counts how often a process has locked a file.
+  lock_let_go(lock)
+}
+
+lock_let_go <- function(lock) {
   if (!is.null(lock$handle)) {
-    # In a forked process this takes the lock out of filelock's own list, and
-    # leaves it to the process that has it.
-    filelock::unlock(lock$handle)
+    lock_file_release(lock$handle)
+    lock$handle <- NULL
   }
 }
 
 # Removes the lock's own files, and the directory where we made it and nothing
 # is left in it. Only for its holder, before lock_release().
 lock_remove_files <- function(lock, keep_dir = !lock$made_dir) {
-  if (.Platform$OS.type == "windows" && !is.null(lock$handle)) {
+  if (.Platform$OS.type == "windows") {
     # An open file cannot be removed there. Nor can another process's: who locks
     # it now keeps it.
-    filelock::unlock(lock$handle)
-    lock$handle <- NULL
+    lock_let_go(lock)
   }
   lock_unlink(lock$dir, keep_dir = keep_dir)
 }
 
 # @return list(pid, host, started, made_dir), or NULL.
 owner_read <- function(dir) {
-  path <- file.path(dir, owner_name)
-  if (is_ours(path)) {
-    tryCatch(jsonlite::read_json(path), error = function(e) NULL)
+  text <- note_read(file.path(dir, owner_name))
+  if (is_ours(text)) {
+    tryCatch(
+      jsonlite::fromJSON(text, simplifyVector = FALSE),
+      error = function(e) NULL
+    )
   }
 }
 
 # A file of the owner's name that somebody else wrote stays as it is; all that is
 # lost is the owner's name in a message.
 owner_write <- function(dir, made_dir) {
-  path <- file.path(dir, owner_name)
-  if (file.exists(path) && !is_ours(path)) {
-    return(invisible())
-  }
+  # A new file: the old one may have another name too, in a copy of the
+  # directory that is made of hard links.
+  owner_remove(dir)
   owner <- list(
     written_by = "kerasbackup",
     pid = Sys.getpid(),
@@ -124,28 +125,29 @@ owner_write <- function(dir, made_dir) {
     made_dir = made_dir
   )
   # Only a name in a message depends on it: a full disk is the store's to tell.
-  tryCatch(
-    suppressWarnings({
-      # A new file: the old one may have another name too, in a copy of the
-      # directory that is made of hard links.
-      unlink(path)
-      jsonlite::write_json(owner, path, auto_unbox = TRUE)
-    }),
-    error = function(e) NULL
+  note_write(
+    file.path(dir, owner_name),
+    paste0(jsonlite::toJSON(owner, auto_unbox = TRUE), "\n")
   )
+  invisible()
+}
+
+owner_remove <- function(dir) {
+  path <- file.path(dir, owner_name)
+  if (is_ours(note_read(path))) {
+    path_unlink(path)
+  }
 }
 
 # Ours begins as owner_write() begins it; empty is one whose writer was killed.
-is_ours <- function(path) {
-  start <- "{\"written_by\":\"kerasbackup\""
-  store_is_file(path) && (
-    file.size(path) == 0 ||
-      identical(readChar(path, nchar(start), useBytes = TRUE), start)
-  )
+#
+# @param text as from note_read(), be it a failure.
+is_ours <- function(text) {
+  is.character(text) &&
+    (!nzchar(text) || startsWith(text, "{\"written_by\":\"kerasbackup\""))
 }
 
-# A forked process has its parent's table, and filelock's list, but not its
-# locks.
+# A forked process has its parent's table, but not its locks.
 is_inherited <- function(lock) lock$pid != Sys.getpid()
 
 lock_holder <- function(key) {
@@ -153,7 +155,7 @@ lock_holder <- function(key) {
   if (!is.null(ref)) rlang::wref_key(ref)
 }
 
-lock_file <- function(dir, attempts = 100) {
+lock_file <- function(dir) {
   for (name in c(lock_name, owner_name)) {
     if (is_link(file.path(dir, name))) {
       stop_directory(
@@ -163,43 +165,34 @@ lock_file <- function(dir, attempts = 100) {
       )
     }
   }
-  path <- file.path(dir, lock_name)
-  for (attempt in seq_len(attempts)) {
-    if (!file.exists(path)) {
-      # filelock would make it for its owner alone; a directory may be shared.
-      suppressWarnings(file.create(path))
-    }
-    before <- store_file_id(path)
-    handle <- tryCatch(
-      filelock::lock(path, timeout = 0),
-      error = function(e) e
-    )
-    if (is.null(handle)) {
-      stop_locked(dir, owner_read(dir), same_process = FALSE)
-    }
-    if (inherits(handle, "error")) {
-      return(lock_impossible(dir, handle))
-    }
-    # If the name has the same file before and after, that is the one we hold.
-    if (!is.na(before) && identical(before, store_file_id(path))) {
-      return(handle)
-    }
-    filelock::unlock(handle)
+  taken <- lock_file_take(file.path(dir, lock_name))
+  if (!inherits(taken, "kb_failure")) {
+    return(taken)
   }
-  stop_locked(dir, owner_read(dir), same_process = FALSE)
+  if (taken$errno %in% "EBUSY") {
+    stop_locked(dir, owner_read(dir), same_process = FALSE)
+  }
+  lock_impossible(dir, taken)
 }
 
 # Some network file systems know no locks; a directory that we may not write
 # to is another matter.
-lock_impossible <- function(dir, error) {
+lock_impossible <- function(dir, failure) {
+  cause <- failure_cause(failure)
+  if (failure$op == "lock") {
+    if (!failure$errno %in% c("ENOLCK", "ENOSYS", "ENOTSUP", "EOPNOTSUPP")) {
+      stop_directory(dir, cause)
+    }
+    warn_no_lock(dir, cause)
+    return(NULL)
+  }
   if (file.access(dir, 2) != 0) {
     stop_directory(
       dir, "No permission to write to it.", "Check who owns it."
     )
   }
-  cause <- conditionMessage(error)
   path <- file.path(dir, lock_name)
-  if (!store_is_file(path) || file.access(path, 2) != 0) {
+  if (file.exists(path) && (!store_is_file(path) || file.access(path, 2) != 0)) {
     stop_directory(
       dir,
       paste0("`", lock_name, "` in it is not a file that we may write."),
@@ -209,30 +202,14 @@ lock_impossible <- function(dir, error) {
       )
     )
   }
-  if (!means_no_locks(cause)) {
-    stop_directory(dir, paste0(cause, "."))
-  }
-  warn_no_lock(dir, cause)
-  NULL
-}
-
-# filelock has no more than the system's words for it, in the user's language.
-means_no_locks <- function(cause) {
-  words <- c(
-    "not supported",
-    store_errno_text(c("ENOLCK", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"))
-  )
-  any(vapply(stats::na.omit(words), grepl, NA, x = cause, fixed = TRUE))
+  stop_directory(dir, cause)
 }
 
 lock_unlink <- function(dir, keep_dir) {
-  owner <- file.path(dir, owner_name)
-  if (is_ours(owner)) {
-    unlink(owner)
-  }
+  owner_remove(dir)
   lock <- file.path(dir, lock_name)
   if (store_is_file(lock) && file.size(lock) == 0) {
-    unlink(lock)
+    path_unlink(lock)
   }
   if (!keep_dir) {
     # Fails where anything is in it, even if it has just been put there.

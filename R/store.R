@@ -1,7 +1,8 @@
 # The storage layer: checkpoints in a directory, by way of the C core.
 #
-# Owns: every `.Call` about checkpoints. May not touch: Keras, reticulate, what a
-# header says. A failure comes from C as a list of class "kb_failure":
+# Owns: every `.Call` about checkpoints and their directory. May not touch: Keras,
+# reticulate, what a header says. A failure comes from C as a list of class
+# "kb_failure":
 #   status       "io", "corrupt", "argument", "nomem" or "durability"
 #   op           what was being done: "open", "write", "fsync", "verify", ...
 #   path         the file, or NA
@@ -279,6 +280,17 @@ store_file_id <- function(path) {
   .Call(ffi_file_id, path)
 }
 
+#' Make a directory, and those above it that are missing
+#'
+#' Each name is on stable storage before the next one is made, which
+#' `dir.create()` does not promise.
+#' @param dir <character(1)> absolute
+#' @return <logical(1)> whether it had to be made, or <kb_failure>
+#' @noRd
+store_make_dir <- function(dir) {
+  .Call(ffi_directory_make, dir)
+}
+
 #' Remove a directory if it is empty
 #'
 #' R's own functions remove no directory on Windows, or one with what is in it.
@@ -287,14 +299,6 @@ store_file_id <- function(path) {
 #' @noRd
 store_unmake_dir <- function(dir) {
   .Call(ffi_directory_unmake, dir)
-}
-
-#' The words of the system, in its language, for errors of a kind
-#' @param names <character> "ENOLCK" and the like
-#' @return <character> `NA` for one that there is not
-#' @noRd
-store_errno_text <- function(names) {
-  vapply(names, function(name) .Call(ffi_errno_text, name), "")
 }
 
 #' Operations that the fault layer has counted

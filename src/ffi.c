@@ -19,6 +19,9 @@
 
 #include <R_ext/Utils.h>
 
+#include "levels.h"
+#include "lock.h"
+#include "note.h"
 #include "signals.h"
 #include "vfs_fault.h"
 #include "writer.h"
@@ -97,6 +100,21 @@ static void text_list_free(void *owned) {
   free(list);
 }
 
+typedef struct lock_handle {
+  ck_lock *lock;
+} lock_handle;
+
+static void lock_handle_free(void *owned) {
+  lock_handle *handle = owned;
+  ck_lock_release(handle->lock);
+  free(handle);
+}
+
+static void buffer_free(void *owned) {
+  ck_buffer_release(owned);
+  free(owned);
+}
+
 /* The tag says what a pointer owns, and so how to free it. */
 typedef struct owner_kind {
   const char *tag;
@@ -109,9 +127,18 @@ static const owner_kind owner_kinds[] = {
     {"kb_buffer", sizeof(ck_loaded), loaded_free},
     {"kb_listing", sizeof(ck_listing), listing_free},
     {"kb_texts", sizeof(text_list), text_list_free},
+    {"kb_lock", sizeof(lock_handle), lock_handle_free},
+    {"kb_text", sizeof(ck_buffer), buffer_free},
 };
 
-enum { OWNS_STORE, OWNS_LOADED, OWNS_LISTING, OWNS_TEXTS };
+enum {
+  OWNS_STORE,
+  OWNS_LOADED,
+  OWNS_LISTING,
+  OWNS_TEXTS,
+  OWNS_LOCK,
+  OWNS_TEXT
+};
 
 static void owner_release(SEXP pointer) {
   void *owned = R_ExternalPtrAddr(pointer);
@@ -802,14 +829,105 @@ SEXP ffi_file_id(SEXP path) {
   return text_out(text, CE_NATIVE);
 }
 
+SEXP ffi_directory_make(SEXP path) {
+  ck_error err;
+  bool made;
+  if (!is_text(path)) {
+    return argument_failure("mkdir", "a path is needed");
+  }
+  if (ck_levels_make(ck_vfs_system(), path_in(path), &made, &err) != CK_OK) {
+    return failure_out(&err);
+  }
+  return Rf_ScalarLogical(made);
+}
+
 SEXP ffi_directory_unmake(SEXP path) {
   return Rf_ScalarLogical(is_text(path) &&
                           ck_directory_unmake(path_in(path)) == 0);
 }
 
-SEXP ffi_errno_text(SEXP name) {
-  int sys = is_text(name) ? ck_errno_value(CHAR(STRING_ELT(name, 0))) : 0;
-  return Rf_ScalarString(sys == 0 ? NA_STRING : Rf_mkChar(strerror(sys)));
+/* ---- The lock and the owner's note --------------------------------------- */
+
+SEXP ffi_lock_take(SEXP path) {
+  lock_handle *handle;
+  ck_error err;
+  SEXP out;
+  if (!is_text(path)) {
+    return argument_failure("lock", "a path is needed");
+  }
+  out = PROTECT(owner_new(OWNS_LOCK));
+  handle = R_ExternalPtrAddr(out);
+  if (handle == NULL) {
+    UNPROTECT(1);
+    return memory_failure(sizeof *handle);
+  }
+  if (ck_lock_take(&handle->lock, ck_vfs_system(), path_in(path), &err) !=
+      CK_OK) {
+    owner_release(out);
+    UNPROTECT(1);
+    return failure_out(&err);
+  }
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP ffi_lock_release(SEXP lock) {
+  if (owner_get(lock, OWNS_LOCK) != NULL) {
+    owner_release(lock);
+  }
+  return R_NilValue;
+}
+
+SEXP ffi_note_read(SEXP path) {
+  SEXP owner;
+  SEXP out = R_NilValue;
+  ck_buffer *text;
+  ck_error err;
+  bool found;
+  if (!is_text(path)) {
+    return argument_failure("read", "a path is needed");
+  }
+  owner = PROTECT(owner_new(OWNS_TEXT));
+  text = R_ExternalPtrAddr(owner);
+  if (text == NULL) {
+    UNPROTECT(1);
+    return memory_failure(sizeof *text);
+  }
+  if (ck_note_read(ck_vfs_system(), path_in(path), text, &found, &err) !=
+      CK_OK) {
+    out = failure_out(&err);
+  } else if (found) {
+    /* Whatever it says: up to its first zero, if it has any. */
+    out = text_out((const char *)text->data, CE_UTF8);
+  }
+  PROTECT(out);
+  owner_release(owner);
+  UNPROTECT(2);
+  return out;
+}
+
+SEXP ffi_note_write(SEXP path, SEXP text) {
+  ck_error err;
+  if (!is_text(path) || !is_text(text)) {
+    return argument_failure("write", "a path and a text are needed");
+  }
+  if (ck_note_write(ck_vfs_system(), path_in(path),
+                    Rf_translateCharUTF8(STRING_ELT(text, 0)),
+                    &err) != CK_OK) {
+    return failure_out(&err);
+  }
+  return R_NilValue;
+}
+
+SEXP ffi_path_unlink(SEXP path) {
+  ck_error err;
+  if (!is_text(path)) {
+    return argument_failure("unlink", "a path is needed");
+  }
+  if (ck_path_unlink(ck_vfs_system(), path_in(path), &err) != CK_OK) {
+    return failure_out(&err);
+  }
+  return R_NilValue;
 }
 
 /* ---- Memory ------------------------------------------------------------- */

@@ -38,8 +38,13 @@ SEXP ffi_signals_release(SEXP bits);
 SEXP ffi_signals_release_all(void);
 SEXP ffi_signals_arrived(void);
 SEXP ffi_signals_address(void);
+SEXP ffi_directory_make(SEXP path);
 SEXP ffi_directory_unmake(SEXP path);
-SEXP ffi_errno_text(SEXP name);
+SEXP ffi_lock_take(SEXP path);
+SEXP ffi_lock_release(SEXP lock);
+SEXP ffi_note_read(SEXP path);
+SEXP ffi_note_write(SEXP path, SEXP text);
+SEXP ffi_path_unlink(SEXP path);
 
 /* Ends every background thread, after the saves under way; their stores count
  * as closed. For when the package goes. */

@@ -64,6 +64,28 @@ ck_status ck_file_open(ck_file *file, ck_vfs *vfs, const char *path,
   return outcome(err, sys, "open", path);
 }
 
+ck_status ck_file_open_lock(ck_file *file, ck_vfs *vfs, const char *path,
+                            ck_error *err) {
+  int sys;
+  file->vfs = vfs;
+  file->path = path;
+  RETRY(sys, vfs->open_lock(vfs, path, &file->handle));
+  file->is_open = sys == 0;
+  return outcome(err, sys, "open", path);
+}
+
+ck_status ck_file_lock(ck_file *file, ck_error *err) {
+  int sys;
+  RETRY(sys, file->vfs->lock(file->vfs, file->handle, true));
+  return outcome(err, sys, "lock", file->path);
+}
+
+ck_status ck_file_unlock(ck_file *file, ck_error *err) {
+  int sys;
+  RETRY(sys, file->vfs->lock(file->vfs, file->handle, false));
+  return outcome(err, sys, "unlock", file->path);
+}
+
 ck_status ck_file_reserve(ck_file *file, const char *dir, uint64_t size,
                           ck_error *err) {
   ck_vfs *vfs = file->vfs;
@@ -180,6 +202,12 @@ ck_status ck_path_list(ck_vfs *vfs, const char *dir, ck_name_visitor *visit,
                        void *context, ck_error *err) {
   /* No retry: names already visited would be visited twice. */
   return outcome(err, vfs->list(vfs, dir, visit, context), "list", dir);
+}
+
+ck_status ck_path_make_dir(ck_vfs *vfs, const char *path, ck_error *err) {
+  int sys;
+  RETRY(sys, vfs->make_dir(vfs, path));
+  return outcome(err, sys, "mkdir", path);
 }
 
 ck_status ck_path_sync_dir(ck_vfs *vfs, const char *dir, ck_error *err) {

@@ -23,6 +23,13 @@ ck_status ck_file_create(ck_file *file, ck_vfs *vfs, const char *path,
 ck_status ck_file_open(ck_file *file, ck_vfs *vfs, const char *path,
                        ck_error *err);
 
+ck_status ck_file_open_lock(ck_file *file, ck_vfs *vfs, const char *path,
+                            ck_error *err);
+
+/* CK_ERR_IO with EBUSY: somebody else has the lock. */
+ck_status ck_file_lock(ck_file *file, ck_error *err);
+ck_status ck_file_unlock(ck_file *file, ck_error *err);
+
 /* Claim `size` bytes on the file system of `dir`; where that cannot be done,
  * compare with the space that is free. CK_ERR_IO with `needed`, and for ENOSPC
  * and EDQUOT `available`, filled in if there is not enough. */
@@ -62,6 +69,8 @@ ck_status ck_path_rename(ck_vfs *vfs, const char *from, const char *to,
 ck_status ck_path_unlink(ck_vfs *vfs, const char *path, ck_error *err);
 ck_status ck_path_list(ck_vfs *vfs, const char *dir, ck_name_visitor *visit,
                        void *context, ck_error *err);
+
+ck_status ck_path_make_dir(ck_vfs *vfs, const char *path, ck_error *err);
 
 /* CK_OK also where the file system cannot sync a directory at all. */
 ck_status ck_path_sync_dir(ck_vfs *vfs, const char *dir, ck_error *err);

@@ -37,8 +37,13 @@ static const R_CallMethodDef entries[] = {
     ENTRY(ffi_signals_release_all, 0),
     ENTRY(ffi_signals_arrived, 0),
     ENTRY(ffi_signals_address, 0),
+    ENTRY(ffi_directory_make, 1),
     ENTRY(ffi_directory_unmake, 1),
-    ENTRY(ffi_errno_text, 1),
+    ENTRY(ffi_lock_take, 1),
+    ENTRY(ffi_lock_release, 1),
+    ENTRY(ffi_note_read, 1),
+    ENTRY(ffi_note_write, 2),
+    ENTRY(ffi_path_unlink, 1),
     {NULL, NULL, 0},
 };
 

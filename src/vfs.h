@@ -78,6 +78,20 @@ struct ck_vfs {
   /* Bytes an unprivileged writer may still use on the file system of `dir`. */
   int (*space)(ck_vfs *vfs, const char *dir, uint64_t *available);
 
+  /* Make one directory. EEXIST if the name is taken, whatever has it. */
+  int (*make_dir)(ck_vfs *vfs, const char *path);
+
+  /* Open a file that is there, for `lock`. Neither follows a link nor waits, as
+   * `open`, and changes nothing in the file. */
+  int (*open_lock)(ck_vfs *vfs, const char *path, ck_handle *out);
+
+  /* Lock an open file, or unlock it. EBUSY: another handle has it, of this
+   * process or of another one. The lock is the handle's: it ends when that is
+   * closed, and whoever opens and closes the same file changes nothing. But a
+   * forked process has the handle too. ENOLCK, ENOSYS, ENOTSUP or EOPNOTSUPP:
+   * this file system has no locks. */
+  int (*lock)(ck_vfs *vfs, ck_handle handle, bool exclusive);
+
   /* Begin to bring to the disk what was written so far, so that the disk works
    * while the rest is being written. Only a hint, and no part of `sync`: it
    * promises nothing, and so it has nothing to report. */
@@ -90,6 +104,9 @@ struct ck_vfs {
 /* The real one. Static; never freed; safe on any thread. */
 ck_vfs *ck_vfs_system(void);
 
+/* Whether a character stands between the parts of a path. */
+bool ck_path_separator(char c);
+
 /* Remove a directory that is empty; any other stays, and so does a link to one.
  * No operation of a store: that never removes its directory. */
 int ck_directory_unmake(const char *path);
@@ -98,6 +115,13 @@ int ck_directory_unmake(const char *path);
 uint64_t ck_process_self(void);
 bool ck_process_alive(uint64_t pid); /* true where one cannot know */
 void ck_process_kill_self(void);     /* as kill -9; for the fault layer */
+
+/* Have these called around every fork from now on: `before` it, and after it
+ * `in_parent` and `in_child`. The child has one thread, so `in_child` must do
+ * what is safe in a signal handler only. 0, or an errno value; nothing is done
+ * where processes do not fork. */
+int ck_process_at_fork(void (*before)(void), void (*in_parent)(void),
+                       void (*in_child)(void));
 
 /* Nanoseconds since some moment; never goes back. */
 uint64_t ck_clock(void);

@@ -5,9 +5,9 @@
 #include <string.h>
 
 static const char *const op_names[] = {
-    "any",   "create", "open",   "reserve", "write",  "read",     "sync",
-    "close", "info",   "lookup", "rename",  "unlink", "list",     "sync_dir",
-    "space",
+    "any",   "create",   "open",      "reserve", "write",  "read", "sync",
+    "close", "info",     "lookup",    "rename",  "unlink", "list", "sync_dir",
+    "space", "make_dir", "open_lock", "lock",    "unlock",
 };
 
 #define N_OPS (sizeof op_names / sizeof op_names[0])
@@ -271,6 +271,37 @@ static int fault_space(ck_vfs *vfs, const char *dir, uint64_t *available) {
   return note_path(fault, CK_OP_SPACE, dir, sys);
 }
 
+static int fault_make_dir(ck_vfs *vfs, const char *path) {
+  ck_fault *fault = fault_of(vfs);
+  int sys = fault_next(fault, CK_OP_MAKE_DIR);
+  if (sys == 0) {
+    sys = fault->inner->make_dir(fault->inner, path);
+  }
+  return note_path(fault, CK_OP_MAKE_DIR, path, sys);
+}
+
+static int fault_open_lock(ck_vfs *vfs, const char *path, ck_handle *out) {
+  ck_fault *fault = fault_of(vfs);
+  int sys = fault_next(fault, CK_OP_OPEN_LOCK);
+  if (sys == 0) {
+    sys = fault->inner->open_lock(fault->inner, path, out);
+    if (sys == 0) {
+      handle_opened(fault, *out, path);
+    }
+  }
+  return note_path(fault, CK_OP_OPEN_LOCK, path, sys);
+}
+
+static int fault_lock(ck_vfs *vfs, ck_handle handle, bool exclusive) {
+  ck_fault *fault = fault_of(vfs);
+  ck_fault_op op = exclusive ? CK_OP_LOCK : CK_OP_UNLOCK;
+  int sys = fault_next(fault, op);
+  if (sys == 0) {
+    sys = fault->inner->lock(fault->inner, handle, exclusive);
+  }
+  return note_handle(fault, op, handle, 0, 0, sys);
+}
+
 /* A hint cannot fail, so it is no operation. */
 static void fault_start_sync(ck_vfs *vfs, ck_handle handle) {
   ck_fault *fault = fault_of(vfs);
@@ -282,7 +313,7 @@ void ck_fault_init(ck_fault *fault, ck_vfs *inner) {
       fault_create, fault_open,  fault_reserve,  fault_write,  fault_read,
       fault_sync,   fault_close, fault_info,     fault_lookup, fault_rename,
       fault_unlink, fault_list,  fault_sync_dir, fault_space,
-      fault_start_sync, false,
+      fault_make_dir, fault_open_lock, fault_lock, fault_start_sync, false,
   };
   memset(fault, 0, sizeof *fault);
   fault->vfs = operations;

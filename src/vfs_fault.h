@@ -26,7 +26,11 @@ typedef enum ck_fault_op {
   CK_OP_UNLINK,
   CK_OP_LIST,
   CK_OP_SYNC_DIR,
-  CK_OP_SPACE
+  CK_OP_SPACE,
+  CK_OP_MAKE_DIR,
+  CK_OP_OPEN_LOCK,
+  CK_OP_LOCK,
+  CK_OP_UNLOCK
 } ck_fault_op;
 
 /* One operation as it was asked for. `name` and `other` are last components of

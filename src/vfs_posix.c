@@ -20,10 +20,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -262,6 +264,48 @@ static int posix_space(ck_vfs *vfs, const char *dir, uint64_t *available) {
   return 0;
 }
 
+static int posix_make_dir(ck_vfs *vfs, const char *path) {
+  (void)vfs;
+  return mkdir(path, 0777) == 0 ? 0 : errno;
+}
+
+static int posix_open_lock(ck_vfs *vfs, const char *path, ck_handle *out) {
+  /* For writing too: only then may it be locked against everybody else. No
+   * O_CREAT: systems refuse that for another user's file in a shared
+   * directory. */
+  int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  (void)vfs;
+  if (fd < 0) {
+    return errno;
+  }
+  *out = fd;
+  return 0;
+}
+
+/* Not the older F_SETLK: such a lock is the process's, and is lost as soon as
+ * anything in the process closes the same file, be it to copy the directory.
+ * It conflicts with the ones here, so the two exclude each other. */
+static int posix_lock(ck_vfs *vfs, ck_handle handle, bool exclusive) {
+  (void)vfs;
+#ifdef F_OFD_SETLK
+  struct flock whole;
+  memset(&whole, 0, sizeof whole);
+  whole.l_type = exclusive ? F_WRLCK : F_UNLCK;
+  whole.l_whence = SEEK_SET;
+  if (fcntl((int)handle, F_OFD_SETLK, &whole) == 0) {
+    return 0;
+  }
+  if (errno != EINVAL) {
+    return errno == EAGAIN || errno == EACCES ? EBUSY : errno;
+  }
+  /* The kernel is older than these locks. */
+#endif
+  if (flock((int)handle, exclusive ? LOCK_EX | LOCK_NB : LOCK_UN) == 0) {
+    return 0;
+  }
+  return errno == EWOULDBLOCK ? EBUSY : errno;
+}
+
 static void posix_start_sync(ck_vfs *vfs, ck_handle handle) {
   (void)vfs;
 #if defined(__linux__)
@@ -277,9 +321,13 @@ ck_vfs *ck_vfs_system(void) {
       posix_create, posix_open,   posix_reserve, posix_write,  posix_read,
       posix_sync,   posix_close,  posix_info,    posix_lookup, posix_rename,
       posix_unlink, posix_list,   posix_sync_dir, posix_space,
-      posix_start_sync, true,
+      posix_make_dir, posix_open_lock, posix_lock, posix_start_sync, true,
   };
   return &system_vfs;
+}
+
+bool ck_path_separator(char c) {
+  return c == '/';
 }
 
 int ck_directory_unmake(const char *path) {
@@ -302,6 +350,11 @@ void ck_process_kill_self(void) {
   for (;;) {
     (void)pause();
   }
+}
+
+int ck_process_at_fork(void (*before)(void), void (*in_parent)(void),
+                       void (*in_child)(void)) {
+  return pthread_atfork(before, in_parent, in_child);
 }
 
 uint64_t ck_clock(void) {

@@ -42,6 +42,7 @@ static int last_error(void) {
     return EACCES;
   case ERROR_SHARING_VIOLATION:
   case ERROR_LOCK_VIOLATION:
+  case ERROR_IO_PENDING: /* a lock that would have to be waited for */
   case ERROR_BUSY:
     return EBUSY;
   case ERROR_FILE_EXISTS:
@@ -386,6 +387,60 @@ static int windows_space(ck_vfs *vfs, const char *dir, uint64_t *available) {
   return sys;
 }
 
+static int windows_make_dir(ck_vfs *vfs, const char *path) {
+  wchar_t *wide;
+  int sys = wide_path(path, &wide);
+  (void)vfs;
+  if (sys != 0) {
+    return sys;
+  }
+  if (!CreateDirectoryW(wide, NULL)) {
+    sys = last_error();
+  }
+  free(wide);
+  return sys;
+}
+
+static int windows_open_lock(ck_vfs *vfs, const char *path, ck_handle *out) {
+  ck_file_info info;
+  bool is_link = false;
+  HANDLE handle;
+  /* Not to be deleted while it is open: a file whose name is gone locks
+   * nobody out. */
+  int sys = open_wide(path, GENERIC_READ | GENERIC_WRITE,
+                      FILE_SHARE_READ | FILE_SHARE_WRITE, OPEN_EXISTING,
+                      FILE_FLAG_OPEN_REPARSE_POINT, &handle);
+  (void)vfs;
+  if (sys != 0) {
+    return sys;
+  }
+  sys = info_of(handle, &info, &is_link);
+  if (sys == 0 && is_link) {
+    sys = ELOOP;
+  }
+  if (sys != 0) {
+    (void)CloseHandle(handle);
+    return sys;
+  }
+  *out = (ck_handle)handle;
+  return 0;
+}
+
+/* The first byte, which need not be there. */
+static int windows_lock(ck_vfs *vfs, ck_handle handle, bool exclusive) {
+  OVERLAPPED at;
+  (void)vfs;
+  memset(&at, 0, sizeof at);
+  if (exclusive) {
+    return LockFileEx((HANDLE)handle,
+                      LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0,
+                      1, 0, &at)
+               ? 0
+               : last_error();
+  }
+  return UnlockFileEx((HANDLE)handle, 0, 1, 0, &at) ? 0 : last_error();
+}
+
 static void windows_start_sync(ck_vfs *vfs, ck_handle handle) {
   /* FlushFileBuffers() is the only such call, and it waits. */
   (void)vfs;
@@ -397,10 +452,14 @@ ck_vfs *ck_vfs_system(void) {
       windows_create, windows_open,   windows_reserve,  windows_write,
       windows_read,   windows_sync,   windows_close,    windows_info,
       windows_lookup, windows_rename, windows_unlink,   windows_list,
-      windows_sync_dir, windows_space, windows_start_sync,
-      true,
+      windows_sync_dir, windows_space, windows_make_dir, windows_open_lock,
+      windows_lock,   windows_start_sync, true,
   };
   return &system_vfs;
+}
+
+bool ck_path_separator(char c) {
+  return c == '/' || c == '\\';
 }
 
 int ck_directory_unmake(const char *path) {
@@ -443,6 +502,14 @@ bool ck_process_alive(uint64_t pid) {
 
 void ck_process_kill_self(void) {
   (void)TerminateProcess(GetCurrentProcess(), 137);
+}
+
+int ck_process_at_fork(void (*before)(void), void (*in_parent)(void),
+                       void (*in_child)(void)) {
+  (void)before;
+  (void)in_parent;
+  (void)in_child;
+  return 0;
 }
 
 uint64_t ck_clock(void) {

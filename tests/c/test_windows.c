@@ -4,10 +4,12 @@
 #ifdef _WIN32
 #define ck_vfs_system included_vfs_system
 #define ck_directory_unmake included_directory_unmake
+#define ck_path_separator included_path_separator
 #define ck_process_self included_process_self
 #define ck_process_alive included_process_alive
 #define ck_process_kill_self included_process_kill_self
 #define ck_process_nonce included_process_nonce
+#define ck_process_at_fork included_process_at_fork
 #define ck_clock included_clock
 #define ck_memory_advise included_memory_advise
 #define ck_memory_available included_memory_available

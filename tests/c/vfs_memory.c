@@ -230,6 +230,27 @@ static int memory_space(ck_vfs *vfs, const char *dir, uint64_t *available) {
   return 0;
 }
 
+/* One flat directory, of one process. */
+static int memory_make_dir(ck_vfs *vfs, const char *path) {
+  (void)vfs;
+  (void)path;
+  return ENOTSUP;
+}
+
+static int memory_open_lock(ck_vfs *vfs, const char *path, ck_handle *out) {
+  (void)vfs;
+  (void)path;
+  (void)out;
+  return ENOTSUP;
+}
+
+static int memory_lock(ck_vfs *vfs, ck_handle handle, bool exclusive) {
+  (void)vfs;
+  (void)handle;
+  (void)exclusive;
+  return ENOTSUP;
+}
+
 /* What is kept here is kept at once. */
 static void memory_start_sync(ck_vfs *vfs, ck_handle handle) {
   (void)vfs;
@@ -241,7 +262,8 @@ void memory_init(memory_vfs *memory) {
       memory_create,   memory_open,   memory_reserve, memory_write,
       memory_read,     memory_sync,   memory_close,   memory_info,
       memory_lookup,   memory_rename, memory_unlink,  memory_list,
-      memory_sync_dir, memory_space,  memory_start_sync, false,
+      memory_sync_dir, memory_space,  memory_make_dir, memory_open_lock,
+      memory_lock,     memory_start_sync, false,
   };
   memset(memory, 0, sizeof *memory);
   memory->vfs = operations;

@@ -206,6 +206,22 @@ static int record_space(ck_vfs *vfs, const char *dir, uint64_t *available) {
   return record->inner->space(record->inner, dir, available);
 }
 
+/* No part of a save. */
+static int record_make_dir(ck_vfs *vfs, const char *path) {
+  recorder *record = recorder_of(vfs);
+  return record->inner->make_dir(record->inner, path);
+}
+
+static int record_open_lock(ck_vfs *vfs, const char *path, ck_handle *out) {
+  recorder *record = recorder_of(vfs);
+  return record->inner->open_lock(record->inner, path, out);
+}
+
+static int record_lock(ck_vfs *vfs, ck_handle handle, bool exclusive) {
+  recorder *record = recorder_of(vfs);
+  return record->inner->lock(record->inner, handle, exclusive);
+}
+
 /* Promises nothing, so there is nothing that a power cut could break. */
 static void record_start_sync(ck_vfs *vfs, ck_handle handle) {
   recorder *record = recorder_of(vfs);
@@ -217,7 +233,8 @@ void record_init(recorder *record, ck_vfs *inner) {
       record_create,   record_open,   record_reserve, record_write,
       record_read,     record_sync,   record_close,   record_info,
       record_lookup,   record_rename, record_unlink,  record_list,
-      record_sync_dir, record_space,  record_start_sync, false,
+      record_sync_dir, record_space,  record_make_dir, record_open_lock,
+      record_lock,     record_start_sync, false,
   };
   memset(record, 0, sizeof *record);
   record->vfs = operations;

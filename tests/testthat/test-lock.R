@@ -19,17 +19,58 @@ is_free <- function(dir) {
   identical(out, "TRUE")
 }
 
-# Replaces what a function of filelock's does.
-local_lock_attempt <- function(attempt, frame = parent.frame()) {
-  ns <- asNamespace("filelock")
-  old <- ns$lock
+# Makes locking fail, as C tells it.
+local_lock_failure <- function(errno, op = "lock", frame = parent.frame()) {
+  failure <- structure(
+    list(
+      status = "io", op = op, path = "the/lock", errno = errno,
+      errno_text = "the words", message = paste(op, "failed")
+    ),
+    class = "kb_failure"
+  )
+  ns <- environment(lock_acquire)
   replace <- function(value) {
-    unlockBinding("lock", ns)
-    assign("lock", value, ns)
-    lockBinding("lock", ns)
+    unlockBinding("lock_file_take", ns)
+    assign("lock_file_take", value, ns)
+    lockBinding("lock_file_take", ns)
   }
-  replace(attempt)
+  old <- ns$lock_file_take
+  replace(function(path) failure)
   withr::defer(replace(old), envir = frame)
+}
+
+# What must come, however long the machine takes.
+wait_until <- function(condition, seconds = 60) {
+  condition <- substitute(condition)
+  until <- Sys.time() + seconds
+  while (!eval(condition, parent.frame())) {
+    stopifnot(Sys.time() < until)
+    Sys.sleep(0.02)
+  }
+}
+
+# A process that takes the lock of a directory, says so, and ends with the test.
+#
+# @param lines R code that runs in between, with `dir` and `lock`.
+holder_process <- function(dir, lines = character(), frame = parent.frame()) {
+  go <- withr::local_tempfile(.local_envir = frame)
+  out <- withr::local_tempfile(.local_envir = frame)
+  run_r(
+    c(
+      "args <- commandArgs(TRUE)",
+      "dir <- args[[1]]",
+      "lock <- kerasbackup:::lock_acquire(dir)",
+      lines,
+      "writeLines('ready', args[[3]])",
+      "until <- Sys.time() + 60",
+      "while (!file.exists(args[[2]]) && Sys.time() < until) Sys.sleep(0.02)"
+    ),
+    dir, go, out,
+    wait = FALSE
+  )
+  wait_until(file.exists(out))
+  withr::defer(file.create(go), envir = frame)
+  invisible()
 }
 
 test_that("I8: a second holder in this process is refused, with the pid", {
@@ -74,6 +115,60 @@ test_that("I8: another process is refused, and told pid and host", {
   expect_match(paste(out, collapse = " "), paste("Process", Sys.getpid()))
 })
 
+test_that("I8: a directory that is copied and looked at stays locked", {
+  dir <- withr::local_tempdir()
+  copy <- withr::local_tempdir()
+  look <- function(dir, copy) {
+    file.copy(dir, copy, recursive = TRUE)
+    files <- list.files(dir, full.names = TRUE)
+    tools::md5sum(files)
+    for (file in files) readBin(file, "raw", 100)
+    utils::tar(tempfile(), dir, tar = "internal")
+  }
+  lock <- lock_acquire(dir)
+  look(dir, copy)
+  expect_false(is_free(dir))
+  lock_release(lock)
+  expect_true(is_free(dir))
+  # By the other process, too.
+  holder_process(
+    dir,
+    c(paste("look <-", paste(deparse(look), collapse = "\n")), "look(dir, tempdir())")
+  )
+  error <- expect_error(lock_acquire(dir), class = "kerasbackup_error_locked")
+  expect_false(identical(error$pid, Sys.getpid()))
+})
+
+test_that("I8: a lock ends with its process, whatever goes on that it began", {
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  pids <- withr::local_tempfile()
+  # Not waited for: its children have its output open.
+  run_r(
+    c(
+      "args <- commandArgs(TRUE)",
+      "lock <- kerasbackup:::lock_acquire(args[[1]])",
+      "forked <- parallel::mcparallel(Sys.sleep(60))$pid",
+      "started <- system2('sh', c('-c',",
+      "  shQuote('sleep 60 >/dev/null 2>&1 & echo $!')), stdout = TRUE)",
+      "writeLines(as.character(c(Sys.getpid(), forked, started)), args[[2]])",
+      "file.rename(args[[2]], args[[3]])",
+      "tools::pskill(Sys.getpid(), 9)"
+    ),
+    dir, paste0(pids, "-new"), pids,
+    wait = FALSE
+  )
+  # Signal 0 only asks.
+  is_there <- function(pid) tools::pskill(pid, 0)
+  wait_until(file.exists(pids))
+  pids <- as.integer(readLines(pids))
+  withr::defer(tools::pskill(pids[-1], 9))
+  expect_length(pids, 3)
+  wait_until(!is_there(pids[[1]]))
+  expect_true(all(is_there(pids[-1])))
+  expect_no_error(lock_release(lock_acquire(dir)))
+})
+
 test_that("I8: a killed owner's lock frees itself", {
   skip_on_os("windows")
   dir <- withr::local_tempdir()
@@ -111,6 +206,7 @@ test_that("I8: a release that comes late leaves the next one's lock", {
   first <- lock_acquire(dir)
   # As the garbage collector does before it calls the finalizer.
   rm(list = first$key, envir = lock_table)
+  lock_file_release(first$handle)
   second <- lock_acquire(dir)
   lock_release(first)
   expect_error(lock_acquire(dir), class = "kerasbackup_error_locked")
@@ -162,6 +258,19 @@ test_that("I7: files that only have the lock's names are not deleted", {
   lock_remove_files(lock)
   lock_release(lock)
   expect_setequal(list.files(dir), c(owner_name, lock_name))
+})
+
+test_that("I7: a directory's name is no pattern", {
+  parent <- withr::local_tempdir()
+  dirs <- file.path(parent, c("run[1]", "run1"))
+  for (dir in dirs) dir.create(dir)
+  locks <- lapply(dirs, lock_acquire)
+  lock_remove_files(locks[[1]])
+  lock_release(locks[[1]])
+  expect_length(list.files(dirs[[1]]), 0)
+  expect_setequal(list.files(dirs[[2]]), c(lock_name, owner_name))
+  expect_false(is_free(dirs[[2]]))
+  lock_release(locks[[2]])
 })
 
 test_that("I7: a lock is never followed out of the directory", {
@@ -297,14 +406,12 @@ test_that("I8: a forked process may not use the session of its parent", {
 
 test_that("a file system without locks warns, and training goes on", {
   for (kind in c("ENOLCK", "ENOSYS", "ENOTSUP", "EOPNOTSUPP")) {
-    local_lock_attempt(function(path, ...) {
-      stop("Cannot lock file: '", path, "': ", store_errno_text(kind))
-    })
+    local_lock_failure(kind)
     dir <- withr::local_tempdir()
     warnings <- testthat::capture_warnings(train(dir, complete = FALSE))
     expect_match(warnings, "cannot be locked")
     expect_match(warnings, dir, fixed = TRUE)
-    expect_match(warnings, store_errno_text(kind), fixed = TRUE)
+    expect_match(warnings, paste0("the words (", kind, ")"), fixed = TRUE)
     expect_match(warnings, "no other process trains with the same directory")
     expect_equal(store_list(dir)$generation, 2)
     # What can be known without the file is still refused.
@@ -319,38 +426,17 @@ test_that("a file system without locks warns, and training goes on", {
   }
 })
 
-test_that("I8: a lock on a file that lost its name meanwhile is none", {
-  skip_on_os("windows")
-  dir <- withr::local_tempdir()
-  real <- filelock::lock
-  attempts <- 0
-  local_lock_attempt(function(path, ...) {
-    handle <- real(path, ...)
-    attempts <<- attempts + 1
-    # As a training that ends does, whose lock was waited for.
-    if (attempts == 1) {
-      file.remove(path)
-      file.create(path)
-    }
-    handle
-  })
-  lock <- lock_acquire(dir)
-  withr::defer(lock_release(lock))
-  expect_equal(attempts, 2)
-  expect_false(is_free(dir))
-})
-
 test_that("another failure to lock is an error, not a warning", {
-  local_lock_attempt(function(path, ...) {
-    stop("Cannot lock file: '", path, "': ", store_errno_text("EIO"))
-  })
   dir <- withr::local_tempdir()
-  error <- expect_error(lock_acquire(dir), class = "kerasbackup_error_io")
-  expect_match(conditionMessage(error), store_errno_text("EIO"), fixed = TRUE)
+  # That there are no locks is nothing that opening a file could say.
+  for (failure in list(c("EIO", "lock"), c("ENOSYS", "open"), c("EIO", "create"))) {
+    local_lock_failure(failure[[1]], failure[[2]])
+    error <- expect_error(lock_acquire(dir), class = "kerasbackup_error_io")
+    expect_match(conditionMessage(error), failure[[1]], fixed = TRUE)
+  }
 })
 
 test_that("a directory that may not be written to is told as that", {
-  local_lock_attempt(function(path, ...) stop("Cannot open lock file"))
   skip_on_os("windows")
   skip_if(
     identical(system2("id", "-u", stdout = TRUE), "0"),
@@ -387,11 +473,4 @@ test_that("a session that nobody has any more frees the directory quietly", {
     expect_length(printed, 0)
     expect_no_error(lock_release(lock_acquire(dir)))
   }
-})
-
-test_that("the system's words for an error are known by its name", {
-  expect_identical(store_errno_text("ENONSENSE"), c(ENONSENSE = NA_character_))
-  texts <- store_errno_text(c("ENOENT", "ENOLCK"))
-  expect_true(all(nzchar(texts)) && !anyNA(texts))
-  expect_false(texts[[1]] == texts[[2]])
 })

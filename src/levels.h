@@ -1,0 +1,19 @@
+/* levels.h: a directory, and those above it that are missing.
+ *
+ * Owns: making them, each name on stable storage before the next one is made.
+ * May not touch: what is in them.
+ */
+#ifndef CK_LEVELS_H
+#define CK_LEVELS_H
+
+#include "file.h"
+
+/* Make the directory at `path`, and all above it, where they are missing.
+ * `*made` says whether the last one was. On CK_OK every name of the path that
+ * was made here survives a power cut (I2), also where an earlier process was
+ * killed while it made some: all but the last one's, if that was there. Something
+ * else under the last name is no failure. */
+ck_status ck_levels_make(ck_vfs *vfs, const char *path, bool *made,
+                         ck_error *err);
+
+#endif
