@@ -19,7 +19,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -33,6 +32,8 @@
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "memory.h"
 
 /* The most one read or write is asked for: macOS refuses more than INT_MAX. */
 #define TRANSFER_MAX ((size_t)1 << 30)
@@ -398,50 +399,57 @@ void ck_memory_advise(void *memory, size_t n) {
 }
 
 #if defined(__linux__)
-/* The number behind `key` in a small file of the kernel's, UINT64_MAX where
- * there is none. An empty key: the number that the file is. */
-static uint64_t kernel_number(const char *path, const char *key) {
-  char text[8192];
-  uint64_t number = UINT64_MAX;
-  const char *at;
-  ssize_t n;
+/* The kernel gives some of its files in pieces. */
+static bool kernel_text(void *context, const char *path, char *out,
+                        size_t cap) {
+  size_t n = 0;
+  ssize_t got = 0;
   int fd = open(path, O_RDONLY | O_CLOEXEC);
+  (void)context;
   if (fd < 0) {
-    return UINT64_MAX;
+    return false;
   }
-  n = read(fd, text, sizeof text - 1);
+  do {
+    got = read(fd, out + n, cap - 1 - n);
+    n += got > 0 ? (size_t)got : 0;
+  } while ((got > 0 && n < cap - 1) || (got < 0 && errno == EINTR));
   (void)close(fd);
-  if (n <= 0) {
-    return UINT64_MAX;
-  }
-  text[n] = '\0';
-  at = strstr(text, key);
-  if (at == NULL || sscanf(at + strlen(key), "%" SCNu64, &number) != 1) {
-    return UINT64_MAX;
-  }
-  return number;
+  out[n] = '\0';
+  return got >= 0;
 }
 
-/* What the container we may be in has left; files it has cached can go. */
-static uint64_t container_available(void) {
-  uint64_t most = kernel_number("/sys/fs/cgroup/memory.max", "");
-  uint64_t used = kernel_number("/sys/fs/cgroup/memory.current", "");
-  uint64_t cached = kernel_number("/sys/fs/cgroup/memory.stat",
-                                  "inactive_file ");
-  if (most == UINT64_MAX || used == UINT64_MAX) {
+static uint64_t limit_left(int resource, const char *status,
+                           const char *used) {
+  struct rlimit limit;
+  uint64_t kib = ck_memory_number(status, used);
+  if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+      kib > UINT64_MAX / 1024) {
     return UINT64_MAX;
   }
-  used -= cached != UINT64_MAX && cached < used ? cached : 0;
-  return used < most ? most - used : 0;
+  return 1024 * kib < (uint64_t)limit.rlim_cur
+             ? (uint64_t)limit.rlim_cur - 1024 * kib
+             : 0;
+}
+
+/* What the limits of the process leave (`ulimit -v`, `ulimit -d`). */
+static uint64_t limits_left(void) {
+  char status[8192];
+  uint64_t addresses;
+  uint64_t data;
+  if (!kernel_text(NULL, "/proc/self/status", status, sizeof status)) {
+    return UINT64_MAX;
+  }
+  addresses = limit_left(RLIMIT_AS, status, "VmSize:");
+  data = limit_left(RLIMIT_DATA, status, "VmData:");
+  return addresses < data ? addresses : data;
 }
 #endif
 
 uint64_t ck_memory_available(void) {
 #if defined(__linux__)
-  uint64_t kib = kernel_number("/proc/meminfo", "MemAvailable:");
-  uint64_t here = kib > UINT64_MAX / 1024 ? UINT64_MAX : 1024 * kib;
-  uint64_t inside = container_available();
-  return here < inside ? here : inside;
+  uint64_t left = ck_memory_left(kernel_text, NULL);
+  uint64_t allowed = limits_left();
+  return left < allowed ? left : allowed;
 #else
   return UINT64_MAX;
 #endif

@@ -91,18 +91,16 @@ static int by_vfs(const char *from, const char *to) {
 }
 
 #if defined(__linux__)
-/* The kernel's small files, by files of ours. */
 static void memory(void) {
   const char *dir = fixture_dir();
   uint64_t available = ck_memory_available();
-  file_put(at(dir, "numbers"), "ab 12\nb 34\n", 11);
-  file_put(at(dir, "max"), "max\n", 4);
-  ok(kernel_number(at(dir, "numbers"), "b ") == 12 &&
-         kernel_number(at(dir, "numbers"), "\nb ") == 34 &&
-         kernel_number(at(dir, "numbers"), "c ") == UINT64_MAX &&
-         kernel_number(at(dir, "max"), "") == UINT64_MAX &&
-         kernel_number(at(dir, "none"), "") == UINT64_MAX,
-     "a number is found, or none");
+  char text[5];
+  file_put(at(dir, "long"), "123456789", 9);
+  ok(!kernel_text(NULL, at(dir, "none"), text, sizeof text) &&
+         kernel_text(NULL, at(dir, "long"), text, sizeof text) &&
+         strcmp(text, "1234") == 0 &&
+         !kernel_text(NULL, dir, text, sizeof text),
+     "a text is read as far as there is room, or not at all");
   ok(available > 0 &&
          available <= (uint64_t)sysconf(_SC_PHYS_PAGES) *
                           (uint64_t)sysconf(_SC_PAGESIZE),
