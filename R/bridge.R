@@ -221,7 +221,7 @@ bridge_read <- function(session, config, places) {
     return(FALSE)
   }
   if (length(loaded$skipped) > 0) {
-    at_once(warn_fallback(lapply(loaded$skipped, with_tensor), loaded$path))
+    warn_fallback(lapply(loaded$skipped, with_tensor), loaded$path)
   }
   if (config$verbose) {
     epoch <- manifest_count(loaded$metadata, "epoch", loaded$path)
@@ -269,7 +269,7 @@ bridge_report <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
         session$told <- TRUE
         rlang::cnd_signal(e)
       }
-      at_once(warn_save_failed(e, has_checkpoint(config$backup_dir), goes_on))
+      warn_save_failed(e, has_checkpoint(config$backup_dir), goes_on)
       FALSE
     }
   )
@@ -308,9 +308,9 @@ bridge_end_saves <- function(session, config) {
 # fit() ends: the last failure once more, where no save has succeeded since.
 bridge_tell_last <- function(session, config) {
   if (!is.null(session$failure) && !session$told) {
-    at_once(warn_save_failed(
+    warn_save_failed(
       session$failure, has_checkpoint(config$backup_dir), goes_on = FALSE
-    ))
+    )
   }
   session$failure <- NULL
   invisible()
@@ -457,7 +457,7 @@ bridge_finish <- function(session, config) {
       },
       # The training is done; that its backup is still there is no reason to
       # lose its result.
-      kerasbackup_error_io = function(e) at_once(warn_not_deleted(e))
+      kerasbackup_error_io = function(e) warn_not_deleted(e)
     )
   }
   bridge_close(session, config)
@@ -466,14 +466,22 @@ bridge_finish <- function(session, config) {
 # Idempotent. Leaves every checkpoint in place (I10), and commits the one under
 # way.
 bridge_close <- function(session, config) {
+  # Whatever is signalled on the way, and whoever's handler jumps out of it: the
+  # directory is free afterwards.
+  on.exit(bridge_unlock(session))
   session$loaded <- NULL
   bridge_progress(session, NULL, NULL)
   bridge_end_saves(session, config)
-  if (!is.null(session$lock)) {
-    lock_release(session$lock)
-    session$lock <- NULL
-  }
   invisible()
+}
+
+# Idempotent.
+bridge_unlock <- function(session) {
+  lock <- session$lock
+  session$lock <- NULL
+  if (!is.null(lock)) {
+    lock_release(lock)
+  }
 }
 
 # Helpers -----------------------------------------------------------------
@@ -523,14 +531,6 @@ restore_r_seed <- function(text) {
     env <- globalenv()
     env[[".Random.seed"]] <- seed
   }
-}
-
-# R keeps warnings until the top-level call ends. Whoever trains for hours wants
-# to know now.
-at_once <- function(expr) {
-  old <- options(warn = max(1L, getOption("warn")))
-  on.exit(options(old))
-  expr
 }
 
 # Evaluates `expr` when the R function that called into Python returns, however

@@ -100,7 +100,8 @@
 #'   next save tries anew, and where none succeeds any more the last failure is
 #'   told again when `fit()` ends; `"stop"` ends `fit()` with the error. Either
 #'   way the last good checkpoint is untouched. With `async = TRUE` it is done when the
-#'   next checkpoint is due, or when `fit()` ends.
+#'   next checkpoint is due, or when `fit()` ends. The warning is shown at once;
+#'   `options(warn = 2)` does not make it an error.
 #' @param verbose Flag, whether to say when a checkpoint is saved or restored,
 #'   and what `save_freq = "auto"` has chosen.
 #'   With `async = TRUE` the one is said when the next is due, or `fit()` ends.

@@ -24,8 +24,17 @@ stop_kerasbackup <- function(kind, message, ..., call = NULL) {
   )
 }
 
+# R keeps warnings until the top-level call ends, which may be days away: these
+# come at once. Under `warn = 2` each would be an error, and end a training that
+# `on_save_error = "warn"` lets go on, or take the place of the error by which
+# fit() is left. Under a negative `warn` nobody wants to see them.
+#
 # @param kind "save", "fallback", "lock" or "delete".
 warn_kerasbackup <- function(kind, message, ...) {
+  if (getOption("warn") >= 0) {
+    old <- options(warn = 1L)
+    on.exit(options(old))
+  }
   rlang::warn(
     message,
     class = c(paste0("kerasbackup_warning_", kind), "kerasbackup_warning"),
