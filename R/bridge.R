@@ -386,6 +386,18 @@ bridge_notify <- function(kind, lines) {
         "ended it. No epoch is left to train; an empty `backup_dir` starts anew."
       )
     ),
+    loop = c(
+      "!" = paste(
+        "This `fit()` trains a model further that an earlier `fit()` of this",
+        "script has trained to its end, with the same `backup_dir`. The script",
+        "cannot be resumed from here: run again, it would come to the earlier",
+        "`fit()`, which refuses the checkpoint of a later one."
+      ),
+      i = paste(
+        "Call `fit()` once, with all the `epochs`, instead of in a loop. In",
+        "stages, give each `fit()` a `backup_dir` of its own."
+      )
+    ),
     beyond = c(
       "!" = paste(
         "The checkpoint in `backup_dir` is of a training that was further than",

@@ -109,7 +109,9 @@
 #'   It can be used for several trainings, one after the other. But where a script
 #'   trains several times, in a loop or in stages, give each `fit()` a `backup_dir`
 #'   of its own: run again, the script comes to its first `fit()` first, which is
-#'   refused the checkpoint of another. (And with `delete_checkpoint = FALSE` each
+#'   refused the checkpoint of another. A message says so at the second `fit()`
+#'   that trains the same model further with one `backup_dir`: where that is a loop
+#'   over the epochs, call `fit()` once with all of them instead. (And with `delete_checkpoint = FALSE` each
 #'   would go on from where the one before has ended.)
 #' @section What must be as it was:
 #' The script must do the same again until `fit()`: set its seeds, make the same

@@ -673,6 +673,52 @@ test_that("the checkpoint of a later fit() is not an earlier one's", {
   expect_identical(variables_of(resumed), variables_of(whole))
 })
 
+test_that("fit() in a loop over one directory is told at its second turn", {
+  skip_without_keras()
+  loops_told <- function(expr) {
+    told <- 0
+    withCallingHandlers(
+      expr,
+      kerasbackup_message_loop = function(cnd) {
+        told <<- told + 1
+        expect_match(conditionMessage(cnd), "Call `fit()` once", fixed = TRUE)
+        invokeRestart("muffleMessage")
+      }
+    )
+    told
+  }
+  fit_epoch <- function(model, dir, epoch = 1L, ...) {
+    fit_model(
+      model,
+      epochs = epoch, ..., callbacks = list(callback_backup_and_restore(dir))
+    )
+  }
+  model <- build_model()
+  dir <- withr::local_tempdir()
+  expect_equal(loops_told(fit_epoch(model, dir)), 0)
+  expect_equal(loops_told(fit_epoch(model, dir)), 1)
+  # Once, in whatever form the loop goes on.
+  expect_equal(loops_told(fit_epoch(model, dir, 3L, initial_epoch = 2L)), 0)
+
+  # Folds, each with a model of its own or with the first weights again; stages
+  # with directories of their own; a checkpoint that is kept, and continued.
+  dir <- withr::local_tempdir()
+  first <- build_model()
+  weights <- first$get_weights()
+  expect_equal(loops_told({
+    fit_epoch(first, dir)
+    first$set_weights(weights)
+    fit_epoch(first, dir)
+    fit_epoch(build_model(), dir)
+    fit_epoch(first, withr::local_tempdir())
+    kept <- callback_backup_and_restore(
+      withr::local_tempdir(), delete_checkpoint = FALSE
+    )
+    fit_model(model, epochs = 1L, callbacks = list(kept))
+    fit_model(model, epochs = 2L, callbacks = list(kept))
+  }), 0)
+})
+
 test_that("a training that is complete may be gone on with", {
   skip_without_keras()
   dir <- withr::local_tempdir()

@@ -85,6 +85,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.is_built_from_data = False
         # The `CallbackList` of the last `fit()`, a weak reference.
         self._used_by = None
+        # What the training began with, see `trainings.is_loop()`.
+        self._weights = None
 
     def __repr__(self):
         return (
@@ -129,6 +131,10 @@ class BackupAndRestore(keras.callbacks.Callback):
         # The list is being walked right now, so the helper's turn comes last.
         fit.callback_list.callbacks.append(helper)
 
+    def complete(self, model: keras.Model) -> None:
+        """To be called when its checkpoint is deleted."""
+        trainings.complete(self.backup_dir, model, self._weights)
+
     def _open(self, fit: RunningFit) -> None:
         """Takes the directory, and checks that its checkpoint fits."""
         before, callback_list = self._used_by, weakref.ref(fit.callback_list)
@@ -169,6 +175,11 @@ class BackupAndRestore(keras.callbacks.Callback):
                 ),
             )
             state.load(self._store)
+            self._weights = digest(self._model, trainable=True)
+            if state.restored is None and trainings.is_loop(
+                self.backup_dir, self._model, self._weights, self.is_script
+            ):
+                self._store.notify("loop", [])
             if state.restored is not None:
                 callback_states.continue_logs(
                     _others(fit.callback_list), state.restored.callbacks
@@ -271,7 +282,7 @@ class _EpochHelper(keras.callbacks.Callback):
     def _finish(self) -> None:
         self._store.finish()
         if self._owner.delete_checkpoint:
-            trainings.complete(self._owner.backup_dir)
+            self._owner.complete(self._model)
 
     def _is_epoch_due(self) -> bool:
         return self._owner.save_freq == "epoch"

@@ -9,8 +9,10 @@ data.
 May not touch hooks, files or what a checkpoint holds otherwise.
 """
 
+import dataclasses
 import hashlib
 import os
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,15 +23,69 @@ from kerasbackup import errors
 from kerasbackup import values
 from kerasbackup.data_source import stages
 
-# By directory: how many were completed in this process, and their checkpoints
-# deleted. One that keeps its checkpoint is gone on with by the next `fit()`.
+
+@dataclasses.dataclass
+class _Completed:
+    """What was completed in this process with one directory.
+
+    Attributes:
+        number: How many trainings, whose checkpoints were deleted. One that
+            keeps its checkpoint is continued by the next `fit()`.
+        model: A weak reference to the model of the last one.
+        weights: From which weights that one began.
+        is_told: Whether the user was told of a loop over `fit()`.
+    """
+
+    number: int = 0
+    model: Any = None
+    weights: str | None = None
+    is_told: bool = False
+
+
 _completed = {}
 
 
-def complete(backup_dir: str) -> None:
-    """To be called when one is complete and its checkpoint is deleted."""
-    path = os.path.realpath(backup_dir)
-    _completed[path] = _completed.get(path, 0) + 1
+def complete(backup_dir: str, model: Any, weights: str | None) -> None:
+    """To be called when one is complete and its checkpoint is deleted.
+
+    Args:
+        backup_dir: String, the directory.
+        model: The model that was trained.
+        weights: Which weights it began with, see `is_loop()`.
+    """
+    known = _completed.setdefault(os.path.realpath(backup_dir), _Completed())
+    known.number += 1
+    known.model = weakref.ref(model)
+    known.weights = weights
+
+
+def is_loop(
+    backup_dir: str, model: Any, weights: str | None, is_script: bool
+) -> bool:
+    """Whether the training that begins now trains the model of a completed one
+    further, in the same process and directory: `fit()` in a loop, or in stages.
+    Such a script cannot be resumed, as its first `fit()` finds the checkpoint
+    of a later one. True once a directory.
+
+    A model of its own for each `fit()`, or the same with its first weights put
+    back, is no such case: folds may skip what is done. Nor is what somebody
+    types, who does not run it all again.
+
+    Args:
+        backup_dir: String, the directory.
+        model: The model.
+        weights: Which trainable weights it has now; `None` where it is not
+            built.
+        is_script: See `describe()`.
+    """
+    known = _completed.get(os.path.realpath(backup_dir))
+    if known is None or known.is_told or not is_script:
+        return False
+    known.is_told = known.model() is model and weights not in (
+        None,
+        known.weights,
+    )
+    return known.is_told
 
 
 def describe(
@@ -47,7 +103,9 @@ def describe(
         Dict, as JSON has it.
     """
     return {
-        "number": _completed.get(os.path.realpath(backup_dir), 0),
+        "number": _completed.get(
+            os.path.realpath(backup_dir), _Completed()
+        ).number,
         "start": start,
         "data": _digest(data),
         "script": is_script,

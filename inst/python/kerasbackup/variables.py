@@ -169,15 +169,25 @@ def count_bytes(model: keras.Model) -> int:
     )
 
 
-def digest(model: keras.Model, most: int = 32) -> str | None:
+def digest(
+    model: keras.Model, trainable: bool = False, most: int = 32
+) -> str | None:
     """Tells one model's weights from another's, by the first bytes of the first
-    variables; `None` where it is not built, or has none any more."""
+    variables; `None` where it is not built, or has none any more.
+
+    Args:
+        model: The model.
+        trainable: Whether only what is trained counts, so that what else moves
+            by itself (the states of seeds) does not.
+        most: The number of variables.
+    """
     if not model.built:
         return None
     host = _host()
     found = hashlib.blake2b(digest_size=16)
     try:
-        for variable in model.variables[:most]:
+        variables = model.trainable_weights if trainable else model.variables
+        for variable in variables[:most]:
             for name, part in host.parts(variable.path, variable):
                 _, shape, width = host.describe(name, part)
                 address, owner = host.locate(part)

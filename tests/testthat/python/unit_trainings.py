@@ -11,6 +11,10 @@ from kerasbackup import errors
 from kerasbackup import trainings
 
 
+class Model:
+    """A model, to whoever only asks which one it is."""
+
+
 def training(number, start="a", data="d", script=True):
     return {"number": number, "start": start, "data": data, "script": script}
 
@@ -27,8 +31,9 @@ class Describing(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             one, other = (os.path.join(folder, name) for name in "ab")
             self.assertEqual(number(one), 0)
-            trainings.complete(one)
-            trainings.complete(os.path.join(folder, "b", "..", "a"))
+            trainings.complete(one, Model(), None)
+            path = os.path.join(folder, "b", "..", "a")
+            trainings.complete(path, Model(), None)
             self.assertEqual(number(one), 2)
             self.assertEqual(number(other), 0)
 
@@ -90,6 +95,46 @@ class Describing(unittest.TestCase):
             self.assertIsNone(data_of(data))
         objects = np.array(["a", None], dtype=object)
         self.assertEqual(data_of(objects), data_of(objects))
+
+
+class Loops(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = folder.name
+        self.model = Model()
+
+    def is_loop(self, model=None, weights="b", is_script=True, path=None):
+        return trainings.is_loop(
+            path or self.path, model or self.model, weights, is_script
+        )
+
+    def test_the_second_fit_of_a_loop_is_one_and_that_is_said_once(self):
+        self.assertFalse(self.is_loop())
+        trainings.complete(self.path, self.model, "a")
+        self.assertTrue(self.is_loop())
+        trainings.complete(self.path, self.model, "b")
+        self.assertFalse(self.is_loop(weights="c"))
+
+    def test_a_model_that_was_not_built_at_first_is_told_too(self):
+        trainings.complete(self.path, self.model, None)
+        self.assertTrue(self.is_loop())
+
+    def test_what_can_be_resumed_is_none(self):
+        trainings.complete(self.path, self.model, "a")
+        with tempfile.TemporaryDirectory() as other:
+            self.assertFalse(self.is_loop(path=other))
+        # A fold's own model; the same one with its first weights put back.
+        self.assertFalse(self.is_loop(Model()))
+        self.assertFalse(self.is_loop(weights="a"))
+        self.assertFalse(self.is_loop(weights=None))
+        self.assertFalse(self.is_loop(is_script=False))
+        # None of them was told, so a loop still is.
+        self.assertTrue(self.is_loop())
+
+    def test_a_model_that_is_gone_is_none(self):
+        trainings.complete(self.path, Model(), "a")
+        self.assertFalse(self.is_loop())
 
 
 class Comparing(unittest.TestCase):
