@@ -159,6 +159,15 @@ test_that("metadata of the wrong kind are CorruptError, nothing is assigned", {
     }
   }
 
+  # What is read is not done 10^12 times.
+  for (one in hostile()$counts(metadata)) {
+    where <- paste(one[[1]], one[[2]])
+    arguments <- stats::setNames(list(one[[3]]), one[[1]])
+    expect_equal(
+      do.call(meet, c(where, arguments)), "CorruptError", label = where
+    )
+  }
+
   number <- as.integer(Sys.getenv("KERASBACKUP_MUTATIONS", "40"))
   seed <- as.integer(Sys.getenv("KERASBACKUP_SEED", "1"))
   kinds <- character()

@@ -87,6 +87,11 @@ def check(kind: str, state: Any) -> None:
     elif kind in BIT_GENERATORS:
         if kind == "MT19937":
             _check_keys(state["state"]["key"], state["state"]["pos"])
+        if kind == "Philox" and not (
+            values.is_count(state["buffer_pos"]) and state["buffer_pos"] <= 4
+        ):
+            # NumPy would read beside its buffer.
+            raise ValueError("the state of a generator is damaged")
         scratch = np.random.Generator(getattr(np.random, kind)())
     else:
         raise ValueError(f"{kind!r} is no kind of generator")

@@ -85,6 +85,9 @@ class DataPosition:
         # Iterators made so far; epochs begun so far.
         self._made = 0
         self._epochs = 0
+        # Batches that an epoch draws at most, in the whole run, from an
+        # iterator that lives across epochs.
+        self._most_steps = replay.steps_at_most(epoch_iterator)
         self._at_creation = None
         self._at_first_draw = None
         self._epoch_start = None
@@ -154,6 +157,7 @@ class DataPosition:
         position["ahead"] = encoder.encode(
             self._source.ahead.capture(), "data/ahead"
         )
+        position["most_steps"] = self._most_steps
         position["made_earlier"] = self._made_earlier
         position["made_to_build"] = self._made_to_build
         position["num_batches"] = self._iterator._num_batches
@@ -248,6 +252,7 @@ class DataPosition:
         self._made_to_build = position["made_to_build"]
         self._made = position["made"]
         self._epochs = position["epochs"]
+        self._most_steps = max(self._most_steps, position["most_steps"])
         state = values.decode(position["source"], arrays)
         notes += self._source.restore(state)
         ahead = values.decode(position["ahead"], arrays)
@@ -521,6 +526,9 @@ class DataPosition:
         ):
             return [self.use.NOTE]
         dataset, length = self._source.dataset(), position["num_batches"]
+        if length is None and self._is_persistent():
+            # None was drawn from further, and this one may have no end.
+            length = (position["epochs"] + 1) * position["most_steps"]
         for i in range(missing):
             batches = iter(dataset)
             self.use.note()
@@ -532,6 +540,8 @@ class DataPosition:
                 needed = length
             else:
                 needed = 0 if after % each else self.use.settled_after(length)
+            if needed == 0:
+                self._progress.at(i, missing)
             for drawn, _ in enumerate(itertools.islice(batches, needed)):
                 self._progress.at(drawn, needed)
         self._progress.end()

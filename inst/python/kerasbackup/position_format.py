@@ -13,7 +13,18 @@ from kerasbackup import values
 # The states of the generators, several of which are often the same.
 RNG_FIELDS = ("rng", "epoch_rng", "at_creation", "at_first_draw")
 
-COUNTS = ("steps_seen", "made", "made_earlier", "made_to_build", "epochs")
+COUNTS = (
+    "steps_seen",
+    "most_steps",
+    "made",
+    "made_earlier",
+    "made_to_build",
+    "epochs",
+)
+
+# How many iterators Keras makes for an epoch, or a validation, at most. It is
+# two in all versions that are known; a newer one may make more.
+MOST_ITERATORS = 8
 
 
 def share(position: dict[str, Any]) -> dict[str, Any]:
@@ -40,13 +51,14 @@ def unshare(position: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_position(
-    position: Any, batch: int, tensors: dict[str, tuple]
+    position: Any, batch: int, done: int, tensors: dict[str, tuple]
 ) -> None:
     """Raises where a position is not what `DataPosition.capture()` gives.
 
     Args:
         position: What was read.
         batch: Integer, the batches of the epoch that are trained.
+        done: Integer, the epochs that are complete.
         tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
 
     Raises:
@@ -60,11 +72,7 @@ def check_position(
         rng.check(state)
         for text in state["loader"]:
             rng.check_torch(text)
-    counts = [whole[field] for field in COUNTS]
-    if whole["num_batches"] is not None:
-        counts.append(whole["num_batches"])
-    if not all(map(values.is_count, counts)):
-        raise ValueError("the position's counts are none")
+    _check_counts(whole, batch, done)
     if not isinstance(whole["has_iterator"], bool):
         raise TypeError("has_iterator is no flag")
     needed = ["rng"]
@@ -76,5 +84,45 @@ def check_position(
     data_source.check_state(values.check(whole["source"], tensors))
     if not isinstance(values.check(whole["ahead"], tensors), list):
         raise TypeError("what was drawn ahead is no list")
-    whole["source_kind"].items()
-    whole["source_kind"]["steps_per_epoch"]
+
+
+def _check_counts(position: dict[str, Any], batch: int, done: int) -> None:
+    """Raises where a count is more than the rest of the checkpoint allows: data
+    are drawn again, and iterators made, as often as the counts say.
+
+    `made_earlier` has no such limit. It counts what the process did with the
+    data before this training, of which a checkpoint has nothing else.
+    """
+    described = position["source_kind"]
+    described.items()
+    counts = [position[field] for field in COUNTS]
+    counts += [
+        count
+        for count in (
+            position["num_batches"],
+            described["steps_per_epoch"],
+            described["batches"],
+        )
+        if count is not None
+    ]
+    if not all(map(values.is_count, counts)):
+        raise ValueError("the position's counts are none")
+    epochs = position["epochs"]
+    # With one that had begun and was not complete.
+    drawn = (epochs + 1) * position["most_steps"]
+    limits = {
+        "epochs": done + 1,
+        "made": MOST_ITERATORS * (epochs + 1),
+        "made_to_build": 1,
+    }
+    if described["steps_per_epoch"] is not None:
+        # The iterator lives across epochs, and may have ended in one of them.
+        limits["steps_seen"] = drawn
+        if described["batches"] is None:
+            limits["num_batches"] = drawn
+    for field, most in limits.items():
+        if (position[field] or 0) > most:
+            raise ValueError(f"{field} is {position[field]}, at most {most}")
+    length = described["steps_per_epoch"] or position["num_batches"]
+    if batch and length is not None and batch >= length:
+        raise ValueError(f"batch {batch} of an epoch of {length}")

@@ -89,6 +89,13 @@ def size(iterator, step) -> int:
     return len(step[-1]) if drawn else iterator.steps_per_execution
 
 
+def steps_at_most(iterator) -> int:
+    """How many batches an epoch draws at most, where `steps_per_epoch` says; 0
+    elsewhere."""
+    steps, at_once = iterator.steps_per_epoch or 0, iterator.steps_per_execution
+    return -(-steps // at_once) * at_once
+
+
 def steps_method(iterator) -> str | None:
     """The name of the method that yields an epoch's steps, if there is one."""
     return next((m for m in STEPS_METHODS if hasattr(iterator, m)), None)

@@ -323,12 +323,14 @@ class Restored:
             self.batch = _count(self.metadata["batch"])
             self.stopped = _flag(self.metadata["stopped"])
             self.history = History.from_json(self.metadata["history"])
+            self.history.check_next(self.epoch)
+            done = len(self.history.epochs)
             self.callbacks = json.loads(self.metadata["callbacks"])
             check_states(self.callbacks, tensors)
             self.position = json.loads(self.metadata["position"])
-            check_position(self.position, self.batch, tensors)
+            check_position(self.position, self.batch, done, tensors)
             self.validation = json.loads(self.metadata["validation"])
-            validation.check(self.validation, tensors)
+            validation.check(self.validation, done, tensors)
             self.last_logs = json.loads(self.metadata["last_logs"])
             last_logs.check(self.last_logs, tensors)
             self.script = json.loads(self.metadata.get("script", "{}"))
@@ -399,6 +401,13 @@ class History:
             name: [value for value in column if value is not None]
             for name, column in self.logs.items()
         }
+
+    def check_next(self, epoch: int) -> None:
+        """Raises `ValueError` where an epoch, counted from 0, cannot be the one
+        that follows."""
+        is_sorted = all(a < b for a, b in zip(self.epochs, self.epochs[1:]))
+        if not is_sorted or (self.epochs and self.epochs[-1] + 1 != epoch):
+            raise ValueError(f"epoch {epoch} does not follow the history's")
 
     @classmethod
     def from_json(cls, text: str) -> "History":

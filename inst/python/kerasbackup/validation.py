@@ -16,6 +16,10 @@ from kerasbackup.data_source import DrawnAhead
 from kerasbackup.data_source import check_state
 from kerasbackup.data_source import loader_generators
 from kerasbackup.earlier_use import EarlierUse
+from kerasbackup.position_format import MOST_ITERATORS
+
+# How many there are for an epoch, at most.
+MOST_VALIDATIONS = 8
 
 # That Keras makes for a validation of all data.
 ITERATORS = 2 if keras.backend.backend() == "tensorflow" else 1
@@ -332,11 +336,12 @@ class ValidationPosition:
         return should_eval(epoch, self._frequency)
 
 
-def check(saved: Any, tensors: dict[str, tuple]) -> None:
+def check(saved: Any, done: int, tensors: dict[str, tuple]) -> None:
     """Raises where it is not what `ValidationPosition.capture()` gives.
 
     Args:
         saved: What was read.
+        done: Integer, the epochs that are complete.
         tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
 
     Raises:
@@ -345,6 +350,14 @@ def check(saved: Any, tensors: dict[str, tuple]) -> None:
     counts = [saved[field] for field in ("begun", "made", "made_earlier")]
     if not all(map(values.is_count, counts)):
         raise ValueError("the number of validations is none")
+    # Keras validates once an epoch, after it; a callback may do so too.
+    limits = {
+        "begun": MOST_VALIDATIONS * (done + 1),
+        "made": MOST_ITERATORS * (saved["begun"] + 1),
+    }
+    for field, most in limits.items():
+        if saved[field] > most:
+            raise ValueError(f"{field} is {saved[field]}, at most {most}")
     for field in ("at_creation", "at_first"):
         if saved[field] is not None:
             rng.check(saved[field])

@@ -77,6 +77,23 @@ def mutations(metadata, seed, number):
     return [[field, where, json.dumps(value)] for field, where, value in every]
 
 
+def counts(metadata):
+    """Texts for fields of the metadata: each count that the rest belies."""
+    many = 10**12
+    changed = [["epoch", "", str(many)], ["batch", "", str(many)]]
+    for field, names in (
+        ("position", ("made", "made_to_build", "epochs")),
+        ("validation", ("begun", "made")),
+    ):
+        value = json.loads(metadata[field])
+        for name in names:
+            changed.append([field, name, json.dumps({**value, name: many})])
+    history = json.loads(metadata["history"])
+    history["epoch"] = [many for _ in history["epoch"]]
+    changed.append(["history", "epoch", json.dumps(history)])
+    return changed
+
+
 def _paths(value, path=()):
     yield path
     items = ()
@@ -141,3 +158,28 @@ def looper():
             self.loop.append(self.loop)
 
     return Loops()
+
+
+def refuse_captures(number):
+    """Lets so many saves fail before the store has a part in them.
+
+    Returns:
+        Callable that ends that.
+    """
+    from kerasbackup import errors
+    from kerasbackup.state import TrainingState
+
+    capture = TrainingState.capture
+    left = [number]
+
+    def refuse(self, epoch, batch):
+        if left[0]:
+            left[0] -= 1
+            raise errors.UnsupportedError("The state is too odd.")
+        return capture(self, epoch, batch)
+
+    def allow():
+        TrainingState.capture = capture
+
+    TrainingState.capture = refuse
+    return allow

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from kerasbackup import errors
+from kerasbackup import generator_kinds
 from kerasbackup import loose_generators
 from kerasbackup.loose_generators import LooseGenerators
 
@@ -384,6 +385,14 @@ class InPipelines(unittest.TestCase):
 
 
 class Damage(unittest.TestCase):
+    def test_numpy_is_not_made_to_read_beside_its_buffer(self):
+        philox = np.random.Generator(np.random.Philox(1))
+        state = generator_kinds.state_of(philox, "Philox")
+        generator_kinds.check("Philox", state)
+        for place in (-1, 5, 10**6, True, 0.5):
+            with self.subTest(place=place), self.assertRaises(ValueError):
+                generator_kinds.check("Philox", state | {"buffer_pos": place})
+
     def test_what_is_no_state_is_no_checkpoint(self):
         generators = [make() for make in MAKERS]
         loose = LooseGenerators()

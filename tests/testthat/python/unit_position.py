@@ -22,6 +22,7 @@ from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
 from kerasbackup.data_source import DataSource
+from kerasbackup.variables import DTYPES
 
 # Before, steps have their data when they are announced, and a generator that
 # has ended has no batches for later epochs.
@@ -78,7 +79,7 @@ class Run:
             data=x,
             is_built_from_data=is_built,
         )
-        self.epoch = 0
+        self.epoch = self.done = 0
         self.drawn = []
         self.told = []
 
@@ -91,6 +92,8 @@ class Run:
         encoder = values.Encoder()
         text = json.dumps(self.position.capture(batch, encoder))
         self.saved = json.loads(text), batch, encoder.arrays
+        # Whatever a run comes to passes as what can be.
+        check(self.saved, self.done)
         self.drawn_before = len(self.drawn)
 
     def run_epochs(self, number):
@@ -105,6 +108,7 @@ class Run:
                 with ending():
                     self.draw(steps)
             self.iterator.data_adapter.on_epoch_end()
+            self.done += 1
         self.epoch += 1
 
     def draw(self, steps):
@@ -118,9 +122,19 @@ class Run:
             self.drawn.append([*noise, *np.asarray(batch[0]).ravel().tolist()])
 
     def restore(self, saved, epoch):
-        self.epoch = epoch
+        self.epoch = self.done = epoch
         known, batch, found = saved
         return self.position.restore(known, batch, found.__getitem__)
+
+
+def check(saved, done, **changes):
+    """Checks a position, with some of its fields changed."""
+    known, batch, found = saved
+    tensors = {
+        name: (DTYPES[one.dtype.name], list(one.shape), None)
+        for name, one in found.items()
+    }
+    position_format.check_position({**known, **changes}, batch, done, tensors)
 
 
 def lost(save_at, epochs=4, **kwargs):
@@ -247,7 +261,6 @@ class Resuming(unittest.TestCase):
                 after = np.random.rand()
                 keras.utils.set_random_seed(99)
                 run = Run(x=drawing(), **kwargs)
-                position_format.check_position(*before.saved)
                 self.assertEqual(run.restore(before.saved, 2), [])
                 run.run_epochs(2)
                 self.assertEqual(
@@ -667,18 +680,76 @@ class Changed(unittest.TestCase):
 
     def test_a_position_in_data_that_a_model_was_built_from_is_one(self):
         before = lost((1, 2), x=arrays(), is_built=True)
-        known, batch, found = before.saved
-        position_format.check_position(known, batch, found)
+        check(before.saved, 1)
 
     def test_what_is_no_position_is_refused(self):
-        known, batch, found = lost((1, 2)).saved
-        position_format.check_position(known, batch, found)
+        saved = lost((1, 2)).saved
+        known, batch, found = saved
         for field in known:
             broken = {k: v for k, v in known.items() if k != field}
             with self.subTest(field=field), self.assertRaises(errors.DAMAGE):
-                position_format.check_position(broken, batch, found)
+                check((broken, batch, found), 1)
         with self.assertRaises(IndexError):
-            position_format.check_position({**known, "rng": 9}, batch, found)
+            check(saved, 1, rng=9)
+
+    def test_counts_that_the_checkpoint_belies_are_refused(self):
+        many = 10**12
+        for kwargs in ({}, {"x": batches(), "batch_size": None}):
+            saved = lost((0, 2) if kwargs else (1, 2), **kwargs).saved
+            done = 0 if kwargs else 1
+            for field in ("made", "made_to_build", "epochs"):
+                with self.subTest(field=field, **kwargs):
+                    with self.assertRaisesRegex(ValueError, field):
+                        check(saved, done, **{field: many})
+        with self.assertRaisesRegex(ValueError, "epochs is 2, at most 1"):
+            check(lost((2, 1)).saved, 0)
+
+        def endless():
+            while True:
+                yield from batches()
+
+        kwargs = {"x": endless(), "batch_size": None, "steps_per_epoch": 3}
+        saved = lost((2, 1), **kwargs).saved
+        self.assertEqual(saved[0]["steps_seen"], 6)
+        for field in ("steps_seen", "num_batches"):
+            check(saved, 2, **{field: 9})
+            for count in (10, many):
+                with self.subTest(field=field, count=count):
+                    with self.assertRaisesRegex(ValueError, field):
+                        check(saved, 2, **{field: count})
+        known, _, found = saved
+        for batch in (3, many):
+            with self.assertRaisesRegex(ValueError, "of an epoch of 3"):
+                check((known, batch, found), 2)
+        for name in ("steps_per_epoch", "batches"):
+            for count in (-1, 1.5, "3", True):
+                kind = {**known["source_kind"], name: count}
+                with self.subTest(name=name), self.assertRaises(ValueError):
+                    check(saved, 2, source_kind=kind)
+
+    def test_another_number_of_steps_is_no_damage(self):
+        kwargs = {"shuffle": True, "steps_per_execution": 2}
+        saved = lost((2, 2), epochs=3, steps_per_epoch=5, **kwargs).saved
+        # Two epochs of six, as two batches are drawn at once.
+        run = Run(save_at=(3, 1), shuffle=True, steps_per_epoch=2)
+        run.restore(saved, 2)
+        run.run_epochs(2)
+        self.assertEqual(run.saved[0]["most_steps"], 6)
+
+    def test_iterators_of_what_has_no_end_end(self):
+        if not importlib.util.find_spec("tensorflow"):
+            self.skipTest("there is no tf.data")
+        data = pipeline().repeat()
+        kwargs = {"batch_size": None, "steps_per_epoch": 3}
+        saved = lost((2, 1), x=data, **kwargs).saved
+        known, batch, found = saved
+        # As many iterators as can be: of none more was drawn than the run drew.
+        known = {**known, "made": 3}
+        check((known, batch, found), 2)
+        run = Run(x=pipeline().repeat(), **kwargs)
+        run.restore((known, batch, found), 2)
+        run.run_epochs(1)
+        self.assertTrue(run.drawn)
 
 
 class Keeping(unittest.TestCase):

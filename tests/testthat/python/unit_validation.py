@@ -403,7 +403,7 @@ class Validation(unittest.TestCase):
             self.assertEqual(random.getstate(), before)
 
     def test_what_is_none_is_refused(self):
-        validation.check(lost(3), {})
+        validation.check(lost(3), 3, {})
         for broken in (
             {},
             [],
@@ -414,4 +414,9 @@ class Validation(unittest.TestCase):
             lost(1, made_earlier=None),
         ):
             with self.subTest(broken=broken), self.assertRaises(errors.DAMAGE):
-                validation.check(broken, {})
+                validation.check(broken, 3, {})
+        many = validation.MOST_VALIDATIONS * 4
+        validation.check(lost(many), 3, {})
+        for field, count in (("begun", many + 1), ("made", 10**12)):
+            with self.assertRaisesRegex(ValueError, field):
+                validation.check(lost(3) | {field: count}, 3, {})
