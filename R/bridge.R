@@ -68,7 +68,7 @@ refuse_old_keras <- function(version) {
 bridge_functions <- function(config) {
   session <- rlang::env(
     lock = NULL, store = NULL, loaded = NULL, bar = NULL, bytes = 0,
-    told_no_copy = FALSE, failure = NULL, told = TRUE, watches = FALSE,
+    said = character(), failure = NULL, told = TRUE, watches = FALSE,
     preempted = NULL
   )
   functions <- list(
@@ -87,12 +87,7 @@ bridge_functions <- function(config) {
       })
       bridge_open(session, config, is_running)
     },
-    plan = function(spec) {
-      plan <- manifest_plan_json(spec)
-      store_plan(session$store, plan$tensors, plan$sizes)
-      session$bytes <- sum(plan$sizes)
-      invisible()
-    },
+    plan = function(spec) bridge_plan(session, config, spec),
     prepare = function(bytes) store_prepare(session$store, bytes),
     load = function(verified) {
       bridge_load(session, verified) %||% bridge_tell_keras(config$backup_dir)
@@ -100,6 +95,11 @@ bridge_functions <- function(config) {
     read = function(places) bridge_read(session, config, places),
     save = function(addresses, metadata) {
       bridge_save(session, config, addresses, metadata)
+    },
+    fail = function(class, message) {
+      error <- rlang::error_cnd(c(class, "kerasbackup_error"), message = message)
+      bridge_attempt(session, config, rlang::cnd_signal(error))
+      invisible()
     },
     r_seed = function() r_seed(),
     set_r_seed = function(seed) restore_r_seed(seed),
@@ -140,6 +140,7 @@ bridge_guard <- function(fn) {
 }
 
 bridge_open <- function(session, config, is_running) {
+  refuse_big_endian()
   bridge_close(session, config)
   dir <- config$backup_dir
   made_dir <- create_dir(dir)
@@ -153,7 +154,7 @@ bridge_open <- function(session, config, is_running) {
     keep = if (config$double_checkpoint) 2L else 1L,
     async = config$async
   )
-  session$told_no_copy <- FALSE
+  session$said <- character()
   session$preempted <- NULL
   # Whoever takes the directory from a training that is over must not find its
   # thread still writing there.
@@ -233,36 +234,87 @@ bridge_read <- function(session, config, places) {
   TRUE
 }
 
+# Says what the next saves consist of. A failure is one of the save that needs it.
+#
+# @return FALSE where that save cannot be made, and the plan before still stands.
+bridge_plan <- function(session, config, spec) {
+  bridge_attempt(session, config, {
+    plan <- manifest_plan_json(spec)
+    store_plan(session$store, plan$tensors, plan$sizes)
+    session$bytes <- sum(plan$sizes)
+  })
+}
+
 # What went wrong with the save before is told now; there is none to tell of
 # where saves are not in the background.
 #
 # @return TRUE where the checkpoint is committed, or will be by the background
 #   thread; FALSE where the save failed and training goes on (I4).
 bridge_save <- function(session, config, addresses, metadata) {
-  # A signal that came ends training, so nothing else may, before this save.
-  goes_on <- length(signals_arrived(config$signals)) == 0
-  bridge_report(session, config, goes_on)
-  copied <- store_submit(session$store, addresses, metadata)
-  if (copied) {
-    return(TRUE)
+  copied <- FALSE
+  submitted <- bridge_attempt(session, config, {
+    copied <- store_submit(session$store, addresses, metadata)
+  })
+  if (!submitted || copied) {
+    return(submitted)
   }
-  if (config$async && !session$told_no_copy) {
-    session$told_no_copy <- TRUE
-    bridge_notify("no_copy", paste("Needed:", format_bytes(session$bytes)))
+  if (config$async) {
+    once(session, "no_copy", {
+      bridge_notify("no_copy", paste("Needed:", format_bytes(session$bytes)))
+    })
   }
-  bridge_report(session, config, goes_on)
+  bridge_report(session, config, training_goes_on(config))
 }
 
-# Waits for the save under way, if any, and tells how it went. A failure is
-# remembered until a later save succeeds: it is told once more in the end.
+# Does a part of a save, after the save before has been reported.
+#
+# @return FALSE where it failed.
+bridge_attempt <- function(session, config, expr) {
+  goes_on <- training_goes_on(config)
+  bridge_report(session, config, goes_on)
+  obey_on_save_error(session, config, expr, goes_on)
+}
+
+# A signal that came ends training, so nothing else may, before the last save.
+training_goes_on <- function(config) {
+  length(signals_arrived(config$signals)) == 0
+}
+
+# Waits for the save under way, if any, and tells how it went. Only what is
+# committed is reported as done (I2).
 #
 # @param goes_on whether training does. Where it does not, this is the end.
 # @param may_stop whether there is something left to stop.
 # @return FALSE where it failed.
 bridge_report <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
-  saved <- tryCatch(
-    store_wait(session$store),
-    kerasbackup_error_io = function(e) {
+  saved <- NULL
+  worked <- obey_on_save_error(
+    session, config, saved <- store_wait(session$store), goes_on, may_stop
+  )
+  if (!is.null(saved)) {
+    session$failure <- NULL
+    if (config$verbose) {
+      cli::cli_inform(c(v = "Saved {.file {saved$path}}."))
+    }
+    bridge_tell_notes(session, config, saved$notes)
+  }
+  worked
+}
+
+# Evaluates a part of a save. Whatever goes wrong with it, a failure is told, or
+# ends `fit()`, as the user has chosen. It is remembered until a later save
+# succeeds: it is told once more in the end.
+#
+# @param goes_on,may_stop see bridge_report().
+# @return FALSE where it failed.
+obey_on_save_error <- function(session, config, expr, goes_on,
+                               may_stop = goes_on) {
+  tryCatch(
+    {
+      expr
+      TRUE
+    },
+    kerasbackup_error = function(e) {
       session$failure <- e
       session$told <- !goes_on
       if (may_stop && config$on_save_error == "stop") {
@@ -273,13 +325,28 @@ bridge_report <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
       FALSE
     }
   )
-  if (is.list(saved)) {
-    session$failure <- NULL
-    if (config$verbose) {
-      cli::cli_inform(c(v = "Saved {.file {saved$path}}."))
-    }
+}
+
+# What went wrong without failing a save, each kind once.
+bridge_tell_notes <- function(session, config, notes) {
+  is_sync <- vapply(notes, function(one) one$status == "durability", NA)
+  if (any(is_sync)) {
+    once(session, "no_flush", {
+      bridge_notify("no_flush", quote_path(config$backup_dir))
+    })
   }
-  !isFALSE(saved)
+  if (!all(is_sync)) {
+    once(session, "not_removed", warn_not_removed(notes[!is_sync]))
+  }
+}
+
+# Evaluates `expr` where it is the first of its kind in this fit().
+once <- function(session, kind, expr) {
+  if (!kind %in% session$said) {
+    session$said <- c(session$said, kind)
+    expr
+  }
+  invisible()
 }
 
 # No thread writes in the directory when this returns, and no signal is watched.
@@ -370,6 +437,12 @@ bridge_notify <- function(kind, lines) {
       "!" = paste(
         "There is too little free memory for a copy of the training's state:",
         "training waits while a checkpoint is written."
+      )
+    ),
+    no_flush = c(
+      "!" = paste(
+        "The file system cannot flush a directory to disk. Checkpoints survive",
+        "whatever ends the process, but a power cut may take the newest ones:"
       )
     ),
     auto = c(i = "`save_freq = \"auto\"` has chosen how often to save:"),
@@ -522,8 +595,30 @@ has_checkpoint <- function(dir) !is.null(newest_checkpoint(dir))
 # @return its path, or NULL.
 newest_checkpoint <- function(dir) {
   files <- if (dir.exists(dir)) store_list(dir)
-  if (NROW(files) > 0) files$path[[1]]
+  for (path in files$path) {
+    if (!isFALSE(store_owns(path))) {
+      return(path)
+    }
+  }
+  NULL
 }
+
+# Files have little-endian numbers, and variables are written and read as they
+# are in memory.
+refuse_big_endian <- function() {
+  if (machine_endian() != "little") {
+    stop_unsupported(
+      "This machine is big-endian, and checkpoints are little-endian.",
+      "Training can be neither saved nor restored here.",
+      paste(
+        "Train on a little-endian machine, such as x86-64 or ARM64. The",
+        "`backup_*()` functions read checkpoints here too."
+      )
+    )
+  }
+}
+
+machine_endian <- function() .Platform$endian
 
 # What of a skipped checkpoint is damaged, by the names in its own header.
 with_tensor <- function(failure) {

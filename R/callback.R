@@ -95,13 +95,15 @@
 #' @param max_overhead For `save_freq = "auto"`, and only there: the part of the
 #'   training time that saving may cost, a number above 0, up to 1. The default
 #'   is 1 %.
-#' @param on_save_error What to do when a checkpoint cannot be saved, for example
-#'   because the disk is full: `"warn"` (the default) warns and trains on, the
+#' @param on_save_error What to do when a checkpoint cannot be saved, for whatever
+#'   reason, such as a full disk: `"warn"` (the default) warns and trains on, the
 #'   next save tries anew, and where none succeeds any more the last failure is
 #'   told again when `fit()` ends; `"stop"` ends `fit()` with the error. Either
 #'   way the last good checkpoint is untouched. With `async = TRUE` it is done when the
 #'   next checkpoint is due, or when `fit()` ends. The warning is shown at once;
-#'   `options(warn = 2)` does not make it an error.
+#'   `options(warn = 2)` does not make it an error. Old checkpoints that cannot be
+#'   deleted are no failure of a save: a warning of class
+#'   `kerasbackup_warning_delete` names them once in a `fit()`.
 #' @param verbose Flag, whether to say when a checkpoint is saved or restored,
 #'   and what `save_freq = "auto"` has chosen.
 #'   With `async = TRUE` the one is said when the next is due, or `fit()` ends.

@@ -60,6 +60,8 @@ stop_store_failure <- function(failure, tensor = NULL) {
   kind <- switch(failure$status,
     corrupt = "corrupt",
     argument = "argument",
+    too_large = "unsupported",
+    forked = "unsupported",
     "io"
   )
   stop_kerasbackup(
@@ -91,8 +93,31 @@ store_failure_message <- function(failure, tensor = NULL) {
       )
     ),
     argument = c(
-      "The checkpoint store was used wrongly.",
+      "Internal error in the checkpoint store. Please report it.",
       x = failure_cause(failure)
+    ),
+    too_large = c(
+      "The checkpoint is larger than its file format allows.",
+      x = failure_cause(failure),
+      i = paste(
+        "Names and metadata include the logs of all epochs and the state of the",
+        "other callbacks: keep long lists there in arrays."
+      )
+    ),
+    exhausted = c(
+      paste0(
+        "No number is left for a checkpoint in ", quote_path(failure$path), "."
+      ),
+      x = failure_cause(failure),
+      i = paste(
+        "Move the checkpoint with the highest number out of the directory, or",
+        "choose another `backup_dir`."
+      )
+    ),
+    forked = c(
+      "A forked process cannot use the checkpoints that its parent has open.",
+      x = failure_cause(failure),
+      i = "Train, save and restore in the process that called `fit()`."
     ),
     durability = c(
       paste0(
@@ -177,10 +202,15 @@ with_good <- function(error, good) {
 # @param has_checkpoint whether there is an earlier one to go back to.
 # @param goes_on whether there may be a next save.
 warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
+  is_written <- identical(error$failure$status, "durability")
   warn_kerasbackup(
     "save",
     c(
-      if (goes_on) {
+      if (is_written && goes_on) {
+        "A checkpoint may not survive a power cut; training goes on."
+      } else if (is_written) {
+        "The last checkpoint of the training that ended may not survive a power cut."
+      } else if (goes_on) {
         "A checkpoint could not be saved; training goes on without it."
       } else {
         "The last checkpoint of the training that ended could not be saved."
@@ -199,6 +229,29 @@ warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
   )
 }
 
+# A save was made, but files that it no longer needs could not be deleted.
+#
+# @param notes list of "kb_failure".
+warn_not_removed <- function(notes) {
+  lines <- vapply(notes, function(one) {
+    paste0(quote_path(one$path), ": ", failure_cause(one))
+  }, "")
+  warn_kerasbackup(
+    "delete",
+    c(
+      "Old checkpoint files could not be deleted.",
+      stats::setNames(lines, rep("x", length(lines))),
+      i = paste(
+        "Checkpoints are saved all the same, but files may accumulate until the",
+        "disk is full. This is said once for each `fit()`."
+      ),
+      i = errno_hint(notes[[1]]$errno, "unlink")
+    ),
+    path = vapply(notes, function(one) one$path, ""),
+    failure = notes[[1]]
+  )
+}
+
 # A signal said that the process will end, and training was stopped for it. No
 # `kerasbackup_error`: nothing went wrong.
 #
@@ -211,7 +264,11 @@ cnd_preempted <- function(signals, path, failure = NULL) {
     message = paste0(
       paste(signals, collapse = ", "), " came, and training was stopped. ",
       if (!is.null(failure)) {
-        "A last checkpoint could not be saved. "
+        if (identical(failure$failure$status, "durability")) {
+          "The last checkpoint may not survive a power cut. "
+        } else {
+          "A last checkpoint could not be saved. "
+        }
       },
       if (is.null(path)) {
         "There is no checkpoint: the same script begins anew."

@@ -3,7 +3,9 @@
 # Owns: every `.Call` about checkpoints and their directory. May not touch: Keras,
 # reticulate, what a header says. A failure comes from C as a list of class
 # "kb_failure":
-#   status       "io", "corrupt", "argument", "nomem" or "durability"
+#   status       "io", "corrupt", "nomem", "durability" (complete under its
+#                name, but a power cut may undo it), "too_large", "exhausted" (no
+#                number is left), "forked", or "argument": a fault of ours
 #   op           what was being done: "open", "write", "fsync", "verify", ...
 #   path         the file, or NA
 #   errno        "ENOSPC" and the like, or NA; errno_text in words
@@ -107,7 +109,9 @@ store_submit <- function(store, addresses, metadata) {
 #' @return <list> the last commit, where it was not returned before:
 #'   `generation` <double(1)>, `path` <character(1)>, `bytes` <double(1)>,
 #'   `seconds` <double(1)> it took until it was committed, `notes` <list of
-#'   kb_failure> what went wrong without harm; else `NULL`
+#'   kb_failure> what went wrong without failing it: files that could not be
+#'   removed, and with the status "durability" a directory that its file system
+#'   cannot flush; else `NULL`. Only what is returned here may be reported as done
 #' @noRd
 store_wait <- function(store) {
   store_result(.Call(ffi_store_wait, store))
@@ -204,7 +208,7 @@ store_is_open <- function(store) {
 #' The committed files in a directory, by name, newest first
 #' @param dir <character(1)>
 #' @return <data.frame> `path` <character>, `generation` <double>, `bytes`
-#'   <double>
+#'   <double>. What only has the name of a checkpoint is among them
 #' @noRd
 store_list <- function(dir) {
   as.data.frame(
@@ -262,6 +266,14 @@ store_raw_address <- function(x) {
 #' @noRd
 store_trailer_bytes <- function(data_bytes) {
   store_result(.Call(ffi_trailer_size, data_bytes))
+}
+
+#' Whether a file is a checkpoint of ours, by its content
+#' @param path <character(1)>
+#' @return <logical(1)> `NA` where it cannot be read
+#' @noRd
+store_owns <- function(path) {
+  .Call(ffi_path_is_ours, path)
 }
 
 #' Whether a name is a plain file: no link, directory, pipe or device

@@ -11,6 +11,7 @@
  */
 #include "ffi.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -299,9 +300,9 @@ static store_handle *store_in(SEXP x, const char *op, ck_error *err) {
     return NULL;
   }
   if (handle->pid != ck_process_self()) {
-    ck_error_set(err, CK_ERR_ARG, op, NULL, 0,
-                 "the store belongs to another process: this is a forked "
-                 "process");
+    ck_error_set(err, CK_ERR_FORKED, op, NULL, 0,
+                 "the store belongs to the process that this one was forked "
+                 "from");
     return NULL;
   }
   return handle;
@@ -723,7 +724,9 @@ static SEXP checkpoint_read(SEXP owner, SEXP path, ck_stream_depth depth) {
   }
   text = path_in(path);
   if (strlen(text) >= sizeof loaded->path) {
-    return argument_failure("open", "the path is too long");
+    ck_error_set(&err, CK_ERR_IO, "open", NULL, ENAMETOOLONG,
+                 "the path is too long");
+    return failure_out(&err);
   }
   memcpy(loaded->path, text, strlen(text) + 1);
   if (ck_checkpoint_read(ck_vfs_system(), loaded->path, depth, &loaded->image,
@@ -815,6 +818,16 @@ SEXP ffi_path_is_file(SEXP path) {
   bool found = is_text(path) && ck_path_lookup(ck_vfs_system(), path_in(path),
                                                &info, &err) == CK_OK;
   return Rf_ScalarLogical(found && info.regular);
+}
+
+SEXP ffi_path_is_ours(SEXP path) {
+  ck_error err;
+  bool ours = false;
+  if (is_text(path) && ck_path_is_ours(ck_vfs_system(), path_in(path), false,
+                                       &ours, &err) != CK_OK) {
+    return Rf_ScalarLogical(NA_LOGICAL);
+  }
+  return Rf_ScalarLogical(ours);
 }
 
 SEXP ffi_file_id(SEXP path) {
@@ -1009,7 +1022,7 @@ SEXP ffi_signals_watch(SEXP bits) {
   memcpy(&host, &function, sizeof host);
   sys = ck_signals_watch((unsigned)which, host);
   if (sys != 0) {
-    ck_error_set(&err, CK_ERR_ARG, "signal", NULL, sys,
+    ck_error_set(&err, CK_ERR_IO, "signal", NULL, sys,
                  "the signal cannot be watched");
     return failure_out(&err);
   }

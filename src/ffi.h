@@ -31,6 +31,7 @@ SEXP ffi_buffer_release(SEXP buffer);
 SEXP ffi_raw_address(SEXP x);
 SEXP ffi_trailer_size(SEXP data_bytes);
 SEXP ffi_path_is_file(SEXP path);
+SEXP ffi_path_is_ours(SEXP path);
 SEXP ffi_file_id(SEXP path);
 SEXP ffi_signals_bits(SEXP names);
 SEXP ffi_signals_watch(SEXP bits);

@@ -24,7 +24,7 @@ static ck_status outcome(ck_error *err, int sys, const char *op,
   return ck_error_set(err, CK_ERR_IO, op, path, sys, "%s failed", op);
 }
 
-static bool means_unsupported(int sys) {
+bool ck_means_unsupported(int sys) {
   return sys == ENOTSUP || sys == EOPNOTSUPP || sys == ENOSYS || sys == EINVAL;
 }
 
@@ -95,10 +95,10 @@ ck_status ck_file_reserve(ck_file *file, const char *dir, uint64_t size,
   if (sys == 0) {
     return CK_OK;
   }
-  if (means_unsupported(sys) || ck_means_full(sys)) {
+  if (ck_means_unsupported(sys) || ck_means_full(sys)) {
     available = ck_path_space(vfs, dir);
   }
-  if (means_unsupported(sys)) {
+  if (ck_means_unsupported(sys)) {
     if (available == CK_UNKNOWN || available >= size) {
       return CK_OK;
     }
@@ -213,7 +213,7 @@ ck_status ck_path_make_dir(ck_vfs *vfs, const char *path, ck_error *err) {
 ck_status ck_path_sync_dir(ck_vfs *vfs, const char *dir, ck_error *err) {
   int sys;
   RETRY(sys, vfs->sync_dir(vfs, dir));
-  return outcome(err, means_unsupported(sys) ? 0 : sys, "fsync", dir);
+  return outcome(err, sys, "fsync", dir);
 }
 
 ck_status ck_path_join(char *out, const char *dir, const char *name,
@@ -221,7 +221,7 @@ ck_status ck_path_join(char *out, const char *dir, const char *name,
   size_t n_dir = strlen(dir);
   size_t n_name = strlen(name);
   if (n_dir + n_name + 2 > CK_PATH_CAP) {
-    return ck_error_set(err, CK_ERR_ARG, "path", dir, ENAMETOOLONG,
+    return ck_error_set(err, CK_ERR_IO, "path", dir, ENAMETOOLONG,
                         "the path is too long");
   }
   memcpy(out, dir, n_dir);

@@ -58,6 +58,9 @@ ck_status ck_file_close(ck_file *file, ck_error *err);
  * full. */
 bool ck_means_full(int sys);
 
+/* Whether an errno value says that the file system has no such operation. */
+bool ck_means_unsupported(int sys);
+
 /* Bytes free on the file system of `dir`; CK_UNKNOWN where it does not tell. */
 uint64_t ck_path_space(ck_vfs *vfs, const char *dir);
 
@@ -72,7 +75,8 @@ ck_status ck_path_list(ck_vfs *vfs, const char *dir, ck_name_visitor *visit,
 
 ck_status ck_path_make_dir(ck_vfs *vfs, const char *path, ck_error *err);
 
-/* CK_OK also where the file system cannot sync a directory at all. */
+/* Fails as well where the file system cannot sync a directory at all, which is
+ * for the caller to judge. */
 ck_status ck_path_sync_dir(ck_vfs *vfs, const char *dir, ck_error *err);
 
 /* dir + "/" + name into `out` (CK_PATH_CAP bytes). */

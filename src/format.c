@@ -67,13 +67,13 @@ ck_status ck_layout_init(ck_layout *out, uint64_t header_len,
                          uint64_t data_len, ck_error *err) {
   uint64_t trailer_len = ck_trailer_size(data_len);
   if (header_len > CK_HEADER_MAX) {
-    return ck_error_set(err, CK_ERR_ARG, "layout", NULL, 0,
+    return ck_error_set(err, CK_ERR_TOO_LARGE, "layout", NULL, 0,
                         "the header has %" PRIu64 " bytes, more than %u",
                         header_len, CK_HEADER_MAX);
   }
   if (trailer_len == CK_UNKNOWN ||
       data_len > FILE_MAX - CK_LENGTH_SIZE - header_len - trailer_len) {
-    return ck_error_set(err, CK_ERR_ARG, "layout", NULL, 0,
+    return ck_error_set(err, CK_ERR_TOO_LARGE, "layout", NULL, 0,
                         "the data do not fit in a file");
   }
   out->header_len = header_len;
@@ -108,6 +108,13 @@ static ck_status text_error(ck_error *err, const char *cause) {
   return ck_error_set(err, CK_ERR_ARG, "header", NULL, 0, "%s", cause);
 }
 
+static ck_status header_too_large(ck_error *err, uint64_t size) {
+  return ck_error_set(err, CK_ERR_TOO_LARGE, "header", NULL, 0,
+                      "the names and the metadata have %" PRIu64
+                      " bytes, and %u is the most",
+                      size, CK_HEADER_MAX);
+}
+
 ck_status ck_header_build(ck_buffer *out, const char *metadata,
                           size_t n_metadata, const char *tensors,
                           size_t n_tensors, uint64_t data_len, ck_error *err) {
@@ -129,16 +136,19 @@ ck_status ck_header_build(ck_buffer *out, const char *metadata,
   if (n_tensors != 0 && (tensors[0] != '"' || tensors[n_tensors - 1] != '}')) {
     return text_error(err, "the tensors' text is not a list of members");
   }
-  if (n_metadata > CK_HEADER_MAX || n_tensors > CK_HEADER_MAX ||
-      trailer_len == CK_UNKNOWN || data_len > FILE_MAX - trailer_len) {
-    return text_error(err, "the header or the data are too large");
+  if (n_metadata > CK_HEADER_MAX || n_tensors > CK_HEADER_MAX) {
+    return header_too_large(err, (uint64_t)n_metadata + n_tensors);
+  }
+  if (trailer_len == CK_UNKNOWN || data_len > FILE_MAX - trailer_len) {
+    return ck_error_set(err, CK_ERR_TOO_LARGE, "header", NULL, 0,
+                        "the data do not fit in a file");
   }
   n_entry = entry_build(entry, data_len, trailer_len);
   text_len = n_opening + n_metadata + (n_tensors != 0) + n_tensors + n_entry;
   padded = CK_LENGTH_SIZE + text_len + CK_HEADER_ALIGN - 1;
   padded -= padded % CK_HEADER_ALIGN;
   if (padded - CK_LENGTH_SIZE > CK_HEADER_MAX) {
-    return text_error(err, "the header is too large");
+    return header_too_large(err, padded - CK_LENGTH_SIZE);
   }
   status = ck_buffer_reserve(out, padded, err);
   if (status != CK_OK) {

@@ -46,8 +46,8 @@ typedef struct ck_footer {
   uint32_t table_crc;
 } ck_footer;
 
-/* Everything that follows from the two lengths. CK_ERR_ARG if a sum does not
- * fit or the header is larger than allowed. */
+/* Everything that follows from the two lengths. CK_ERR_TOO_LARGE if a sum
+ * does not fit or the header is larger than allowed. */
 ck_status ck_layout_init(ck_layout *out, uint64_t header_len,
                          uint64_t data_len, ck_error *err);
 
@@ -60,7 +60,8 @@ uint64_t ck_trailer_size(uint64_t data_len);
 
 /* Build length, header and padding in `out`. `tensors` are the JSON members
  * (may be ""), `metadata` a JSON object that begins with CK_METADATA_MAGIC.
- * The texts are joined, never read. CK_ERR_ARG if they cannot be right. */
+ * The texts are joined, never read. CK_ERR_ARG if they cannot be right,
+ * CK_ERR_TOO_LARGE if the format has no room for them. */
 ck_status ck_header_build(ck_buffer *out, const char *metadata,
                           size_t n_metadata, const char *tensors,
                           size_t n_tensors, uint64_t data_len, ck_error *err);

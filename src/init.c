@@ -30,6 +30,7 @@ static const R_CallMethodDef entries[] = {
     ENTRY(ffi_raw_address, 1),
     ENTRY(ffi_trailer_size, 1),
     ENTRY(ffi_path_is_file, 1),
+    ENTRY(ffi_path_is_ours, 1),
     ENTRY(ffi_file_id, 1),
     ENTRY(ffi_signals_bits, 1),
     ENTRY(ffi_signals_watch, 1),

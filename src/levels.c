@@ -5,13 +5,15 @@
 #include <string.h>
 
 /* The name of the directory at `path` is in its parent. That one may not be
- * ours to read, and then this is as good as it gets. */
+ * ours to read, or take no sync at all, which the first save tells: then this is
+ * as good as it gets. */
 static ck_status name_sync(ck_vfs *vfs, const char *path, ck_error *err) {
   char parent[CK_PATH_CAP];
   ck_status status;
   CK_TRY(ck_path_join(parent, path, "..", err));
   status = ck_path_sync_dir(vfs, parent, err);
-  if (status != CK_OK && (err->sys == EACCES || err->sys == EPERM)) {
+  if (status != CK_OK && (err->sys == EACCES || err->sys == EPERM ||
+                          ck_means_unsupported(err->sys))) {
     status = CK_OK;
   }
 cleanup:
@@ -52,7 +54,7 @@ ck_status ck_levels_make(ck_vfs *vfs, const char *path, bool *made,
   ck_status status = CK_OK;
   *made = false;
   if (n >= sizeof level) {
-    return ck_error_set(err, CK_ERR_ARG, "mkdir", path, ENAMETOOLONG,
+    return ck_error_set(err, CK_ERR_IO, "mkdir", path, ENAMETOOLONG,
                         "the path is too long");
   }
   memcpy(level, path, n + 1);

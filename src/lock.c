@@ -147,7 +147,7 @@ ck_status ck_lock_take(ck_lock **out, ck_vfs *vfs, const char *path,
   ck_status status = CK_OK;
   *out = NULL;
   if (strlen(path) >= CK_PATH_CAP) {
-    return ck_error_set(err, CK_ERR_ARG, "lock", path, ENAMETOOLONG,
+    return ck_error_set(err, CK_ERR_IO, "lock", path, ENAMETOOLONG,
                         "the path is too long");
   }
   lock = calloc(1, sizeof *lock);

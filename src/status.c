@@ -69,6 +69,12 @@ const char *ck_status_name(ck_status status) {
     return "nomem";
   case CK_ERR_DURABILITY:
     return "durability";
+  case CK_ERR_TOO_LARGE:
+    return "too_large";
+  case CK_ERR_EXHAUSTED:
+    return "exhausted";
+  case CK_ERR_FORKED:
+    return "forked";
   }
   return "argument";
 }

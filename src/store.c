@@ -6,8 +6,9 @@
  * Keeps these invariants (DEVELOPING.md has all ten):
  * I1  After the first commit there is always a complete checkpoint: an older
  *     one is removed only when a newer one is synced under its name.
- * I2  A save reported as done survives a power cut: CK_OK is returned only
- *     after the file and then the directory have been synced.
+ * I2  A save reported as done survives a power cut: CK_OK is returned, and the
+ *     commit filled in, only after the file and then the directory have been
+ *     synced.
  * I3  Nothing live is overwritten: a new name each time, never reused.
  * I4  A failed save leaves the last commit alone and no temporary file. After a
  *     failed sync the file is thrown away.
@@ -35,8 +36,11 @@ struct ck_store {
   uint64_t data_len;
 
   uint64_t last; /* highest generation ever used here by this store */
-  uint64_t *damaged; /* generations that did not verify */
-  size_t n_damaged;
+  /* Generations that did not verify, or may not survive a power cut: they do
+   * not count as kept. */
+  uint64_t *doubtful;
+  size_t n_doubtful;
+  ck_error_list notes; /* for the next commit */
   ck_scratch scratch;
 };
 
@@ -55,15 +59,17 @@ void ck_loaded_clear(ck_loaded *loaded) {
 
 static ck_status stale_remove(ck_store *store, ck_error *err) {
   ck_listing listing = {0};
-  ck_error ignored;
+  ck_error failure;
   bool removed;
   ck_status status;
   CK_TRY(ck_directory_list(store->vfs, store->dir, &listing, err));
   for (size_t i = 0; i < listing.n; i++) {
     if (ck_name_is_stale(&listing.items[i])) {
       /* One that cannot be removed takes space and does no other harm. */
-      (void)ck_directory_remove(store->vfs, store->dir, &listing.items[i],
-                                &removed, &ignored);
+      if (ck_directory_remove(store->vfs, store->dir, &listing.items[i],
+                              &removed, &failure) != CK_OK) {
+        ck_error_list_add(&store->notes, &failure);
+      }
     }
   }
 cleanup:
@@ -83,7 +89,8 @@ ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
                         "one or two generations can be kept");
   }
   if (dir[0] == '\0' || strlen(dir) + CK_NAME_CAP >= CK_PATH_CAP) {
-    return ck_error_set(err, CK_ERR_ARG, "open", dir, 0,
+    return ck_error_set(err, CK_ERR_IO, "open", dir,
+                        dir[0] == '\0' ? ENOENT : ENAMETOOLONG,
                         "the directory's path is empty or too long");
   }
   store = calloc(1, sizeof *store);
@@ -112,7 +119,8 @@ void ck_store_close(ck_store *store) {
   ck_scratch_release(&store->scratch);
   free(store->tensors);
   free(store->sizes);
-  free(store->damaged);
+  free(store->doubtful);
+  ck_error_list_clear(&store->notes);
   free(store);
 }
 
@@ -123,7 +131,9 @@ ck_status ck_store_plan(ck_store *store, const char *tensors, size_t n_tensors,
   char *text = NULL;
   uint64_t *copy = NULL;
   if (n_sizes > SIZE_MAX / sizeof *copy - 1 || n_tensors > CK_HEADER_MAX) {
-    return ck_error_set(err, CK_ERR_ARG, "plan", NULL, 0, "too many tensors");
+    return ck_error_set(err, CK_ERR_TOO_LARGE, "plan", NULL, 0,
+                        "there are too many tensors, or their names are too "
+                        "long");
   }
   if ((n_sizes == 0) != (n_tensors == 0)) {
     return ck_error_set(err, CK_ERR_ARG, "plan", NULL, 0,
@@ -131,7 +141,7 @@ ck_status ck_store_plan(ck_store *store, const char *tensors, size_t n_tensors,
   }
   for (size_t i = 0; i < n_sizes; i++) {
     if (sizes[i] > UINT64_MAX - total || sizes[i] > SIZE_MAX) {
-      return ck_error_set(err, CK_ERR_ARG, "plan", NULL, 0,
+      return ck_error_set(err, CK_ERR_TOO_LARGE, "plan", NULL, 0,
                           "the tensors are too large");
     }
     total += sizes[i];
@@ -196,28 +206,96 @@ void ck_store_copy(const ck_store *store, const uint64_t *addresses,
   ck_source_copy(&source, out);
 }
 
-static bool is_damaged(const ck_store *store, uint64_t generation) {
-  for (size_t i = 0; i < store->n_damaged; i++) {
-    if (store->damaged[i] == generation) {
+static bool is_doubtful(const ck_store *store, uint64_t generation) {
+  for (size_t i = 0; i < store->n_doubtful; i++) {
+    if (store->doubtful[i] == generation) {
       return true;
     }
   }
   return false;
 }
 
-/* One more than any name in the directory has, or had since we opened it. */
-static ck_status generation_next(ck_store *store, const ck_listing *listing,
-                                 uint64_t *out, ck_error *err) {
-  uint64_t highest = store->last;
-  if (listing->n > 0 && listing->items[0].generation > highest) {
-    highest = listing->items[0].generation;
+static ck_status doubtful_add(ck_store *store, uint64_t generation,
+                              ck_error *err) {
+  uint64_t *grown;
+  if (is_doubtful(store, generation)) {
+    return CK_OK;
   }
-  if (highest >= CK_GENERATION_MAX) {
-    return ck_error_set(err, CK_ERR_ARG, "save", store->dir, 0,
-                        "the generation numbers are used up");
+  grown = realloc(store->doubtful, (store->n_doubtful + 1) * sizeof *grown);
+  if (grown == NULL) {
+    return ck_error_memory(err, sizeof *grown);
   }
-  *out = highest + 1;
+  grown[store->n_doubtful] = generation;
+  store->doubtful = grown;
+  store->n_doubtful++;
   return CK_OK;
+}
+
+/* An error that says nothing about the file: falling back to an older
+ * generation because of it would lose work for no reason. */
+static bool is_about_us(const ck_error *err) {
+  return err->status == CK_ERR_NOMEM || err->status == CK_ERR_ARG ||
+         (err->status == CK_ERR_IO &&
+          (err->sys == EMFILE || err->sys == ENFILE || err->sys == ENOMEM));
+}
+
+/* No training comes to so many saves. Below, every name counts: what has it and
+ * is not ours may be a checkpoint that was lost, as an empty file after a power
+ * cut is, and the next one must be above it. A higher one counts where its
+ * content is ours, so that no other file can use up the numbers. */
+#define GENERATION_PLAUSIBLE (CK_GENERATION_MAX / 2)
+
+/* The highest number that counts, or was used since we opened the directory. */
+static ck_status generation_highest(const ck_store *store,
+                                    const ck_listing *listing, uint64_t *out,
+                                    ck_error *err) {
+  ck_error failure;
+  *out = store->last;
+  for (size_t i = 0; i < listing->n; i++) {
+    const ck_name *name = &listing->items[i];
+    bool counts = name->generation <= GENERATION_PLAUSIBLE;
+    if (name->generation <= store->last) {
+      break;
+    }
+    if (!counts && name->kind == CK_NAME_COMMITTED &&
+        ck_directory_owns(store->vfs, store->dir, name, &counts, &failure) !=
+            CK_OK) {
+      if (is_about_us(&failure)) {
+        *err = failure;
+        return err->status;
+      }
+      /* One that cannot be read may be ours. */
+      counts = true;
+    }
+    if (counts) {
+      *out = name->generation;
+      break;
+    }
+  }
+  return CK_OK;
+}
+
+/* One more than that, or the next one whose name is free: it may be taken by
+ * what is not ours. */
+static ck_status generation_next(const ck_store *store,
+                                 const ck_listing *listing, uint64_t *out,
+                                 ck_error *err) {
+  uint64_t highest;
+  ck_status status;
+  CK_TRY(generation_highest(store, listing, &highest, err));
+  *out = highest + 1;
+  for (size_t i = listing->n; i-- > 0;) {
+    const ck_name *name = &listing->items[i];
+    *out += name->kind == CK_NAME_COMMITTED && name->generation == *out;
+  }
+  if (*out > CK_GENERATION_MAX) {
+    status = ck_error_set(err, CK_ERR_EXHAUSTED, "save", store->dir, 0,
+                          "%" PRIu64 " is the highest number that the name of "
+                          "a checkpoint can have",
+                          CK_GENERATION_MAX);
+  }
+cleanup:
+  return status;
 }
 
 /* Remove what is no longer kept. `listing` is from before the new generation,
@@ -234,7 +312,7 @@ static void rotate(ck_store *store, const ck_listing *listing,
     if (name->kind != CK_NAME_COMMITTED) {
       continue;
     }
-    if (kept < store->keep && !is_damaged(store, name->generation)) {
+    if (kept < store->keep && !is_doubtful(store, name->generation)) {
       status = ck_directory_owns(store->vfs, store->dir, name, &ours, &err);
       kept += ours;
     } else {
@@ -245,6 +323,32 @@ static void rotate(ck_store *store, const ck_listing *listing,
       ck_error_list_add(notes, &err);
     }
   }
+}
+
+/* Hand over what could not be removed since the last commit. */
+static void notes_pass_on(ck_store *store, ck_error_list *notes) {
+  for (size_t i = 0; i < store->notes.n; i++) {
+    ck_error_list_add(notes, &store->notes.items[i]);
+  }
+  ck_error_list_clear(&store->notes);
+}
+
+/* The names in the directory on stable storage. Where its file system cannot
+ * do that at all this is as good as it gets: CK_OK, and a note. */
+static ck_status names_sync(ck_store *store, const char *path, ck_commit *out,
+                            ck_error *err) {
+  ck_error failure;
+  if (ck_path_sync_dir(store->vfs, store->dir, &failure) == CK_OK) {
+    return CK_OK;
+  }
+  failure.status = CK_ERR_DURABILITY;
+  if (ck_means_unsupported(failure.sys)) {
+    ck_error_list_add(&out->notes, &failure);
+    return CK_OK;
+  }
+  *err = failure;
+  memcpy(err->path, path, strlen(path) + 1);
+  return CK_ERR_DURABILITY;
 }
 
 /* The header has been built. */
@@ -291,26 +395,28 @@ static ck_status commit(ck_store *store, const ck_source *source,
   CK_TRY(ck_path_rename(store->vfs, temp_path, final_path, err));
   temp_exists = false;
   store->last = final.generation;
+
+  /* The name on stable storage too: now it is committed. */
+  status = names_sync(store, final_path, out, err);
+  if (status != CK_OK) {
+    /* Without memory for that it counts as kept: one more to go back to. */
+    (void)doubtful_add(store, final.generation, &ignored);
+    goto cleanup;
+  }
   out->generation = final.generation;
   out->bytes = layout.file_len;
   memcpy(out->path, final_path, sizeof out->path);
-
-  /* The name on stable storage too: now it is committed. */
-  if (ck_path_sync_dir(store->vfs, store->dir, err) != CK_OK) {
-    memcpy(err->path, final_path, sizeof err->path);
-    status = err->status = CK_ERR_DURABILITY;
-    goto cleanup;
-  }
-
   out->nanoseconds = ck_clock() - started;
 
   /* Only now may older generations go. */
   rotate(store, &before, &out->notes);
+  notes_pass_on(store, &out->notes);
 
 cleanup:
   (void)ck_file_close(&file, &ignored);
-  if (temp_exists) {
-    (void)ck_path_unlink(store->vfs, temp_path, &ignored);
+  if (temp_exists &&
+      ck_path_unlink(store->vfs, temp_path, &ignored) != CK_OK) {
+    ck_error_list_add(&store->notes, &ignored);
   }
   /* Where space could not be reserved, or did not hold: how much is there for
    * the next attempt? */
@@ -399,30 +505,6 @@ ck_status ck_checkpoint_read(ck_vfs *vfs, const char *path,
   return image_read(vfs, path, depth, generation, image, err);
 }
 
-/* An error that says nothing about the file: falling back to an older
- * generation because of it would lose work for no reason. */
-static bool is_about_us(const ck_error *err) {
-  return err->status == CK_ERR_NOMEM || err->status == CK_ERR_ARG ||
-         (err->status == CK_ERR_IO &&
-          (err->sys == EMFILE || err->sys == ENFILE || err->sys == ENOMEM));
-}
-
-static ck_status damaged_add(ck_store *store, uint64_t generation,
-                             ck_error *err) {
-  uint64_t *grown;
-  if (is_damaged(store, generation)) {
-    return CK_OK;
-  }
-  grown = realloc(store->damaged, (store->n_damaged + 1) * sizeof *grown);
-  if (grown == NULL) {
-    return ck_error_memory(err, sizeof *grown);
-  }
-  grown[store->n_damaged] = generation;
-  store->damaged = grown;
-  store->n_damaged++;
-  return CK_OK;
-}
-
 /* None verified: the newest damage, or else the newest error. */
 static ck_status none_verified(const ck_error_list *skipped, ck_error *err) {
   const ck_error *chosen = NULL;
@@ -462,7 +544,7 @@ ck_status ck_store_load(ck_store *store, ck_stream_depth depth, ck_loaded *out,
     } else {
       *err = failure;
       ck_error_list_add(&out->skipped, &failure);
-      CK_TRY(damaged_add(store, name->generation, err));
+      CK_TRY(doubtful_add(store, name->generation, err));
     }
   }
   if (any && !out->found) {

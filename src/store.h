@@ -12,13 +12,16 @@
 
 typedef struct ck_store ck_store;
 
-/* What a save did. Zeroed is empty. */
+/* What was committed. Zeroed is empty: nothing was. */
 typedef struct ck_commit {
   uint64_t generation;
   uint64_t bytes;       /* of the file */
   uint64_t nanoseconds; /* until it was committed; older ones go afterwards */
   char path[CK_PATH_CAP];
-  ck_error_list notes; /* what failed without failing the save */
+  /* What failed without failing the save: files that could not be removed, by
+   * this save or since the last commit, and, with CK_ERR_DURABILITY, a directory
+   * that its file system cannot sync at all. */
+  ck_error_list notes;
 } ck_commit;
 
 void ck_commit_clear(ck_commit *commit);
@@ -39,7 +42,7 @@ ck_status ck_store_plan(ck_store *store, const char *tensors, size_t n_tensors,
                         const uint64_t *sizes, size_t n_sizes, ck_error *err);
 
 /* Whether ck_store_commit() would accept these arguments, without doing
- * anything: CK_OK or CK_ERR_ARG (or CK_ERR_NOMEM). */
+ * anything: CK_OK, CK_ERR_ARG, CK_ERR_TOO_LARGE or CK_ERR_NOMEM. */
 ck_status ck_store_check(ck_store *store, const uint64_t *addresses, size_t n,
                          const char *metadata, size_t n_metadata,
                          ck_error *err);
@@ -48,8 +51,9 @@ ck_status ck_store_check(ck_store *store, const uint64_t *addresses, size_t n,
  * read, and only during the call. `out` must be zeroed or hold an earlier
  * commit, which is replaced.
  * On CK_OK the checkpoint survives a power cut (I2).
- * On CK_ERR_DURABILITY it is in place under its name (`out` says which), older
- * ones are too, but a power cut may take it back.
+ * On CK_ERR_DURABILITY a complete file is in place under its name (`err` says
+ * which) and older ones are too, but a power cut may take it back: it is not
+ * committed, and `out` is empty. A later commit does not count it as kept.
  * On anything else the directory is as it was (I4), unless removing the
  * temporary file failed too; then the next ck_store_open() sweeps it. */
 ck_status ck_store_commit(ck_store *store, const uint64_t *addresses, size_t n,

@@ -128,9 +128,9 @@ const ck_activity *ck_writer_activity(const ck_writer *writer) {
 
 ck_status ck_writer_settle(ck_writer *writer, ck_error *err) {
   if (writer->pid != ck_process_self()) {
-    return ck_error_set(err, CK_ERR_ARG, "save", NULL, 0,
-                        "the writer belongs to another process: this is a "
-                        "forked process");
+    return ck_error_set(err, CK_ERR_FORKED, "save", NULL, 0,
+                        "the store belongs to the process that this one was "
+                        "forked from");
   }
   if (writer->thread != NULL) {
     ck_monitor_enter(writer->monitor);

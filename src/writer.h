@@ -70,7 +70,8 @@ ck_status ck_writer_settle(ck_writer *writer, ck_error *err);
 
 /* The same. Returns the first error since the last call, which is then
  * forgotten. `*last` is what the last save committed, NULL if it committed
- * nothing; it belongs to the writer and is valid until the next submit. */
+ * nothing, be it that a complete file is there: only what is returned here may be
+ * reported as done (I2). It belongs to the writer and is valid until the next submit. */
 ck_status ck_writer_wait(ck_writer *writer, const ck_commit **last,
                          ck_error *err);
 

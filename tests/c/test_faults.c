@@ -153,8 +153,11 @@ static bool save_run(const save_case *s, const fault_case *c, uint64_t fail_at,
   which = fixture_load(dir, content, 3);
   sum->bad_temp += count_temps(dir, 0) != 0;
   if (status == CK_OK || status == CK_ERR_DURABILITY) {
-    sum->bad_i5 += which != 2 || commit.generation <= (uint64_t)s->before ||
-                   !file_exists(at_generation(dir, commit.generation));
+    const char *path = status == CK_OK ? commit.path : err.path;
+    sum->bad_i5 += which != 2 || !file_exists(path);
+    /* I2: the commit says that it is one, or nothing. */
+    sum->bad_i5 += status == CK_OK ? commit.generation <= (uint64_t)s->before
+                                   : commit.generation != 0;
   } else {
     /* I4: what was there is there, bit for bit, and no more. */
     sum->bad_i4 += strcmp(before, after) != 0;

@@ -131,6 +131,19 @@ all_data <- function(loaded) {
   store_buffer_read(loaded$buffer, 0, loaded$data_bytes)
 }
 
+# Puts another function in the place of one of the package's until a test ends.
+local_function <- function(name, value, envir = parent.frame()) {
+  namespace <- environment(store_open)
+  old <- get(name, namespace)
+  put <- function(value) {
+    unlockBinding(name, namespace)
+    assign(name, value, namespace)
+    lockBinding(name, namespace)
+  }
+  withr::defer(put(old), envir = envir)
+  put(value)
+}
+
 # What the directory holds, to see that nothing has changed.
 directory_state <- function(dir) {
   paths <- list.files(dir, all.files = TRUE, no.. = TRUE, full.names = TRUE)

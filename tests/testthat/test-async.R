@@ -27,6 +27,19 @@ session_of <- function(functions) {
   environment(environment(functions$save)$fn)$session
 }
 
+# Lets operations of the next saves fail, see `fault` of store_open().
+let_fail <- function(functions, dir, async, ...) {
+  session <- session_of(functions)
+  store_close(session$store)
+  session$store <- store_open(dir, async = async, fault = list(...))
+}
+
+# The messages and the warnings of an expression.
+all_said <- function(expr) {
+  messages <- capture_messages(warnings <- capture_warnings(expr))
+  list(messages = messages, warnings = warnings)
+}
+
 # While `dir` is away, each save into it fails.
 move_away <- function(dir) {
   file.rename(dir, paste0(dir, "-away"))
@@ -440,4 +453,231 @@ test_that("a signal that stopped nothing is told when the training ends", {
     functions$open(function() TRUE)
     expect_no_message(functions$close())
   }
+})
+
+test_that("what failed is never reported as done, whichever operation it was (I2, I4)", {
+  operations <- c(
+    create = 1, reserve = 1, write = 1, sync = 1, close = 1, rename = 1,
+    # The first are those of opening the store.
+    list = 2, sync_dir = 2
+  )
+  for (async in c(TRUE, FALSE)) {
+    for (op in names(operations)) {
+      for (end in c("finish", "close", "preempt")) {
+        where <- paste(op, end, async)
+        dir <- withr::local_tempdir()
+        functions <- training(dir, async, verbose = TRUE)
+        let_fail(functions, dir, async, op = op, at = operations[[op]], errno = "EIO")
+        save <- save_call(functions)
+        said <- all_said({
+          save()
+          # Asked twice: what was told must not turn into something else.
+          is_saved <- c(functions$is_saved()$value, functions$is_saved()$value)
+          functions[[end]]()
+        })
+        expect_identical(is_saved, c(FALSE, FALSE), label = where)
+        expect_length(grep("Saved", said$messages), 0)
+        # When it happens, and once more as it is the last one.
+        expect_length(said$warnings, 2)
+        expect_match(said$warnings, "EIO", label = where)
+        expect_match(said$warnings[[1]], "training goes on", label = where)
+        expect_match(said$warnings[[2]], "training that ended", label = where)
+        if (end == "preempt") {
+          expect_false(session_of(functions)$preempted$saved, label = where)
+        }
+        expect_length(list.files(dir, "tmp$"), 0)
+      }
+    }
+  }
+})
+
+test_that("what may not survive a power cut is told as that, and the next save is made (I1, I2)", {
+  for (async in c(TRUE, FALSE)) {
+    dir <- withr::local_tempdir()
+    functions <- training(dir, async, verbose = TRUE)
+    save <- save_call(functions)
+    save()
+    functions$is_saved()
+    let_fail(functions, dir, async, op = "sync_dir", at = 2, errno = "EIO")
+    save <- save_call(functions)
+    said <- all_said({
+      save()
+      functions$is_saved()
+    })
+    expect_match(said$warnings, "A checkpoint may not survive a power cut")
+    expect_match(said$warnings, "backup-000000000002")
+    expect_length(said$messages, 0)
+    expect_equal(store_list(dir)$generation, c(2, 1))
+    said <- all_said({
+      save()
+      expect_true(functions$is_saved()$value)
+      functions$close()
+    })
+    expect_length(said$warnings, 0)
+    expect_length(grep("Saved .*backup-000000000003", said$messages), 1)
+    expect_equal(store_list(dir)$generation, 3)
+  }
+})
+
+test_that("old checkpoints that cannot be removed are told once a training", {
+  for (async in c(TRUE, FALSE)) {
+    dir <- withr::local_tempdir()
+    functions <- training(dir, async)
+    for (times in 1:2) {
+      let_fail(
+        functions, dir, async,
+        op = "unlink", at = 1, errno = "EACCES", persistent = TRUE
+      )
+      save <- save_call(functions)
+      warnings <- list()
+      withCallingHandlers(
+        {
+          for (i in 1:4) save()
+          expect_true(functions$is_saved()$value)
+        },
+        warning = function(w) {
+          warnings <<- c(warnings, list(w))
+          invokeRestart("muffleWarning")
+        }
+      )
+      expect_length(warnings, 1)
+      expect_s3_class(warnings[[1]], "kerasbackup_warning_delete")
+      expect_match(conditionMessage(warnings[[1]]), "backup-00.*EACCES")
+      expect_equal(warnings[[1]]$failure$errno, "EACCES")
+      expect_equal(warnings[[1]]$path[[1]], normalizePath(
+        file.path(dir, sprintf("backup-%012d.safetensors", c(1, 4)[[times]])),
+        mustWork = FALSE
+      ))
+      expect_length(store_list(dir)$path, 4 * times)
+      functions$close()
+      functions$open(function() TRUE)
+    }
+    functions$close()
+  }
+})
+
+test_that("a file system that cannot flush a directory is told of once a training (I2)", {
+  for (async in c(TRUE, FALSE)) {
+    for (errno in c("EINVAL", "ENOSYS", "ENOTSUP")) {
+      dir <- withr::local_tempdir()
+      functions <- training(dir, async, verbose = TRUE)
+      let_fail(
+        functions, dir, async,
+        op = "sync_dir", at = 1, errno = errno, persistent = TRUE
+      )
+      save <- save_call(functions)
+      expect_message(
+        expect_no_warning({
+          save()
+          functions$is_saved()
+        }),
+        "cannot flush a directory.*power cut",
+        class = "kerasbackup_message_no_flush"
+      )
+      said <- all_said({
+        save()
+        expect_true(functions$is_saved()$value)
+      })
+      expect_length(said$warnings, 0)
+      expect_match(said$messages, "Saved .*backup-000000000002")
+      expect_equal(store_list(dir)$generation, 2)
+      functions$close()
+    }
+  }
+  # Not of one that can.
+  functions <- training(withr::local_tempdir(), async = FALSE)
+  expect_no_message(save_call(functions)())
+  functions$close()
+})
+
+test_that("whatever a save cannot be made for obeys `on_save_error` (I4)", {
+  huge <- paste0("{\"kerasbackup\":\"1\",\"x\":\"", strrep("x", 1e8), "\"}")
+  causes <- list(
+    plan = list(
+      class = "kerasbackup_error_unsupported", says = "C64",
+      save = function(functions, save, dir) functions$plan("[[\"a\",\"C64\",[1]]]")
+    ),
+    too_large = list(
+      class = "kerasbackup_error_unsupported", says = "larger than its file format",
+      save = function(functions, save, dir) {
+        bytes <- some_bytes()$a
+        functions$save(store_raw_address(bytes), huge)
+      }
+    ),
+    fail = list(
+      class = "kerasbackup_error_unsupported", says = "cannot be looked at",
+      save = function(functions, save, dir) {
+        functions$fail("kerasbackup_error_unsupported", "It cannot be looked at.")
+      }
+    ),
+    exhausted = list(
+      class = "kerasbackup_error_io", says = "No number is left",
+      save = function(functions, save, dir) {
+        last <- file.path(dir, "backup-999999999999.safetensors")
+        file.copy(store_list(dir)$path[[1]], last)
+        withr::defer(unlink(last))
+        result <- save()
+        # In the background this is where it is known.
+        if (is.null(result$error)) functions$is_saved()
+        result
+      }
+    )
+  )
+  for (cause in names(causes)) {
+    one <- causes[[cause]]
+    for (async in c(TRUE, FALSE)) {
+      dir <- withr::local_tempdir()
+      functions <- training(dir, async)
+      save <- save_call(functions)
+      save()
+      functions$is_saved()
+      warning <- expect_warning(
+        result <- one$save(functions, save, dir), "training goes on",
+        class = "kerasbackup_warning_save"
+      )
+      expect_null(result$error, label = cause)
+      expect_match(conditionMessage(warning), one$says)
+      expect_false(functions$is_saved()$value, label = cause)
+      expect_no_warning(expect_true(save()$value))
+      expect_true(functions$is_saved()$value)
+      expect_no_warning(functions$close())
+      expect_equal(store_list(dir)$generation, 2)
+    }
+    dir <- withr::local_tempdir()
+    functions <- training(dir, FALSE, on_save_error = "stop")
+    save <- save_call(functions)
+    save()
+    expect_no_warning(result <- one$save(functions, save, dir))
+    expect_equal(result$error, one$class, label = cause)
+    expect_match(result$message, one$says)
+    expect_no_warning(functions$close())
+  }
+})
+
+test_that("what only has the name of a checkpoint keeps no training from saving (I3, I7)", {
+  dir <- withr::local_tempdir()
+  foreign <- file.path(dir, "backup-999999999999.safetensors")
+  writeLines("mine", foreign)
+  functions <- training(dir, async = FALSE)
+  save <- save_call(functions)
+  expect_no_warning({
+    expect_true(save()$value)
+    expect_true(save()$value)
+    said <- functions$preempt()$value
+  })
+  expect_match(said, "go on from the checkpoint '.*backup-000000000002")
+  expect_true(session_of(functions)$preempted$saved)
+  expect_equal(store_list(dir)$generation, c(999999999999, 2))
+  expect_identical(readLines(foreign), "mine")
+})
+
+test_that("a big-endian machine is refused before anything is made", {
+  local_function("machine_endian", function() "big")
+  dir <- file.path(withr::local_tempdir(), "new")
+  error <- expect_error(train(dir), class = "kerasbackup_error_unsupported")
+  expect_match(conditionMessage(error), "big-endian")
+  expect_false(dir.exists(dir))
+  # R reads the numbers of a file by their order.
+  example <- system.file("extdata", "example-backup", package = "kerasbackup")
+  expect_gt(length(backup_read(example)), 0)
 })

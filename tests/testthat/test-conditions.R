@@ -47,6 +47,16 @@ test_that("errors of the store say what, where and what to do", {
       message = "the directory could not be flushed"
     ))
     stop_store_failure(failure("nomem", message = "no room for the buffer"))
+    stop_store_failure(failure(
+      "too_large", message = "the header has 200000000 bytes, more than 100000000"
+    ))
+    stop_store_failure(failure(
+      "exhausted",
+      path = "/backup",
+      message = "999999999999 is the highest number that a name can have"
+    ))
+    stop_store_failure(failure("forked", message = "it belongs to another process"))
+    stop_store_failure(failure("argument", message = "no address"))
   })
 })
 
@@ -59,6 +69,17 @@ test_that("errors of the store have their facts as fields", {
   expect_equal(error$errno, "ENOSPC")
   expect_equal(error$path, "/backup/f.safetensors")
   expect_equal(error$op, "write")
+  kinds <- c(
+    io = "io", corrupt = "corrupt", argument = "argument", nomem = "io",
+    durability = "io", too_large = "unsupported", exhausted = "io",
+    forked = "unsupported"
+  )
+  for (status in names(kinds)) {
+    expect_error(
+      stop_store_failure(failure(status)),
+      class = paste0("kerasbackup_error_", kinds[[status]])
+    )
+  }
   error <- expect_error(
     stop_store_failure(failure("corrupt"), tensor = "a"),
     class = "kerasbackup_error_corrupt"
@@ -90,10 +111,21 @@ test_that("warnings have one root and say what is lost and what is not", {
     errno = "ENOSPC", errno_text = "No space left on device",
     message = "write failed"
   )))
+  unsure <- rlang::catch_cnd(stop_store_failure(failure(
+    "durability",
+    errno = "EIO", errno_text = "Input/output error", message = "fsync failed"
+  )))
   expect_snapshot({
     warn_save_failed(error, has_checkpoint = TRUE)
     warn_save_failed(error, has_checkpoint = FALSE)
+    warn_save_failed(unsure, has_checkpoint = TRUE)
+    warn_save_failed(unsure, has_checkpoint = TRUE, goes_on = FALSE)
     warn_not_deleted(error)
+    warn_not_removed(list(failure(
+      "io",
+      errno = "EACCES", errno_text = "Permission denied",
+      message = "unlink failed"
+    )))
     warn_no_lock("/backup", "No locks available")
     warn_fallback(
       list(list(
@@ -113,11 +145,13 @@ test_that("warnings have one root and say what is lost and what is not", {
 
 test_that("a preemption is no error of ours, and says how to go on", {
   error <- rlang::catch_cnd(stop_store_failure(failure("io", errno = "EIO")))
+  unsure <- rlang::catch_cnd(stop_store_failure(failure("durability")))
   path <- "/backup/f.safetensors"
   expect_snapshot({
     cat(conditionMessage(cnd_preempted("SIGTERM", path)))
     cat(conditionMessage(cnd_preempted(c("SIGTERM", "SIGUSR1"), NULL)))
     cat(conditionMessage(cnd_preempted("SIGUSR1", path, error)))
+    cat(conditionMessage(cnd_preempted("SIGUSR1", path, unsure)))
   })
   saved <- cnd_preempted("SIGTERM", path)
   expect_s3_class(saved, "kerasbackup_preempted")

@@ -412,3 +412,79 @@ test_that("a backup that Keras' own callback made is told, and stays (I7)", {
   expect_length(history$epoch, 2)
   expect_equal(files_in(dir), "training_metadata.json")
 })
+
+# Lets operations of the store's saves fail in a fit(), see store_open().
+local_fault <- function(..., envir = parent.frame()) {
+  open <- store_open
+  local_function(
+    "store_open",
+    function(dir, keep, async) open(dir, keep, async, fault = list(...)),
+    envir = envir
+  )
+}
+
+test_that("old checkpoints that cannot be removed are told once a fit()", {
+  skip_without_keras()
+  local_fault(op = "unlink", at = 1, errno = "EACCES", persistent = TRUE)
+  for (async in c(TRUE, FALSE)) {
+    dir <- withr::local_tempdir()
+    warnings <- capture_warnings(fit_model(
+      build_model(), epochs = 4L, callbacks = list(
+        callback_backup_and_restore(dir, delete_checkpoint = FALSE, async = async)
+      )
+    ))
+    expect_length(warnings, 1)
+    expect_match(warnings, "Old checkpoint files.*backup-000000000001.*EACCES")
+    expect_equal(store_list(dir)$generation, 4:1)
+  }
+})
+
+test_that("a last checkpoint that may not survive a power cut is told when fit() ends (I2, I4)", {
+  skip_without_keras()
+  # After the parent of the directory, and two saves.
+  local_fault(op = "sync_dir", at = 4, errno = "EIO")
+  for (async in c(TRUE, FALSE)) {
+    dir <- withr::local_tempdir()
+    messages <- capture_messages(warnings <- capture_warnings(fit_model(
+      build_model(), epochs = 3L, callbacks = list(callback_backup_and_restore(
+        dir, delete_checkpoint = FALSE, async = async, verbose = TRUE
+      ))
+    )))
+    expect_length(grep("Saved", messages), 2)
+    expect_match(warnings, "power cut")
+    expect_match(utils::tail(warnings, 1), "training that ended")
+    # It is complete all the same, and the one before is there.
+    expect_equal(store_list(dir)$generation, 3:2)
+  }
+})
+
+test_that("a state that cannot be saved obeys `on_save_error`", {
+  skip_without_keras()
+  helpers <- reticulate::import_from_path(
+    "hostile_helpers", testthat::test_path("python"), delay_load = FALSE
+  )
+  for (async in c(TRUE, FALSE)) {
+    dir <- withr::local_tempdir()
+    callback <- callback_backup_and_restore(
+      dir, delete_checkpoint = FALSE, async = async
+    )
+    allow <- helpers$refuse_captures(1L)
+    warnings <- capture_warnings(
+      fit_model(build_model(), epochs = 3L, callbacks = list(callback))
+    )
+    allow()
+    expect_length(warnings, 1)
+    expect_match(warnings, "training goes on.*too odd")
+    expect_equal(backup_info(dir)$epoch, 3L)
+  }
+  dir <- withr::local_tempdir()
+  allow <- helpers$refuse_captures(1L)
+  expect_error(
+    fit_model(build_model(), epochs = 3L, callbacks = list(
+      callback_backup_and_restore(dir, on_save_error = "stop")
+    )),
+    "too odd"
+  )
+  allow()
+  expect_equal(nrow(store_list(dir)), 0)
+})

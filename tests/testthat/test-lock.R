@@ -392,7 +392,7 @@ test_that("I8: a forked process may not use the session of its parent", {
     functions$save(store_raw_address(bytes), manifest_metadata())
   }
   expect_true(save()$value)
-  expect_equal(in_fork(save()$error), "kerasbackup_error_argument")
+  expect_equal(in_fork(save()$error), "kerasbackup_error_unsupported")
   expect_equal(
     in_fork(functions$open(function() TRUE)$error), "kerasbackup_error_locked"
   )

@@ -357,7 +357,8 @@ class _EpochHelper(keras.callbacks.Callback):
         hook(*args, **kwargs)
 
     def _save(self, epoch: int, batch: int) -> bool:
-        """Saves, and returns whether there was all that is to be saved."""
+        """Saves, and returns whether there was all that is to be saved. Where
+        saving that failed, the store has told of it."""
         # With JAX, `model` (not `_model`) brings the variables up to date.
         _ = self.model
         # Since 3.6 Keras may call the other callbacks' on_train_batch_end in a
@@ -369,9 +370,14 @@ class _EpochHelper(keras.callbacks.Callback):
         if not self._state.is_built():
             self._store.notify("postponed", [])
             return False
-        capture = self._state.capture(epoch, batch)
+        try:
+            capture = self._state.capture(epoch, batch)
+        except errors.KerasBackupError as e:
+            self._store.fail(e)
+            return True
         if capture.spec != self._planned:
-            self._store.plan(capture.spec)
+            if not self._store.plan(capture.spec):
+                return True
             self._planned = capture.spec
         self._store.save(capture.addresses, capture.metadata)
         # Its memory is the backend's: held until the store has copied it, and

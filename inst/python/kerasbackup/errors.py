@@ -60,6 +60,14 @@ class PreemptedError(RuntimeError):
     nothing went wrong."""
 
 
+def r_class(error: KerasBackupError) -> str:
+    """The class of the R condition that stands for an exception."""
+    return next(
+        (name for name, one in BY_R_CLASS.items() if isinstance(error, one)),
+        "kerasbackup_error",
+    )
+
+
 BY_R_CLASS = {
     "kerasbackup_error_argument": ArgumentError,
     "kerasbackup_error_io": StorageError,
@@ -67,4 +75,5 @@ BY_R_CLASS = {
     "kerasbackup_error_locked": LockedError,
     "kerasbackup_error_mismatch": MismatchError,
     "kerasbackup_error_unsupported": UnsupportedError,
+    "kerasbackup_error": KerasBackupError,
 }

@@ -50,9 +50,22 @@ class Store:
         is_writing, nanoseconds = self._activity
         return None if is_writing else nanoseconds * 1e-9
 
-    def plan(self, spec: list[tuple[str, str, list[int]]]) -> None:
-        """Announces the tensors, in file order: name, dtype, shape."""
-        self._call("plan", json.dumps(spec))
+    def plan(self, spec: list[tuple[str, str, list[int]]]) -> bool:
+        """Announces the tensors, in file order: name, dtype, shape.
+
+        Returns:
+            Whether they can be saved. Where they cannot, the user was warned
+            and the last checkpoint is untouched.
+        """
+        return bool(self._call("plan", json.dumps(spec)))
+
+    def fail(self, error: errors.KerasBackupError) -> None:
+        """Tells of a save that could not be made, as of any other that failed.
+
+        Raises:
+            KerasBackupError: The same, where that is to end training.
+        """
+        self._call("fail", errors.r_class(error), str(error))
 
     def prepare(self, size: int) -> None:
         """Announces about how many bytes a checkpoint will have."""
