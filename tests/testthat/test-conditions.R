@@ -145,7 +145,9 @@ test_that("warnings have one root and say what is lost and what is not", {
 
 test_that("a preemption is no error of ours, and says how to go on", {
   error <- rlang::catch_cnd(stop_store_failure(failure("io", errno = "EIO")))
-  unsure <- rlang::catch_cnd(stop_store_failure(failure("durability")))
+  unsure <- rlang::catch_cnd(
+    stop_store_failure(failure("durability", message = "fsync failed"))
+  )
   path <- "/backup/f.safetensors"
   expect_snapshot({
     cat(conditionMessage(cnd_preempted("SIGTERM", path)))

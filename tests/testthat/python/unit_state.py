@@ -23,22 +23,25 @@ class FakeCheckpoint:
             "epoch": "3",
             "batch": "0",
             "stopped": "0",
-            "validation": json.dumps(
-                {
-                    "begun": 0,
-                    "made": 0,
-                    "made_earlier": 0,
-                    "at_creation": None,
-                    "at_first": None,
-                    "ahead": [],
-                }
-            ),
-            "history": state.History([0], {"loss": [0.5]}).to_json(),
+            "validation": validation(),
+            "history": state.History([2], {"loss": [0.5]}).to_json(),
             "callbacks": "{}",
             "position": json.dumps(position()),
             "training": json.dumps(training()),
             "last_logs": "null",
         } | changes
+
+
+def validation(**changes):
+    whole = {
+        "begun": 0,
+        "made": 0,
+        "made_earlier": 0,
+        "at_creation": None,
+        "at_first": None,
+        "ahead": [],
+    }
+    return json.dumps(whole | changes)
 
 
 def training(**changes):
@@ -62,7 +65,8 @@ def position():
         "has_iterator": False,
         "source": {"$dict": []},
         "ahead": [],
-        "source_kind": {"steps_per_epoch": None},
+        "most_steps": 0,
+        "source_kind": {"steps_per_epoch": None, "batches": None},
     }
 
 
@@ -124,6 +128,12 @@ class Checkpoints(unittest.TestCase):
             ("epoch", "-1"),
             ("epoch", "1.0"),
             ("epoch", "9" * 16),
+            ("epoch", "4"),
+            ("epoch", "1" + 12 * "0"),
+            ("history", '{"epoch": [2, 2]}'),
+            ("history", '{"epoch": [3, 2]}'),
+            ("position", json.dumps(position() | {"epochs": 10**12})),
+            ("validation", validation(begun=10**12)),
             ("batch", ""),
             ("batch", "1"),  # a position in an epoch needs its generators
             ("stopped", "2"),
