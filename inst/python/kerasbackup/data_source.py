@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from kerasbackup import dataset_attributes
+from kerasbackup import grain_source
 from kerasbackup import rng
 from kerasbackup.script import check_texts
 
@@ -82,8 +83,8 @@ class DataSource:
         is_generator: Whether it is a generator, which ends once for all.
         written_by_user: The `PyDataset` or `DataLoader`; `None` where it is
             neither.
-        runs_ahead: Whether TensorFlow calls it in a thread of its own, which
-            may have drawn more than was trained on.
+        runs_ahead: Whether TensorFlow or Grain call it in threads of their own,
+            which may have drawn more than was trained on.
         draws_at_end: Whether that thread draws random numbers when there are
             no batches left.
     """
@@ -106,6 +107,8 @@ class DataSource:
         self.runs_ahead = keras.backend.backend() == "tensorflow" and (
             kind not in ("ArrayDataAdapter", "TFDatasetAdapter")
         )
+        if kind == "GrainDatasetAdapter" and not self.runs_ahead:
+            self.runs_ahead = grain_source.reads_ahead(self._adapter._dataset)
         self.draws_at_end = self.runs_ahead and (
             kind == "TorchDataLoaderAdapter"
         )

@@ -25,6 +25,7 @@ import numpy as np
 from keras.src import backend
 from keras.src.backend.common import global_state
 
+from kerasbackup import generator_holders
 from kerasbackup import generator_kinds
 
 # What their names begin with among those of all generators.
@@ -74,7 +75,9 @@ class LooseGenerators:
         captured = {}
         for one in self._all:
             state = one.read()
-            if one.key is None and state != one.first:
+            if one.is_set_by_library(state):
+                one.key = None
+            elif one.key is None and state != one.first:
                 one.key = self._new_key()
             if one.key is not None:
                 captured[one.key] = {
@@ -178,6 +181,8 @@ class _Loose:
     """One generator.
 
     Attributes:
+        generator: The generator.
+        is_of_library: Whether an object of a library has it.
         kind: String, one of `LENGTHS` or `KNOWN`.
         name: String, that which Keras gave it; may be empty.
         first: Its state when training began.
@@ -185,7 +190,8 @@ class _Loose:
     """
 
     def __init__(self, generator, kind):
-        self._generator = generator
+        self.generator = generator
+        self.is_of_library = False
         self.kind = kind
         self.name = str(getattr(generator, "name", ""))
         self.key = None
@@ -193,7 +199,14 @@ class _Loose:
 
     def is_of(self, generator: Any) -> bool:
         """Whether it is that one."""
-        return self._generator is generator
+        return self.generator is generator
+
+    def is_set_by_library(self, state: Any) -> bool:
+        """Whether a library has put it where drawing does not lead: then its
+        state says nothing of what will be drawn next."""
+        return self.is_of_library and (
+            _seed_of(self.kind, state) != _seed_of(self.kind, self.first)
+        )
 
     def read(self) -> Any:
         """Its state, as values that JSON has."""
@@ -207,16 +220,16 @@ class _Loose:
 
     def _look(self) -> Any:
         if self.kind in KNOWN:
-            state = generator_kinds.state_of(self._generator, self.kind)
+            state = generator_kinds.state_of(self.generator, self.kind)
             return _to_json(state)
-        return self._generator.state.numpy().tolist()
+        return self.generator.state.numpy().tolist()
 
     def write(self, state: Any) -> None:
         """Puts back what `read()` gave."""
         if self.kind in KNOWN:
-            generator_kinds.put(self._generator, self.kind, _from_json(state))
+            generator_kinds.put(self.generator, self.kind, _from_json(state))
         else:
-            self._generator.state.assign(np.array(state))
+            self.generator.state.assign(np.array(state))
 
     def likeness(self, entry: dict[str, Any]) -> int:
         """How sure it is that it takes the place of one that was captured; 0:
@@ -269,7 +282,28 @@ def _find(own: set[int], left: set[int]) -> list[_Loose]:
             # Half made, of another graph, without a value: nobody can draw from
             # it, and it must not keep a model from being trained.
             continue
-    return loose
+    return _without_those_of_threads(loose)
+
+
+def _without_those_of_threads(loose: list[_Loose]) -> list[_Loose]:
+    """Notes which of them libraries have, and leaves out those that a library's
+    threads may be drawing from at any time."""
+    # To look for holders takes time. Those of Keras and TensorFlow are
+    # variables, which no other library has.
+    looked_at = [one for one in loose if one.kind in KNOWN]
+    left = set()
+    for one, holders in zip(
+        looked_at, generator_holders.of([one.generator for one in looked_at])
+    ):
+        libraries = [
+            holder
+            for holder in holders
+            if generator_holders.is_of_library(holder)
+        ]
+        one.is_of_library = bool(libraries)
+        if any(map(generator_holders.is_for_threads, libraries)):
+            left.add(id(one))
+    return [one for one in loose if id(one) not in left]
 
 
 def _cared_for() -> set[int]:
@@ -326,6 +360,10 @@ def _seed_of(kind: str, state: Any) -> Any:
         return state[0]
     if kind in ("PCG64", "PCG64DXSM"):
         return state["state"]["inc"]
+    if kind == "Philox":
+        # It counts in the first of four words, which no training fills.
+        counter = _from_json(state["state"]["counter"])
+        return state["state"]["key"], counter[1:].tolist()
     return None
 
 

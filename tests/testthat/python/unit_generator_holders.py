@@ -1,0 +1,214 @@
+"""generator_holders.py: generators that libraries hold, and what is not done to
+them."""
+
+import importlib.util
+import random
+import sys
+import threading
+import types
+import unittest
+
+import numpy as np
+
+from kerasbackup import generator_holders
+from kerasbackup.loose_generators import LooseGenerators
+
+LIBRARY = '''
+import collections
+import random
+import threading
+
+import numpy as np
+
+
+class Pool:
+    """Sets a generator for each element, as Grain's does."""
+
+    def __init__(self, seed):
+        self._lock = threading.Lock()
+        self._free = collections.deque([np.random.default_rng(seed)])
+
+    def draw(self, index, between):
+        with self._lock:
+            rng = self._free.pop()
+        rng.bit_generator.state = np.random.PCG64(index).state
+        first = rng.random()
+        between()
+        drawn = first, rng.random()
+        with self._lock:
+            self._free.append(rng)
+        return drawn
+
+
+class Placing:
+    """Places the counter for each element, without threads."""
+
+    def __init__(self):
+        self.rng = np.random.Generator(np.random.Philox(5))
+
+    def draw(self, index):
+        state = self.rng.bit_generator.state
+        state["state"]["counter"][:] = [0, 0, 0, index]
+        state["buffer_pos"] = 4
+        self.rng.bit_generator.state = state
+        return self.rng.random()
+
+
+class Augmenting:
+    """Draws on and on, as most of them do."""
+
+    def __init__(self, seed):
+        self.fields = {"rng": np.random.Generator(np.random.Philox(seed))}
+        self.choose = random.Random(seed).random
+
+    def draw(self):
+        return self.fields["rng"].random(), self.choose()
+'''
+
+
+def library(path="/opt/lib/python3/site-packages/pooling/__init__.py"):
+    """A module as an installed package has it."""
+    module = types.ModuleType("pooling")
+    module.__file__ = path
+    sys.modules["pooling"] = module
+    exec(LIBRARY, vars(module))
+    return module
+
+
+def names_of_classes(objects):
+    return sorted(type(one).__name__ for one in objects)
+
+
+class Holding(unittest.TestCase):
+    def setUp(self):
+        self.addCleanup(sys.modules.pop, "pooling", None)
+
+    def test_holders_are_found_past_containers(self):
+        class Mine:
+            pass
+
+        direct, nested, bound, closed = map(random.Random, range(4))
+        one, other, third = Mine(), Mine(), Mine()
+        one.rng = direct
+        other.rngs = {"all": [(nested,)]}
+        third.draw = bound.random
+        holders = generator_holders.of([direct, nested, bound, closed])
+        self.assertIn(one, holders[0])
+        self.assertEqual(names_of_classes(holders[2]), ["Mine"])
+        self.assertTrue(all(type(one) is not Mine for one in holders[3]))
+        self.assertIn(other, holders[1])
+        # In four containers nobody looks.
+        other.rngs = [{"all": [(nested,)]}]
+        self.assertEqual(generator_holders.of([nested]), [[]])
+
+    def test_what_comes_with_python_or_is_installed_is_a_library(self):
+        is_of_library = generator_holders.is_of_library
+        self.assertTrue(is_of_library(library().Placing()))
+        self.assertTrue(is_of_library(threading.Event()))
+        self.assertFalse(is_of_library(library("/home/me/x.py").Placing()))
+        self.assertFalse(is_of_library(self))
+        self.assertFalse(is_of_library(np.random.default_rng(1)))
+
+    def test_one_that_a_librarys_threads_share_is_never_written_to(self):
+        pool = library().Pool(3)
+        alone = pool.draw(7, lambda: None)
+        loose = LooseGenerators()
+        pool.draw(1, lambda: None)
+        states = loose.capture()
+        # Restored while a thread is between two numbers.
+        is_drawing, is_restored = threading.Event(), threading.Event()
+        drawn = []
+
+        def between():
+            is_drawing.set()
+            is_restored.wait(60)
+
+        thread = threading.Thread(
+            target=lambda: drawn.append(pool.draw(7, between))
+        )
+        thread.start()
+        is_drawing.wait(60)
+        loose.restore(states)
+        is_restored.set()
+        thread.join()
+        self.assertEqual(drawn, [alone])
+        self.assertEqual(states, {})
+
+    def test_one_that_a_library_sets_itself_has_no_state(self):
+        placing = library().Placing()
+        loose = LooseGenerators()
+        placing.draw(3)
+        self.assertEqual(loose.capture(), {})
+        # It may look like one that draws on and on at first.
+        other = library().Placing()
+        loose = LooseGenerators()
+        other.draw(0)
+        self.assertEqual(len(loose.capture()), 1)
+        other.draw(1)
+        self.assertEqual(loose.capture(), {})
+
+    def test_one_that_a_library_draws_on_from_is_state(self):
+        augmenting = library().Augmenting(4)
+        loose = LooseGenerators()
+        augmenting.draw()
+        states = loose.capture()
+        self.assertEqual(len(states), 2)
+        following = augmenting.draw()
+        again = library().Augmenting(4)
+        loose = LooseGenerators()
+        self.assertEqual(loose.expect(states), [])
+        loose.restore(states)
+        self.assertEqual(again.draw(), following)
+
+    def test_a_script_may_have_locks_and_set_its_own(self):
+        script = library("/home/me/train.py")
+        pool, placing = script.Pool(3), script.Placing()
+        loose = LooseGenerators()
+        pool.draw(1, lambda: None)
+        placing.draw(3)
+        self.assertEqual(len(loose.capture()), 2)
+
+
+@unittest.skipUnless(importlib.util.find_spec("grain"), "there is no Grain")
+class OfGrain(unittest.TestCase):
+    """What the table shows by chance, shown for sure."""
+
+    def dataset(self, between):
+        import grain
+
+        def noisy(element, rng):
+            first = rng.random()
+            between(element)
+            return element, first, rng.random()
+
+        return grain.MapDataset.source(list(range(6))).seed(3).random_map(noisy)
+
+    def read(self, dataset):
+        """By one thread, which is ahead."""
+        import grain
+
+        return iter(dataset.to_iter_dataset(grain.ReadOptions(1, 4)))
+
+    def test_its_threads_are_left_alone(self):
+        waits = False
+        is_drawing, is_restored = threading.Event(), threading.Event()
+
+        def between(element):
+            if waits and element == 4:
+                is_drawing.set()
+                is_restored.wait(60)
+
+        dataset = self.dataset(between)
+        alone = [dataset[i] for i in range(6)]
+        loose = LooseGenerators()
+        dataset[1]
+        states = loose.capture()
+        waits = True
+        batches = self.read(dataset)
+        drawn = [next(batches)]
+        is_drawing.wait(60)
+        # It is between two numbers of that element's.
+        loose.restore(states)
+        is_restored.set()
+        self.assertEqual([*drawn, *batches], alone)
+        self.assertEqual(states, {})
