@@ -225,6 +225,9 @@ class DataSource:
             What is no longer as it was.
         """
         if "ready" in state:
+            # Drawing again has started its threads. Keras stops them at the end
+            # of an epoch; till then they take batches and put others there.
+            self._adapter.enqueuer.stop()
             _refill(self._adapter.enqueuer.ready_queue, state["ready"])
         for get, put in PROTOCOLS:
             if get in state and hasattr(self.written_by_user, put):
