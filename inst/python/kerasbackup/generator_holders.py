@@ -34,6 +34,10 @@ CONTAINERS = (
 )
 DEPTH = 3
 
+# How often those that nobody seems to have are looked for again, where other
+# threads run.
+LOOKS = 3
+
 # An object that has one of these in a field is made to be used by several
 # threads.
 OF_THREADS = (
@@ -51,12 +55,32 @@ OF_THREADS = (
 OF_TRAINING = ("jax", "keras", "numpy", "tensorflow", "torch")
 
 
-def of(generators: list[Any]) -> list[list[Any]]:
-    """For each generator the objects that hold it, directly or in containers.
+def of(generators: list[Any]) -> tuple[list[list[Any]], set[int]]:
+    """Who has each generator.
 
-    Those that only a running function or R holds have none here: nothing in
-    Python's memory leads to these from a generator.
+    Returns:
+        For each the objects that hold it, directly or in containers: none where
+        only a running function or R has it, as nothing in Python's memory leads
+        to these. And, by identity, those that other threads have at hand.
     """
+    holders, at_hand = _scan(generators), _at_hand()
+    for _ in range(LOOKS if len(sys._current_frames()) > 1 else 0):
+        # A thread may take one and put it back: here between two looks.
+        unseen = [
+            i
+            for i, one in enumerate(generators)
+            if not holders[i] and id(one) not in at_hand
+        ]
+        if not unseen:
+            break
+        again = _scan([generators[i] for i in unseen])
+        for i, found in zip(unseen, again):
+            holders[i] = found
+        at_hand |= _at_hand()
+    return holders, at_hand
+
+
+def _scan(generators: list[Any]) -> list[list[Any]]:
     holders = {id(one): [] for one in generators}
     # The generators and their containers, and which generators are in each.
     within = {id(one): {id(one)} for one in generators}
@@ -79,6 +103,19 @@ def of(generators: list[Any]) -> list[list[Any]]:
         # By identity they are told apart for as long as they live.
         kept.append(level)
     return [holders[id(one)] for one in generators]
+
+
+def _at_hand() -> set[int]:
+    """By identity, what the functions that other threads run have at hand."""
+    frames = sys._current_frames()
+    # A frame that has itself in a variable would keep all its callers have.
+    del frames[threading.get_ident()]
+    found = set()
+    for frame in frames.values():
+        while frame is not None:
+            found.update(map(id, list(frame.f_locals.values())))
+            frame = frame.f_back
+    return found
 
 
 def is_of_library(holder: Any) -> bool:

@@ -286,22 +286,23 @@ def _find(own: set[int], left: set[int]) -> list[_Loose]:
 
 
 def _without_those_of_threads(loose: list[_Loose]) -> list[_Loose]:
-    """Notes which of them libraries have, and leaves out those that a library's
+    """Notes which of them libraries have, and leaves out those that other
     threads may be drawing from at any time."""
     # To look for holders takes time. Those of Keras and TensorFlow are
     # variables, which no other library has.
     looked_at = [one for one in loose if one.kind in KNOWN]
     left = set()
-    for one, holders in zip(
-        looked_at, generator_holders.of([one.generator for one in looked_at])
-    ):
+    generators = [one.generator for one in looked_at]
+    all_holders, at_hand = generator_holders.of(generators)
+    for one, holders in zip(looked_at, all_holders):
         libraries = [
             holder
             for holder in holders
             if generator_holders.is_of_library(holder)
         ]
         one.is_of_library = bool(libraries)
-        if any(map(generator_holders.is_for_threads, libraries)):
+        is_for_threads = map(generator_holders.is_for_threads, libraries)
+        if id(one.generator) in at_hand or any(is_for_threads):
             left.add(id(one))
     return [one for one in loose if id(one) not in left]
 

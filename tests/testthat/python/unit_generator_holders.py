@@ -1,12 +1,15 @@
 """generator_holders.py: generators that libraries hold, and what is not done to
 them."""
 
+import gc
 import importlib.util
 import random
 import sys
 import threading
 import types
 import unittest
+import weakref
+from unittest import mock
 
 import numpy as np
 
@@ -92,14 +95,14 @@ class Holding(unittest.TestCase):
         one.rng = direct
         other.rngs = {"all": [(nested,)]}
         third.draw = bound.random
-        holders = generator_holders.of([direct, nested, bound, closed])
+        holders, _ = generator_holders.of([direct, nested, bound, closed])
         self.assertIn(one, holders[0])
         self.assertEqual(names_of_classes(holders[2]), ["Mine"])
         self.assertTrue(all(type(one) is not Mine for one in holders[3]))
         self.assertIn(other, holders[1])
         # In four containers nobody looks.
         other.rngs = [{"all": [(nested,)]}]
-        self.assertEqual(generator_holders.of([nested]), [[]])
+        self.assertEqual(generator_holders.of([nested]), ([[]], set()))
 
     def test_what_comes_with_python_or_is_installed_is_a_library(self):
         is_of_library = generator_holders.is_of_library
@@ -134,6 +137,34 @@ class Holding(unittest.TestCase):
         self.assertEqual(drawn, [alone])
         self.assertEqual(states, {})
 
+    def test_one_that_a_thread_has_at_hand_is_never_written_to(self):
+        # Nothing but a variable of a running function has it.
+        pool = library().Pool(3)
+        is_drawing, goes_on = threading.Event(), threading.Event()
+
+        def between():
+            is_drawing.set()
+            goes_on.wait(60)
+
+        thread = threading.Thread(target=pool.draw, args=(7, between))
+        thread.start()
+        is_drawing.wait(60)
+        loose = LooseGenerators()
+        goes_on.set()
+        thread.join()
+        self.assertEqual(loose.capture(), {})
+
+    def test_one_that_a_thread_takes_meanwhile_is_looked_for_again(self):
+        one, other = random.Random(1), random.Random(2)
+        pool, ended = library().Pool(3), threading.Event()
+        self.addCleanup(ended.set)
+        threading.Thread(target=ended.wait, args=(60,)).start()
+        looks = [[[], [self]], [[pool]]]
+        with mock.patch.object(generator_holders, "_scan", side_effect=looks):
+            found, at_hand = generator_holders.of([one, other])
+        self.assertEqual(found, [[pool], [self]])
+        self.assertFalse(at_hand & {id(one), id(other)})
+
     def test_one_that_a_library_sets_itself_has_no_state(self):
         placing = library().Placing()
         loose = LooseGenerators()
@@ -167,6 +198,23 @@ class Holding(unittest.TestCase):
         pool.draw(1, lambda: None)
         placing.draw(3)
         self.assertEqual(len(loose.capture()), 2)
+
+
+class Looking(unittest.TestCase):
+    def test_nothing_is_kept_alive_by_it(self):
+        class Large:
+            pass
+
+        def look():
+            large = Large()
+            draw = random.Random(3)
+            LooseGenerators()
+            return weakref.ref(large), weakref.ref(draw)
+
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.assertEqual([one() for one in look()], [None, None])
 
 
 @unittest.skipUnless(importlib.util.find_spec("grain"), "there is no Grain")
