@@ -325,6 +325,10 @@ DATA = {
     "pydataset-steps-fewer": lambda: {"x": Augmented(), "steps_per_epoch": 5},
     "pydataset-augmented": lambda: {"x": Augmented()},
     "pydataset-workers": lambda: {"x": Plain(workers=2)},
+    "pydataset-workers-steps": lambda: {
+        "x": Plain(workers=2),
+        "steps_per_epoch": 5,
+    },
     "pydataset-processes": lambda: {
         "x": Plain(workers=2, use_multiprocessing=True)
     },

@@ -6,6 +6,7 @@ seed, as a script that is run again does.
 
 import hashlib
 import os
+import signal
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from case_callbacks import CALLBACKS
 from case_callbacks import Kill  # noqa: F401
 from case_callbacks import WrittenInR  # noqa: F401
 from case_data import DATA
+from case_grain import GRAIN
 from case_models import MODELS
 
 EPOCHS = 5
@@ -23,6 +25,23 @@ def redirect(path):
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(log, 1)
     os.dup2(log, 2)
+
+
+def lead_group():
+    """Makes this process, and those that it starts, a group of their own."""
+    os.setpgid(0, 0)
+
+
+def end_group(leader):
+    """Kills what is left of such a group.
+
+    Args:
+        leader: Number, the process that called `lead_group()`.
+    """
+    try:
+        os.killpg(int(leader), signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # Nothing is.
 
 
 def hasten(callback):
@@ -50,7 +69,7 @@ def build(row, out):
 
         # set_random_seed() seeds torch only where it is the backend.
         torch.manual_seed(11)
-    return MODELS[model](), DATA[data](), CALLBACKS[callbacks](out)
+    return MODELS[model](), (DATA | GRAIN)[data](), CALLBACKS[callbacks](out)
 
 
 def digest(model, history, callbacks, out):

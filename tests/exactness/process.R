@@ -10,6 +10,8 @@
 # @return nothing: read_run() has the result.
 run_forked <- function(dir, name, compute, follow = wait_for) {
   process <- parallel::mcparallel(run_here(dir, name, compute), silent = TRUE)
+  # With it go the workers it had: of one that was killed they may wait forever.
+  on.exit(cases$end_group(process$pid))
   if (!follow(process)) tools::pskill(process$pid, tools::SIGKILL)
   suppressWarnings(parallel::mccollect(process))
   invisible()
@@ -23,6 +25,7 @@ wait_for <- function(process, timeout = 240) {
 }
 
 run_here <- function(dir, name, compute) {
+  cases$lead_group()
   cases$redirect(file.path(dir, paste0(name, ".log")))
   result <- tryCatch(
     compute(),

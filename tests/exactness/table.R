@@ -16,7 +16,10 @@ pattern <- args[[4]]
 seed <- as.integer(args[[5]])
 ablations <- strsplit(Sys.getenv("ABLATE"), "[ ,]+")[[1]]
 here <- Sys.getenv("EXACTNESS_HOME")
-Sys.setenv(KERAS_BACKEND = backend, TF_CPP_MIN_LOG_LEVEL = "3")
+# Workers that are started anew, as Grain's, have the cases to import.
+Sys.setenv(
+  KERAS_BACKEND = backend, TF_CPP_MIN_LOG_LEVEL = "3", PYTHONPATH = here
+)
 
 library(kerasbackup)
 source(file.path(here, "cases.R"))
@@ -25,11 +28,13 @@ source(file.path(here, "process.R"))
 source(file.path(here, "notes.R"))
 source(file.path(here, "run.R"))
 # Loaded here, so that the processes that are forked have them at once.
-has <- vapply(c("tensorflow", "torch", "tensorboard"), function(module) {
+has <- vapply(c("tensorflow", "torch", "tensorboard", "grain"), function(module) {
   there <- reticulate::py_module_available(module)
   if (there) reticulate::import(module, delay_load = FALSE)
   there
 }, logical(1))
+# R's library path may give them another version of Python's library.
+Sys.unsetenv("LD_LIBRARY_PATH")
 cases <- reticulate::import_from_path("cases", here, delay_load = FALSE)
 if (length(ablations) > 0) {
   invisible(reticulate::import_from_path(
@@ -52,9 +57,11 @@ rows <- rows[grepl(pattern, rows$name), ]
 rows <- rows[seq_len(nrow(rows)) %% part == 0, ]
 needs_board <- grepl("/tensorboard", rows$row)
 needs_torch <- grepl("^loader", rows$row)
+needs_grain <- grepl("^grain", rows$row)
 needs_tensorflow <- grepl("^tfdata|dataset/|/tensorboard", rows$row) &
   !grepl("^pydataset", rows$row)
 rows$why[needs_torch & !has[["torch"]]] <- "torch is not installed"
+rows$why[needs_grain & !has[["grain"]]] <- "grain is not installed"
 rows$why[needs_tensorflow & !has[["tensorflow"]]] <-
   "tensorflow is not installed"
 
