@@ -21,6 +21,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasbackup import no_state
 from kerasbackup import script
 from kerasbackup import values
 from kerasbackup.variables import AnyVariable
@@ -74,7 +75,7 @@ class CallbackStates:
             name: {
                 attribute: script.brief(encoded)
                 for attribute, (encoded, has_arrays) in base.items()
-                if not has_arrays
+                if not has_arrays and not no_state.is_time(encoded)
             }
             for name, base in self._base.items()
         }
@@ -482,6 +483,7 @@ def _is_configuration(value) -> bool:
         return False
     return (
         callable(value)
+        or no_state.is_display(value)
         or _is_variable(value)
         or isinstance(
             value,

@@ -20,6 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasbackup import no_state
 from kerasbackup.optimizers import classes_of
 from kerasbackup.optimizers import optimizers_of
 from kerasbackup.variables import AnyVariable
@@ -202,7 +203,11 @@ def settings(thing: Any) -> dict[str, str]:
     return {
         name: brief(value)
         for name, value in vars(thing).items()
-        if not name.startswith("_") and name not in NOT_SETTINGS
+        if not (
+            name.startswith("_")
+            or name in NOT_SETTINGS
+            or no_state.is_time(value)
+        )
     }
 
 

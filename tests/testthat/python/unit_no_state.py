@@ -1,0 +1,67 @@
+"""no_state.py: what differs in every process and changes no result is not
+told; what may is."""
+
+import time
+import types
+import unittest
+
+import keras
+
+from kerasbackup import script
+from kerasbackup import values
+from kerasbackup.callback_states import CallbackStates
+
+
+def made_by(package):
+    """An object of a class of that package, with what cannot be saved in it."""
+    kind = type("Bar", (), {"__module__": package})
+    bar = kind()
+    bar.lock = types.SimpleNamespace()
+    return bar
+
+
+class Timing(keras.callbacks.Callback):
+    def __init__(self, held=None):
+        super().__init__()
+        self.held = held
+        self.start = time.time()
+        self.ticks = [time.monotonic(), time.perf_counter()]
+        self.monotonic, self.counter = self.ticks
+        self.patience = 3.5
+        del self.ticks
+
+
+class Telling(unittest.TestCase):
+    def test_displays_and_tuners_are_not_told(self):
+        for package in ("tqdm.std", "rich.progress", "keras_tuner.engine"):
+            states = CallbackStates([Timing(made_by(package))])
+            states.capture(values.Encoder())
+            self.assertEqual(states.unsaved, [], package)
+
+    def test_what_may_be_state_is_told(self):
+        callback = Timing(made_by("mine"))
+        states = CallbackStates([callback])
+        callback.held.lock = 1
+        callback.held = made_by("mine")
+        states.capture(values.Encoder())
+        self.assertEqual(states.unsaved, ["Timing.held"])
+
+    def test_times_are_no_settings(self):
+        states = CallbackStates([Timing()]).capture(values.Encoder())
+        time.sleep(0.001)
+        now = CallbackStates([Timing()])
+        self.assertEqual(now.restore(states, None), [])
+        other = Timing()
+        other.patience = 4.5
+        self.assertEqual(
+            CallbackStates([other]).restore(states, None),
+            ["callback Timing: patience was 3.5, is 4.5"],
+        )
+
+    def test_times_of_layers_are_no_settings(self):
+        layer = keras.layers.Dense(1)
+        before = script.settings(layer)
+        layer.made_at = time.time()
+        self.assertEqual(script.settings(layer), before)
+        layer.made_at = 5.5
+        self.assertNotEqual(script.settings(layer), before)
