@@ -103,6 +103,7 @@ bridge_functions <- function(config) {
     },
     r_seed = function() r_seed(),
     set_r_seed = function(seed) restore_r_seed(seed),
+    script_names = function() names_of_script(),
     notify = function(kind, lines) {
       if (kind != "auto" || config$verbose) {
         bridge_notify(kind, as.character(unlist(lines)))

@@ -43,6 +43,13 @@
 #' `get_state()` and `set_state()` and then those are used. What cannot be saved
 #' is named in a message.
 #'
+#' The numbers, strings and flags in attributes of the model, its layers,
+#' optimizers, metrics and losses are saved where training changed them. So are
+#' variables that no model owns, such as a `keras.Variable` in a closure of the
+#' loss that a callback raises each epoch. They are found through the loss,
+#' metrics, schedules, callbacks and methods of the model, and among the names of
+#' the script, in Python and in R.
+#'
 #' `backup_dir` belongs to one training at a time: it is locked while `fit()`
 #' runs. Files in it that are not ours are never touched.
 #'
@@ -120,11 +127,13 @@
 #' model and the same data. In a session that goes on (after Ctrl+C, say), begin
 #' there too: set the seeds and make the data anew. What is found to be different
 #' is told when training goes on, but the values of data that are not arrays are
-#' not compared.
+#' not compared. The vocabularies of `TextVectorization` and of lookups are, in the
+#' model and in the functions that make its data.
 #'
 #' Not saved is what neither Keras nor this package can see: a variable of R's
-#' that a function changes with `<<-` while data are drawn. Keep it in the data,
-#' as an attribute of a `PyDataset`. And what differs from run to run without an
+#' that a function changes with `<<-` while data are drawn, and the `private`
+#' fields of keras3's `Callback()`. Keep the one in the data, as an attribute of a
+#' `PyDataset`, and the others in `self`. And what differs from run to run without an
 #' interruption does with one: `tf.data` with layers that draw random numbers and
 #' `num_parallel_calls`, kernels of GPUs that are not deterministic. All known
 #' cases are in the file that `system.file("EXACTNESS.md", package =

@@ -8,8 +8,11 @@ import inspect
 from kerasbackup import callback_states
 from kerasbackup import data_source
 from kerasbackup import earlier_use
+from kerasbackup import first_steps
 from kerasbackup import last_logs
 from kerasbackup import loose_generators
+from kerasbackup import loose_variables
+from kerasbackup import plain_attributes
 from kerasbackup import position
 from kerasbackup import replay
 from kerasbackup import rng
@@ -45,6 +48,20 @@ def _late():
 def _callbacks():
     _replace(callback_states.CallbackStates, "restore", lambda self, *args: [])
     _replace(callback_states, "continue_logs", lambda *args: None)
+
+
+def _attributes():
+    _replace(
+        plain_attributes.PlainAttributes, "restore", lambda self, *args: []
+    )
+
+
+def _nobodys():
+    _replace(loose_variables.LooseVariables, "restore", lambda self, *args: [])
+
+
+def _traced():
+    _replace(first_steps, "is_traced", lambda model: False)
 
 
 def _position():
@@ -101,6 +118,9 @@ KINDS = {
     "loose": _loose,
     "late": _late,
     "callbacks": _callbacks,
+    "attributes": _attributes,
+    "nobodys": _nobodys,
+    "traced": _traced,
     "position": _position,
     "skip": _skip,
     "validation": _validation,

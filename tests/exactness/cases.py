@@ -15,6 +15,8 @@ from case_callbacks import Kill  # noqa: F401
 from case_callbacks import WrittenInR  # noqa: F401
 from case_data import DATA
 from case_grain import GRAIN
+from case_loose import CALLBACKS as LOOSE_CALLBACKS
+from case_loose import MODELS as LOOSE_MODELS
 from case_models import MODELS
 
 EPOCHS = 5
@@ -69,7 +71,11 @@ def build(row, out):
 
         # set_random_seed() seeds torch only where it is the backend.
         torch.manual_seed(11)
-    return MODELS[model](), (DATA | GRAIN)[data](), CALLBACKS[callbacks](out)
+    return (
+        (MODELS | LOOSE_MODELS)[model](),
+        (DATA | GRAIN)[data](),
+        (CALLBACKS | LOOSE_CALLBACKS)[callbacks](out),
+    )
 
 
 def digest(model, history, callbacks, out):

@@ -359,12 +359,14 @@ test_that("what of a model is in no checkpoint is named, once", {
   expect_length(messages, 1)
   expect_s3_class(messages[[1]], "kerasbackup_message_unsaved")
   expect_match(
-    conditionMessage(messages[[1]]), "layer counting_calls.count", fixed = TRUE
+    conditionMessage(messages[[1]]), "layer counting_calls.late", fixed = TRUE
   )
   header <- store_header(store_list(dir)$path)
-  expect_match(
-    manifest_parse(header, "file")$metadata$unsaved, "counting_calls.count"
-  )
+  metadata <- manifest_parse(header, "file")$metadata
+  expect_match(metadata$unsaved, "counting_calls.late")
+  # A number is saved instead.
+  expect_no_match(conditionMessage(messages[[1]]), "count$")
+  expect_match(metadata$attributes, "\"count\": [", fixed = TRUE)
 })
 
 test_that("what torch's modules keep beside their parameters comes back", {

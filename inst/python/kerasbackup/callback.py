@@ -16,8 +16,10 @@ import keras
 from kerasbackup import callback_states
 from kerasbackup import earlier_use
 from kerasbackup import errors
+from kerasbackup import preprocessing
 from kerasbackup import trainings
 from kerasbackup.dataset_attributes import generators_of
+from kerasbackup.loose_variables import LooseVariables
 from kerasbackup.position import DataPosition
 from kerasbackup.preemption import Preemption
 from kerasbackup.replace_once import replace_once
@@ -173,6 +175,7 @@ class BackupAndRestore(keras.callbacks.Callback):
                     (fit.data, fit.targets),
                     self.is_script,
                 ),
+                preprocessing.describe(self._model, fit.data),
             )
             state.load(self._store)
             self._weights = digest(self._model, trainable=True)
@@ -236,12 +239,14 @@ class _EpochHelper(keras.callbacks.Callback):
             self._idle = False
             if self._owner.save_freq:
                 self._store.prepare(count_bytes(self._model))
+            self._state.first_steps.begin(is_resumed=restored is not None)
         if self._preemption is not None:
             self._preemption.on_epoch_begin(epoch, self._position.passed)
         self._position.on_epoch_begin()
 
     def on_epoch_end(self, epoch, logs=None):
         self._state.end_epoch(epoch, logs or {})
+        self._state.first_steps.end()
         last = self._model.stop_training or epoch + 1 >= self.params["epochs"]
         if self._is_epoch_due() or (last and not self._owner.delete_checkpoint):
             self._save(epoch + 1, 0)
@@ -252,6 +257,7 @@ class _EpochHelper(keras.callbacks.Callback):
         # After training somebody may evaluate with the same list.
         if self._validation is not None:
             self._validation.on_test_begin()
+            self._state.first_steps.on_test_begin()
 
     def on_train_end(self, logs=None):
         self._model._initial_epoch = None
@@ -313,9 +319,8 @@ class _EpochHelper(keras.callbacks.Callback):
             self._owner.is_built_from_data,
         )
         progress = Progress(self._store.progress)
-        callbacks = callback_states.CallbackStates(
-            _others(self._callback_list()), generators.has
-        )
+        others = _others(self._callback_list())
+        callbacks = callback_states.CallbackStates(others, generators.has)
         self._validation = ValidationPosition(
             self._model,
             self._validation_freq,
@@ -325,7 +330,11 @@ class _EpochHelper(keras.callbacks.Callback):
             validation_data,
         )
         self._state.begin(
-            callbacks, self._position, self._validation, generators.has
+            callbacks,
+            self._position,
+            self._validation,
+            generators.has,
+            LooseVariables(self._model, others, self._store.script_names()),
         )
         restored = self._state.restored
         if restored is None:

@@ -15,6 +15,7 @@ import json
 import re
 import types
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -23,6 +24,8 @@ import numpy as np
 from kerasbackup import no_state
 from kerasbackup.optimizers import classes_of
 from kerasbackup.optimizers import optimizers_of
+from kerasbackup.plain_attributes import PARTS
+from kerasbackup.plain_attributes import is_plain
 from kerasbackup.variables import AnyVariable
 
 # Longer descriptions are told by a checksum.
@@ -58,6 +61,7 @@ class Script:
         self._description = None
         # The layers as they were then and when last looked at; that in short.
         self._begun = self._layers = self._look = None
+        self._begun_settings = None
         self.versions = {**versions, **_versions()}
 
     def describe(self) -> dict[str, Any]:
@@ -66,6 +70,7 @@ class Script:
         if self._description is None:
             self._description = self._describe()
             self._begun = self._layers = _layers(self._model, _settings_known)
+            self._begun_settings = self._describe_settings(_settings_not_saved)
             self._look = _look(self._model)
         # The one whose variables are saved, if a callback has compiled anew.
         self._description["optimizer"] = classes_of(
@@ -75,39 +80,41 @@ class Script:
 
     def drift(self) -> list[str]:
         """What has changed since it was described, in words: by a callback, as
-        nothing else does."""
-        before = self.describe()
+        nothing else does. Not what `plain_attributes.py` saves."""
+        self.describe()
         look = _look(self._model)
         if look != self._look:
             self._look = look
             self._layers = _layers(self._model, _settings_known)
         optimizer = getattr(self._model, "optimizer", None)
         is_other = optimizer is not self._optimizer
-        now = self._describe_settings()
+        now = self._describe_settings(_settings_not_saved)
         return [
             *(["the model was compiled anew"] if is_other else []),
-            *_changes_of_settings(before, now),
+            *_changes_of_settings(self._begun_settings, now),
             *_layer_changes(self._begun, self._layers),
         ]
 
     def _describe(self) -> dict[str, Any]:
         return {
-            **self._describe_settings(),
+            **self._describe_settings(settings),
             "optimizer": self._classes,
             "learning_rates": self._rates,
             "layers": _layers(self._model, settings),
         }
 
-    def _describe_settings(self) -> dict[str, Any]:
+    def _describe_settings(
+        self, settings_of: Callable[[Any], dict[str, str]]
+    ) -> dict[str, Any]:
         model = self._model
         return {
             "optimizer_settings": {
                 _within(path, name): text
                 for path, optimizer in optimizers_of(model).items()
-                for name, text in settings(optimizer).items()
+                for name, text in settings_of(optimizer).items()
             },
             "fit": {
-                "loss": _loss(getattr(model, "loss", None)),
+                "loss": _loss(getattr(model, "loss", None), settings_of),
                 **{
                     name: brief(getattr(model, name, None))
                     for name in ("loss_weights", "run_eagerly", "jit_compile")
@@ -276,18 +283,20 @@ def _within(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _loss(loss: Any) -> str:
-    return brief(keras.tree.map_structure(_one_loss, loss))
+def _loss(loss: Any, settings_of: Callable[[Any], dict[str, str]]) -> str:
+    return brief(
+        keras.tree.map_structure(lambda one: _one_loss(one, settings_of), loss)
+    )
 
 
-def _one_loss(loss: Any) -> Any:
+def _one_loss(loss: Any, settings_of: Callable[[Any], dict[str, str]]) -> Any:
     if isinstance(loss, str):
         # "mse" and "mean_squared_error" are one.
         return getattr(keras.losses.get(loss), "__name__", loss)
     if isinstance(loss, keras.losses.Loss):
         # What it is parametrized by.
         more = {k: brief(v) for k, v in getattr(loss, "_fn_kwargs", {}).items()}
-        found = sorted({**settings(loss), **more}.items())
+        found = sorted({**settings_of(loss), **more}.items())
         return f"{type(loss).__name__} ({', '.join(map(' '.join, found))})"
     return loss
 
@@ -323,9 +332,18 @@ def _layers(model, settings_of) -> list[list[str]]:
 def _settings_known(layer) -> dict[str, str]:
     """Of a layer of Keras'; what others keep in their attributes may be no
     settings."""
-    return (
-        settings(layer) if type(layer).__module__.startswith("keras.") else {}
-    )
+    if not type(layer).__module__.startswith("keras."):
+        return {}
+    return _settings_not_saved(layer)
+
+
+def _settings_not_saved(thing: Any) -> dict[str, str]:
+    """The settings but for those that are saved where training changes them."""
+    return {
+        name: brief(type(value).__name__ if isinstance(value, PARTS) else value)
+        for name, value in vars(thing).items()
+        if not (name.startswith("_") or name in NOT_SETTINGS or is_plain(value))
+    }
 
 
 def _look(model) -> list[list[Any]]:

@@ -19,11 +19,15 @@ import numpy as np
 
 from kerasbackup import errors
 from kerasbackup import last_logs
+from kerasbackup import loose_variables
+from kerasbackup import plain_attributes
+from kerasbackup import preprocessing
 from kerasbackup import trainings
 from kerasbackup import validation
 from kerasbackup import values
 from kerasbackup.callback_states import CallbackStates
 from kerasbackup.callback_states import check_states
+from kerasbackup.first_steps import FirstSteps
 from kerasbackup.position import DataPosition
 from kerasbackup.position_format import check_position
 from kerasbackup.script import Script
@@ -48,6 +52,8 @@ class TrainingState:
             shapes of a batch where the model is not built yet.
         versions: Dict from name to version, beside Keras' and the backend's.
         training: Which training this is, see `trainings.describe()`.
+        learned: What layers have learned of the data, see
+            `preprocessing.describe()`.
 
     Attributes:
         history: The `History` of the run.
@@ -62,9 +68,11 @@ class TrainingState:
         epoch_iterator,
         versions: dict[str, str],
         training: dict[str, Any],
+        learned: dict[str, str],
     ):
         self._model = model
         self._training = training
+        self._learned = learned
         self._training_notes = []
         self._epoch_iterator = epoch_iterator
         self._script = Script(model, versions)
@@ -99,6 +107,7 @@ class TrainingState:
         position: DataPosition,
         validation_position: validation.ValidationPosition,
         is_captured: Callable[[Any], bool],
+        loose: loose_variables.LooseVariables,
     ) -> None:
         """To be called when all other callbacks have begun.
 
@@ -107,6 +116,7 @@ class TrainingState:
             position: Where in the data the training is.
             validation_position: Likewise of validation.
             is_captured: Whether a generator is captured, whoever has it.
+            loose: The variables that are nobody's.
         """
         self._callbacks = callbacks
         self._position = position
@@ -115,7 +125,14 @@ class TrainingState:
         self._last_logs = last_logs.LastLogs(
             self._model, self._epoch_iterator, position.may_end_early
         )
-        self._unseen = UnseenState(self._model, is_captured)
+        self._loose = loose
+        self._attributes = plain_attributes.PlainAttributes(self._model)
+        self.first_steps = FirstSteps(
+            self._model, [self._attributes, self._loose]
+        )
+        self._unseen = UnseenState(
+            self._model, lambda one: is_captured(one) or loose.has(one)
+        )
         self._looked_at, self._of_model, self._drift = None, [], []
         if self._model.built:
             # Else with the first save, which builds it.
@@ -139,11 +156,13 @@ class TrainingState:
         restored = self.restored
         try:
             self._callbacks.check(restored.callbacks)
+            self._attributes.check(restored.attributes)
         except errors.DAMAGE as e:
             raise errors.corrupt(restored.checkpoint.path, e) from e
         self.history = restored.history
         notes = list(self._training_notes)
         notes += self._script.changes(restored.script, restored.versions)
+        notes += preprocessing.changes(restored.learned, self._learned)
         notes += [
             f"in the course of training {text} (that is in no checkpoint: "
             "unless a callback does it again, it is as the script sets it)"
@@ -198,7 +217,11 @@ class TrainingState:
         self._variables.assign(
             restored.checkpoint, restored.partners, copies=again
         )
-        return self._callbacks.restore(restored.callbacks, restored.array)
+        return [
+            *self._callbacks.restore(restored.callbacks, restored.array),
+            *self._attributes.restore(restored.attributes, restored.array),
+            *self._loose.restore(restored.loose, restored.array),
+        ]
 
     def end_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
         """To be called with the logs of an epoch that is over."""
@@ -222,6 +245,7 @@ class TrainingState:
             "versions": json.dumps(self._script.versions),
             "script": json.dumps(self._script.describe()),
             "training": json.dumps(self._training),
+            "learned": json.dumps(self._learned),
             "history": self.history.to_json(),
             "callbacks": json.dumps(self._callbacks.capture(encoder)),
             "position": json.dumps(
@@ -229,6 +253,8 @@ class TrainingState:
             ),
             "validation": json.dumps(self._validation.capture(encoder)),
             "last_logs": json.dumps(self._last_logs.capture(batch, encoder)),
+            "attributes": json.dumps(self._attributes.capture(encoder)),
+            "loose": json.dumps(self._loose.capture(encoder)),
         }
         if epoch != self._looked_at:
             # Once an epoch: they look at every layer.
@@ -307,11 +333,13 @@ class Restored:
         batch: Integer, batches of the next epoch that are trained.
         history: The `History` until then.
         stopped: Whether a callback had ended the training.
-        callbacks, position, validation, last_logs: What `CallbackStates`,
-            `DataPosition`, `ValidationPosition` and `LastLogs` captured.
+        callbacks, position, validation, last_logs, attributes, loose: What
+            `CallbackStates`, `DataPosition`, `ValidationPosition`, `LastLogs`,
+            `PlainAttributes` and `LooseVariables` captured.
         script, versions: What `Script` described; empty where it was not.
         drift: List of strings, what of it had changed since training began.
         training: Which training it is of, see `trainings.describe()`.
+        learned: See `preprocessing.describe()`.
     """
 
     def __init__(self, checkpoint):
@@ -333,12 +361,18 @@ class Restored:
             validation.check(self.validation, done, tensors)
             self.last_logs = json.loads(self.metadata["last_logs"])
             last_logs.check(self.last_logs, tensors)
+            self.attributes = json.loads(self.metadata["attributes"])
+            plain_attributes.check(self.attributes, tensors)
+            self.loose = json.loads(self.metadata["loose"])
+            loose_variables.check(self.loose, tensors)
             self.script = json.loads(self.metadata.get("script", "{}"))
             check_description(self.script)
             self.drift = json.loads(self.metadata.get("drift", "[]"))
             _check_lines(self.drift)
             self.versions = json.loads(self.metadata.get("versions", "{}"))
             check_texts(self.versions)
+            self.learned = json.loads(self.metadata["learned"])
+            check_texts(self.learned)
             self.training = json.loads(self.metadata["training"])
             trainings.check(self.training)
         except errors.DAMAGE as e:

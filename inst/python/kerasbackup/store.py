@@ -67,6 +67,12 @@ class Store:
         """
         self._call("fail", errors.r_class(error), str(error))
 
+    def script_names(self) -> dict[str, Any]:
+        """The Python variables that R's names lead to, by where."""
+        found = self._call("script_names")
+        # R has one kind of list, and an empty one has no names.
+        return found if isinstance(found, dict) else {}
+
     def prepare(self, size: int) -> None:
         """Announces about how many bytes a checkpoint will have."""
         # An integer beyond 32 bits would arrive in R as another one.

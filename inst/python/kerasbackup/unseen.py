@@ -1,14 +1,12 @@
 """Owns what of a model's state no `keras.Variable` holds: telling that there is
 some, as it is in no checkpoint.
 
-That are further optimizers, variables and generators of the backend's own or
-NumPy's, and numbers in attributes that training changes. Looked at when a
-checkpoint is made, never between.
+That are further optimizers, and variables and generators of the backend's own
+or NumPy's. Looked at when a checkpoint is made, never between.
 
 May not touch variables, other callbacks, hooks or files.
 """
 
-import inspect
 import random
 import sys
 from collections.abc import Callable
@@ -19,10 +17,6 @@ import keras
 import numpy as np
 
 from kerasbackup.variables import own_variables
-
-NUMBERS = (int, float, np.number)
-# No number, and nothing that could be one.
-ABSENT = object()
 
 
 class UnseenState:
@@ -50,24 +44,19 @@ class UnseenState:
         suspects = []
         role_of = _Roles()
         for label, owner in _owners(self._model):
-            before = self._seen.get(id(owner)) or self._see(owner)
+            if id(owner) not in self._seen:
+                self._see(owner)
             for name, value in vars(owner).items():
                 role = role_of[type(value)]
-                if role is None:
-                    continue
                 if role == "state":
                     suspects.append((f"{label}.{name}", value, owner))
-                elif name.startswith("_"):
+                elif role == "items" and not name.startswith("_"):
                     # Keras' own lists are private, long, and hold layers.
-                    continue
-                elif role == "items":
                     suspects += [
                         (f"{label}.{name}[{place!r}]", item, owner)
                         for place, item in _items(value)
                         if role_of[type(item)] == "state"
                     ]
-                elif before.is_changed(name, value):
-                    found.append(f"{label}.{name}")
         if suspects:
             own = own_variables(self._model)
             found += [
@@ -77,9 +66,8 @@ class UnseenState:
             ]
         return list(dict.fromkeys(found))
 
-    def _see(self, owner) -> "_Seen":
-        self._seen[id(owner)] = seen = _Seen(owner, owner is self._model)
-        return seen
+    def _see(self, owner) -> None:
+        self._seen[id(owner)] = _Seen(owner, owner is self._model)
 
     def _is_unsaved(self, one, owner, own: set[int]) -> bool:
         if not isinstance(one, keras.optimizers.Optimizer):
@@ -98,26 +86,9 @@ class _Seen:
 
     def __init__(self, owner, is_model: bool):
         self._owner = owner
-        self._is_ready = getattr(owner, "built", True)
-        self._numbers = {
-            name: value if isinstance(value, NUMBERS) else ABSENT
-            for name, value in vars(owner).items()
-        }
         # Of a model inside the model. That of the model itself counts anyway.
         optimizer = getattr(owner, "optimizer", None)
         self.iterations = _iterations(None if is_model else optimizer)
-
-    def is_changed(self, name: str, value: Any) -> bool:
-        before = self._numbers.get(name, ABSENT)
-        kind = type(self._owner)
-        if before is ABSENT:
-            # A counter may begin in the class.
-            before = inspect.getattr_static(kind, name, ABSENT)
-        if isinstance(before, NUMBERS):
-            return before != value and (before == before or value == value)
-        # Before it is built, a layer may not know its sizes. Keras' own know
-        # them late, too, and count nothing.
-        return self._is_ready and not kind.__module__.startswith("keras.")
 
 
 def _owners(model) -> Iterator[tuple[str, Any]]:
@@ -148,8 +119,6 @@ class _Roles(dict):
         role = None
         if issubclass(kind, self._states):
             role = "state"
-        elif issubclass(kind, NUMBERS) and kind is not bool:
-            role = "number"
         elif issubclass(kind, (list, tuple, dict)):
             role = "items"
         self[kind] = role

@@ -64,6 +64,12 @@ class Variables:
     def __init__(self, model: keras.Model):
         self._host = _host()
         self._compiled = _compiled(model)
+        # They keep what they compute with beside the variables it is made of.
+        self._derived = [
+            layer
+            for layer in getattr(model, "_flatten_layers", list)()
+            if isinstance(layer, keras.layers.Normalization)
+        ]
         found = []
         self._buffers, self.unsaved = self._host.buffers(model)
         for path, variable in [*_walk(model), *self._buffers]:
@@ -159,6 +165,8 @@ class Variables:
         """
         for variable, name in zip(self._variables, partners):
             self._host.assign(variable, *checkpoint.tensors[name], copies)
+        for layer in self._derived:
+            layer.finalize_state()
 
 
 def count_bytes(model: keras.Model) -> int:

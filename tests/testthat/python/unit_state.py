@@ -29,6 +29,9 @@ class FakeCheckpoint:
             "position": json.dumps(position()),
             "training": json.dumps(training()),
             "last_logs": "null",
+            "attributes": "{}",
+            "loose": "{}",
+            "learned": "{}",
         } | changes
 
 

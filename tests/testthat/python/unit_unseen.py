@@ -8,6 +8,7 @@ import unittest
 import keras
 import numpy as np
 
+from kerasbackup import loose_variables
 from kerasbackup import state
 from kerasbackup.unseen import UnseenState
 
@@ -15,26 +16,12 @@ BACKEND = keras.backend.backend()
 
 
 class Counting(keras.layers.Layer):
-    """Counts in attributes of all kinds."""
-
-    calls = 0
-    ready = False
-
     def __init__(self, held=None, **kwargs):
         super().__init__(**kwargs)
-        self.counter = 0
-        self.unset = None
-        self.limit = float("nan")
         self.held = held
 
     def call(self, inputs):
         return inputs
-
-
-class Measure(keras.metrics.Mean):
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.seen = 0
 
 
 class Trainer(keras.Sequential):
@@ -50,71 +37,6 @@ def built(**settings):
     model.compile(**{"optimizer": "sgd", "loss": "mse", **settings})
     model.optimizer.build(model.trainable_variables)
     return model, layer
-
-
-class Numbers(unittest.TestCase):
-    def test_those_that_training_changed(self):
-        metric = Measure(name="measure")
-        model, layer = built(metrics=["mae", metric])
-        unseen = UnseenState(model)
-        self.assertEqual(unseen.find(), [])
-        layer.counter += 1
-        layer.calls += 1  # had been the class's
-        layer.unset = 0.5
-        layer.late = np.float32(3)
-        model.steps = 1
-        metric.seen = 3
-        model.layers[1].units = 7
-        model.optimizer.momentum = 0.25
-        self.assertEqual(
-            sorted(unseen.find()),
-            [
-                "layer counting.calls",
-                "layer counting.counter",
-                "layer counting.late",
-                "layer counting.unset",
-                f"layer {model.layers[1].name}.units",
-                "metric measure.seen",
-                "model.steps",
-                "optimizer.momentum",
-            ],
-        )
-
-    def test_flags_private_ones_and_equal_ones_are_not_told(self):
-        model, layer = built()
-        unseen = UnseenState(model)
-        layer.ready = True
-        layer._cached = 3
-        layer.counter = 0.0
-        layer.limit = float("nan")
-        layer.trainable = False
-        model.layers[1].late = 3  # Keras' own may learn sizes
-        model.stop_training = True
-        self.assertEqual(unseen.find(), [])
-
-    def test_what_a_layer_learns_when_it_is_built_is_no_state(self):
-        layer = Counting(name="counting")
-        model = keras.Sequential([layer, keras.layers.Dense(3)])
-        unseen = UnseenState(model)
-        model.build((None, 2))
-        layer.unset = layer.size = 2
-        self.assertEqual(unseen.find(), [])
-        layer.counter += 1
-        layer.calls += 1
-        self.assertEqual(
-            unseen.find(), ["layer counting.counter", "layer counting.calls"]
-        )
-
-    def test_a_layer_that_came_later_counts_from_then_on(self):
-        model, _ = built()
-        unseen = UnseenState(model)
-        layer = Counting(name="late")
-        model._layers = [*model._layers, layer]
-        layer.build((None, 2))
-        layer.counter = 2
-        self.assertNotIn("layer late.counter", unseen.find())
-        layer.counter = 3
-        self.assertIn("layer late.counter", unseen.find())
 
 
 class Objects(unittest.TestCase):
@@ -202,7 +124,7 @@ class Metadata(unittest.TestCase):
     def test_it_is_in_the_checkpoint_with_the_callbacks(self):
         """Never a wrong resume in silence."""
         model, layer = built()
-        one = state.TrainingState(model, None, {}, {})
+        one = state.TrainingState(model, None, {}, {}, {})
         callbacks, data = (
             types.SimpleNamespace(
                 capture=lambda *args: {},
@@ -212,9 +134,10 @@ class Metadata(unittest.TestCase):
             )
             for unsaved in (["Odd.secret"], ["data.order"])
         )
-        one.begin(callbacks, data, data, lambda one: False)
-        layer.counter = 1
-        unsaved = ["Odd.secret", "data.order", "layer counting.counter"]
+        loose = loose_variables.LooseVariables(model, [])
+        one.begin(callbacks, data, data, lambda one: False, loose)
+        layer.held = np.random.default_rng(1)
+        unsaved = ["Odd.secret", "data.order", "layer counting.held"]
         metadata = one.capture(0, 3).metadata
         self.assertEqual(json.loads(metadata["unsaved"]), unsaved)
         self.assertEqual(one.unsaved, unsaved)

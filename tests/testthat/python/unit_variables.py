@@ -73,6 +73,25 @@ class Bytes(unittest.TestCase):
                     one.assign(checkpoint, partners, copies=False)
                     self.assertEqual(values_of(model), before)
 
+    def test_normalization_computes_with_what_was_restored(self):
+        def adapted(scale):
+            layer = keras.layers.Normalization()
+            layer.adapt(scale * np.arange(6.0).reshape(3, 2))
+            model = keras.Sequential([keras.Input((2,)), layer])
+            model.compile(loss="mse")
+            return model, model.predict(np.ones((1, 2)), verbose=0).tolist()
+
+        model, before = adapted(1.0)
+        checkpoint = saved(model)
+        other, differs = adapted(2.0)
+        self.assertNotEqual(differs, before)
+        one = variables.Variables(other)
+        one.assign(checkpoint, one.check(checkpoint), copies=True)
+        # Compiled before, it would go on with the old ones.
+        other.predict_function = None
+        now = other.predict(np.ones((1, 2)), verbose=0).tolist()
+        self.assertEqual(now, before)
+
     def test_where_it_is_put_back_once_more_the_bytes_stay(self):
         """Between the two a callback may write to the variables."""
         model = wrapped(variable([1.0] * 1000, "float32"))

@@ -1,6 +1,7 @@
 """State in unusual places, for tests that train."""
 
 import keras
+import numpy as np
 
 
 class Average(keras.callbacks.Callback):
@@ -30,7 +31,8 @@ class Counter(keras.callbacks.Callback):
 
 
 class CountingCalls(keras.layers.Layer):
-    """Counts in an attribute that is no variable."""
+    """Counts in an attribute that is no variable, and makes a generator that
+    was not there when training began."""
 
     def __init__(self):
         super().__init__(name="counting_calls")
@@ -38,6 +40,7 @@ class CountingCalls(keras.layers.Layer):
 
     def call(self, inputs):
         self.count += 1
+        self.late = np.random.default_rng(self.count)
         return inputs
 
 

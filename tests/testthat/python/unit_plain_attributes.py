@@ -1,0 +1,190 @@
+"""plain_attributes.py: what training changed is saved and put back."""
+
+import json
+import unittest
+
+import keras
+import numpy as np
+
+from kerasbackup import errors
+from kerasbackup import plain_attributes
+from kerasbackup import script
+from kerasbackup import values
+from kerasbackup.plain_attributes import PlainAttributes
+
+
+class Counting(keras.layers.Layer):
+    """Counts in attributes of all kinds."""
+
+    calls = 0
+    ready = False
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.counter = 0
+        self.unset = None
+        self.limit = float("nan")
+        self.phases = ["warm", {"beta": 0.1}]
+        self._hidden = 0
+
+    def call(self, inputs):
+        return inputs
+
+
+class Measure(keras.metrics.MeanAbsoluteError):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seen = 0
+
+
+class Weighted(keras.Loss):
+    def __init__(self):
+        super().__init__()
+        self.beta = 0.1
+
+    def call(self, y_true, y_pred):
+        return self.beta * keras.ops.mean(y_pred)
+
+
+def built():
+    layer = Counting(name="counting")
+    dense = keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.1))
+    model = keras.Sequential([keras.Input((2,)), layer, dense])
+    model.compile("sgd", Weighted(), metrics=["mae", Measure(name="measure")])
+    model.optimizer.build(model.trainable_variables)
+    return model, layer, dense
+
+
+def change(model, layer, dense):
+    """What callbacks do."""
+    layer.counter += 1
+    layer.calls += 1  # had been the class's
+    layer.unset = 0.5
+    layer.late = np.float32(3)
+    layer.ready = True
+    layer.phases[1]["beta"] = 0.3
+    layer.phases.append("more")
+    layer._hidden = 7
+    model.steps = 1
+    model._compile_metrics._user_metrics[1].seen = 3
+    model.loss.beta = 0.7
+    dense.kernel_regularizer.l2 = 0.2
+    model.optimizer.momentum = 0.25
+
+
+def look(model, layer, dense):
+    return [
+        layer.counter,
+        layer.calls,
+        layer.unset,
+        layer.late,
+        layer.ready,
+        layer.phases,
+        layer._hidden,
+        model.steps,
+        model._compile_metrics._user_metrics[1].seen,
+        model.loss.beta,
+        dense.kernel_regularizer.l2,
+        model.optimizer.momentum,
+    ]
+
+
+def captured(attributes):
+    """What a checkpoint would have, and how its arrays are found."""
+    encoder = values.Encoder()
+    saved = json.loads(json.dumps(attributes.capture(encoder)))
+    return saved, encoder.arrays.__getitem__
+
+
+class Attributes(unittest.TestCase):
+    def test_nothing_is_saved_where_nothing_changed(self):
+        model, layer, _ = built()
+        attributes = PlainAttributes(model)
+        model.fit(np.zeros((4, 2)), np.zeros((4, 1)), verbose=0)
+        layer.trainable = False
+        layer.limit = float("nan")
+        layer.counter = 0.0
+        model.stop_training = True
+        self.assertEqual(captured(attributes)[0], {})
+
+    def test_what_changed_comes_back_in_another_model(self):
+        parts = built()
+        attributes = PlainAttributes(parts[0])
+        change(*parts)
+        saved, arrays = captured(attributes)
+        others = built()
+        phases = others[1].phases
+        one = PlainAttributes(others[0])
+        self.assertEqual(one.restore(saved, arrays), [])
+        self.assertEqual(look(*others), look(*parts))
+        # In place: whoever shares it sees it.
+        self.assertIs(others[1].phases, phases)
+        # Also what is in the script by now is state, in the next checkpoint.
+        self.assertEqual(captured(one)[0].keys(), saved.keys())
+
+    def test_what_is_saved_is_not_told_as_lost(self):
+        parts = built()
+        told = script.Script(parts[0], {})
+        told.describe()
+        change(*parts)
+        self.assertEqual(told.drift(), [])
+        parts[2].trainable = False
+        self.assertEqual(
+            told.drift(), ["layers are configured otherwise: dense"]
+        )
+
+    def test_an_owner_that_is_gone_is_told(self):
+        model, layer, _ = built()
+        attributes = PlainAttributes(model)
+        layer.counter = 2
+        saved, arrays = captured(attributes)
+        other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        (note,) = PlainAttributes(other).restore(saved, arrays)
+        self.assertRegex(note, "layer Counting.* counter")
+
+    def test_what_a_layer_learns_when_it_is_built_is_no_state(self):
+        layer = Counting(name="counting")
+        model = keras.Sequential([layer, keras.layers.Dense(3)])
+        attributes = PlainAttributes(model)
+        model.build((None, 2))
+        layer.unset = 2
+        self.assertEqual(captured(attributes)[0], {})
+        layer.counter += 1
+        saved, _ = captured(attributes)
+        self.assertEqual(list(saved["layer Counting"]), ["counter"])
+
+    def test_traced_values_are_swapped_in_and_out(self):
+        model, layer, _ = built()
+        attributes = PlainAttributes(model)
+        layer.counter = 1
+        attributes.note_traced()
+        layer.counter = 2
+        saved, arrays = captured(attributes)
+        model, layer, _ = built()
+        attributes = PlainAttributes(model)
+        attributes.restore(saved, arrays)
+        layer._hidden = 5
+        swapped = attributes.swap_traced()
+        self.assertEqual((layer.counter, layer._hidden), (1, 0))
+        layer.counter += 10  # when it is traced
+        attributes.swap_back(swapped)
+        self.assertEqual((layer.counter, layer._hidden), (2, 5))
+
+    def test_what_is_no_state_is_refused(self):
+        good = {"layer Counting": {"counter": [1, 0]}}
+        plain_attributes.check(good, {})
+        attributes = PlainAttributes(built()[0])
+        attributes.check(good)
+        for name in ("call", "trainable", "variables"):
+            with self.subTest(name=name), self.assertRaises(ValueError):
+                attributes.check({"layer Counting": {name: [1, 0]}})
+        for saved in (
+            [],
+            {"model": []},
+            {"model": {"stop_training": [True, False]}},
+            {"model": {"__class__": [1, 2]}},
+            {"model": {"steps": [1]}},
+            {"model": {"steps": [{"$function": "numpy.less"}, 1]}},
+        ):
+            with self.subTest(saved=saved), self.assertRaises(errors.DAMAGE):
+                plain_attributes.check(saved, {})

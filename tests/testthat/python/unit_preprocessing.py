@@ -1,0 +1,137 @@
+"""preprocessing.py: vocabularies that are others are told, and only those."""
+
+import importlib.util
+import unittest
+
+import keras
+import numpy as np
+
+from kerasbackup import preprocessing
+
+HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
+WORDS = ["a cat", "a dog"]
+MORE = ["a cat", "a dog", "a dog barks barks barks"]
+
+
+def text_layer(corpus, **kwargs):
+    layer = keras.layers.TextVectorization(output_sequence_length=3, **kwargs)
+    layer.adapt(corpus)
+    return layer
+
+
+def model_of(layer, dtype="string"):
+    return keras.Sequential([keras.Input((1,), dtype=dtype), layer])
+
+
+class Changes(unittest.TestCase):
+    def notes(self, before, now):
+        """Of two pairs of a model and data."""
+        return preprocessing.changes(
+            preprocessing.describe(*before), preprocessing.describe(*now)
+        )
+
+
+@unittest.skipUnless(HAS_TENSORFLOW, "there is no tensorflow")
+class Vocabularies(Changes):
+    def pairs(self, corpus, **kwargs):
+        """A layer in the model, and in data of each kind."""
+        import tensorflow as tf
+
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        yield (
+            "layer text_vectorization",
+            (
+                model_of(text_layer(corpus, **kwargs)),
+                None,
+            ),
+        )
+        layer = text_layer(corpus, **kwargs)
+        dataset = tf.data.Dataset.from_tensor_slices(WORDS).batch(2)
+        of_data = "layer text_vectorization of the data"
+        yield of_data, (model, dataset.map(lambda x: layer(x)).repeat())
+        yield of_data, (model, dataset.map(layer))
+
+        class Data(keras.utils.PyDataset):
+            def __init__(self):
+                super().__init__()
+                self.steps = {"first": layer}
+
+        yield of_data, (model, Data())
+
+        def generate():
+            yield layer(WORDS)
+
+        yield of_data, (model, generate())
+
+    def test_the_same_is_not_told(self):
+        for (_, before), (_, now) in zip(self.pairs(WORDS), self.pairs(WORDS)):
+            with self.subTest(data=type(now[1])):
+                self.assertEqual(self.notes(before, now), [])
+
+    def test_one_that_has_grown_is_told(self):
+        for (where, before), (_, now) in zip(
+            self.pairs(WORDS), self.pairs(MORE)
+        ):
+            with self.subTest(where=where, data=type(now[1])):
+                (note,) = self.notes(before, now)
+                self.assertRegex(
+                    note,
+                    f"^the vocabulary of {where} is another "
+                    r"\(\d entries, now \d\): ",
+                )
+
+    def test_the_weights_of_words_count(self):
+        def described(corpus):
+            layer = keras.layers.TextVectorization(output_mode="tf_idf")
+            layer.adapt(corpus)
+            return preprocessing.describe(model_of(layer), None)
+
+        before, now = described(WORDS), described(WORDS + ["a dog"])
+        self.assertEqual(len(preprocessing.changes(before, now)), 1)
+        self.assertEqual(
+            preprocessing.changes(before, described(list(WORDS))), []
+        )
+
+    def test_lookups_of_numbers_and_texts(self):
+        for kind, before, now, dtype in (
+            (keras.layers.StringLookup, ["a", "b"], ["b", "a"], "string"),
+            (keras.layers.IntegerLookup, [5, 7], [5, 7, 9], "int64"),
+        ):
+            with self.subTest(kind=kind):
+                models = [
+                    (model_of(kind(vocabulary=v), dtype), None)
+                    for v in (before, before, now)
+                ]
+                self.assertEqual(self.notes(*models[:2]), [])
+                self.assertEqual(len(self.notes(*models[1:])), 1)
+
+
+class Layers(Changes):
+    def test_others_in_the_data_are_told(self):
+        class Data(keras.utils.PyDataset):
+            def __init__(self, layer):
+                super().__init__()
+                self.layer = layer
+
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+
+        def normalizing(scale):
+            layer = keras.layers.Normalization()
+            layer.adapt(scale * np.arange(6.0).reshape(2, 3))
+            return model, Data(layer)
+
+        def cutting(edges):
+            return model, Data(keras.layers.Discretization(edges))
+
+        for make, same, other in (
+            (normalizing, 1.0, 2.0),
+            (cutting, [1.0, 2.0], [1.0, 3.0]),
+        ):
+            with self.subTest(make=make):
+                self.assertEqual(self.notes(make(same), make(same)), [])
+                (note,) = self.notes(make(same), make(other))
+                self.assertRegex(note, "of the data is configured or adapted")
+
+    def test_nothing_is_told_where_there_is_none(self):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        self.assertEqual(preprocessing.describe(model, np.zeros((2, 3))), {})
