@@ -165,14 +165,23 @@ lock_file <- function(dir) {
       )
     }
   }
-  taken <- lock_file_take(file.path(dir, lock_name))
-  if (!inherits(taken, "kb_failure")) {
-    return(taken)
+  path <- file.path(dir, lock_name)
+  taken <- lock_file_take(path)
+  if (is_busy(taken)) {
+    # Perhaps by a lock of this process that an interrupt kept out of the table:
+    # it goes with what is collected.
+    gc()
+    taken <- lock_file_take(path)
   }
-  if (taken$errno %in% "EBUSY") {
+  if (is_busy(taken)) {
     stop_locked(dir, owner_read(dir), same_process = FALSE)
   }
-  lock_impossible(dir, taken)
+  if (inherits(taken, "kb_failure")) lock_impossible(dir, taken) else taken
+}
+
+# @param taken as from lock_file_take().
+is_busy <- function(taken) {
+  inherits(taken, "kb_failure") && taken$errno %in% "EBUSY"
 }
 
 # Some network file systems know no locks; a directory that we may not write

@@ -4,16 +4,21 @@
 #include <errno.h>
 #include <string.h>
 
-/* The name of the directory at `path` is in its parent. That one may not be
- * ours to read, or take no sync at all, which the first save tells: then this is
- * as good as it gets. */
+/* The parent may not be ours to read, or take no sync at all, which the first save
+ * tells: then this is as good as it gets. Nor is `path` always a directory: whoever
+ * makes one in it is told so. */
+static bool may_be(int sys) {
+  return sys == EACCES || sys == EPERM || sys == ENOTDIR ||
+         ck_means_unsupported(sys);
+}
+
+/* The name of the directory at `path` is in its parent. */
 static ck_status name_sync(ck_vfs *vfs, const char *path, ck_error *err) {
   char parent[CK_PATH_CAP];
   ck_status status;
   CK_TRY(ck_path_join(parent, path, "..", err));
   status = ck_path_sync_dir(vfs, parent, err);
-  if (status != CK_OK && (err->sys == EACCES || err->sys == EPERM ||
-                          ck_means_unsupported(err->sys))) {
+  if (status != CK_OK && may_be(err->sys)) {
     status = CK_OK;
   }
 cleanup:

@@ -226,6 +226,15 @@ test_that("a lock that nobody has any more is freed by garbage collection", {
   expect_no_error(lock_release(lock_acquire(dir)))
 })
 
+test_that("a lock that an interrupt has left in no table is no lock", {
+  dir <- withr::local_tempdir()
+  handle <- lock_file_take(file.path(dir, lock_name))
+  # As long as somebody has it, it is one.
+  expect_error(lock_acquire(dir), class = "kerasbackup_error_locked")
+  rm(handle)
+  expect_no_error(lock_release(lock_acquire(dir)))
+})
+
 test_that("I7: a lock's files go, what is not ours stays", {
   parent <- withr::local_tempdir()
   dir <- file.path(parent, "made")
