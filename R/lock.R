@@ -105,7 +105,7 @@ owner_read <- function(dir) {
   text <- note_read(file.path(dir, owner_name))
   if (is_ours(text)) {
     tryCatch(
-      jsonlite::fromJSON(text, simplifyVector = FALSE),
+      jsonlite::parse_json(text),
       error = function(e) NULL
     )
   }
