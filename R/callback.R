@@ -39,9 +39,11 @@
 #' long as it took to write, and never before five seconds have passed.
 #'
 #' Of other callbacks, those attributes are saved that changed since training
-#' began: numbers, strings, lists, dicts and arrays. A callback may offer
-#' `get_state()` and `set_state()` and then those are used. What cannot be saved
-#' is named in a message.
+#' began: numbers, strings, arrays, lists, dicts and other collections of Python's
+#' standard library, and objects that consist of such attributes. They are put back
+#' in place, so that a list that the script shares with a callback stays shared. A
+#' callback may offer `get_state()` and `set_state()` and then those are used.
+#' What cannot be saved is named in a message.
 #'
 #' The numbers, strings and flags in attributes of the model, its layers,
 #' optimizers, metrics and losses are saved where training changed them. So are

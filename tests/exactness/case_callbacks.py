@@ -1,11 +1,14 @@
 """Owns the rows' other callbacks, and the one that kills."""
 
+import collections
+import enum
 import glob
 import os
 import random
 import signal
 import time
 
+import case_data
 import keras
 import numpy as np
 
@@ -85,6 +88,85 @@ class LikeOurs(keras.callbacks.Callback):
             self.since = {"epochs": 0, "batches": 0}
         elif self.since["epochs"] >= 2:
             self.model.set_weights(self.weights)
+
+
+class Phase(enum.Enum):
+    """What a callback of a script's keeps."""
+
+    WARM = "warm"
+    COLD = "cold"
+
+
+Best = collections.namedtuple("Best", "epoch loss")
+
+
+class Ramp:
+    """A schedule that is an object one can call, and counts its calls."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, epoch, rate):
+        self.calls += 1
+        return 0.01 / self.calls
+
+
+class OwnObjects(keras.callbacks.Callback):
+    """Keeps its state in objects of several classes.
+
+    Args:
+        seen: List that the script has, too.
+    """
+
+    def __init__(self, seen):
+        super().__init__()
+        self.seen = seen
+        self.phase = Phase.WARM
+        self.best = Best(0, float("inf"))
+        self.batches = collections.defaultdict(list)
+        self.last = collections.deque(maxlen=2)
+        self.counts = collections.Counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches[batch].append(1)
+        self.counts.update([batch])
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.last.append(logs["loss"])
+        self.seen.append(sum(self.last) / len(self.last))
+        if self.phase is Phase.WARM and epoch:
+            self.phase = Phase.COLD
+        if logs["loss"] < self.best.loss:
+            self.best = self.best._replace(epoch=epoch, loss=logs["loss"])
+        if self.phase is Phase.COLD and self.counts["none"] == 0:
+            rate = 0.001 * len(self.seen) * len(self.batches[0])
+            self.model.optimizer.learning_rate = rate
+
+
+def own_objects():
+    """A list is the script's, too: a function of it reads the list."""
+    seen = []
+    return [
+        keras.callbacks.LearningRateScheduler(Ramp()),
+        keras.callbacks.LearningRateScheduler(
+            lambda epoch, rate: rate * (1 + len(seen))
+        ),
+        OwnObjects(seen),
+    ]
+
+
+class Reweighting(keras.callbacks.Callback):
+    """Writes into the very sample weights that `fit()` was given, as `fit()`
+    goes on; and has validation data, which it only reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = case_data.SHARED["sample_weight"]
+        self.held = case_data.arrays(20)
+
+    def on_epoch_end(self, epoch, logs=None):
+        factor = 1 + logs["loss"] % 1 + float(self.held[1].mean())
+        self.weights[:] = np.roll(self.weights, 5) * np.float32(factor)
 
 
 class WrittenInR(keras.callbacks.Callback):
@@ -217,5 +299,7 @@ CALLBACKS = {
     "drawing": lambda out: [Drawing()],
     "drawing-batches": lambda out: [DrawingBatches()],
     "protocol": lambda out: [Protocol()],
+    "own-objects": lambda out: own_objects(),
+    "reweighting": lambda out: [Reweighting()],
     "several": lambda out: [early(), plateau(), Drawing()],
 }

@@ -19,9 +19,19 @@ def arrays(n=N):
     return x, y
 
 
+# What a callback has, too.
+SHARED = {}
+
+
 def data_arrays(**kwargs):
     x, y = arrays()
     return {"x": x, "y": y, "batch_size": BATCH, **kwargs}
+
+
+def sample_weight():
+    weights = np.linspace(0.1, 1, N).astype("float32")
+    SHARED["sample_weight"] = weights
+    return data_arrays(sample_weight=weights)
 
 
 class Plain(keras.utils.PyDataset):
@@ -298,9 +308,7 @@ DATA = {
         "y": (arrays()[1] > 0).astype("float32"),
         "class_weight": {0: 1.0, 1: 3.0},
     },
-    "arrays-sample-weight": lambda: data_arrays(
-        sample_weight=np.linspace(0.1, 1, N).astype("float32")
-    ),
+    "arrays-sample-weight": sample_weight,
     "arrays-validation-split": lambda: data_arrays(validation_split=0.25),
     "arrays-validation-data": lambda: data_arrays(validation_data=arrays(20)),
     "arrays-validation-dataset": lambda: data_arrays(

@@ -320,7 +320,18 @@ class _EpochHelper(keras.callbacks.Callback):
         )
         progress = Progress(self._store.progress)
         others = _others(self._callback_list())
-        callbacks = callback_states.CallbackStates(others, generators.has)
+        datasets = [
+            weakref.ref(one)
+            for one in (data, validation_data)
+            if isinstance(one, keras.utils.PyDataset)
+        ]
+        callbacks = callback_states.CallbackStates(
+            others,
+            # Datasets have their own place in a checkpoint.
+            lambda one: (
+                generators.has(one) or any(one is d() for d in datasets)
+            ),
+        )
         self._validation = ValidationPosition(
             self._model,
             self._validation_freq,

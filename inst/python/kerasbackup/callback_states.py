@@ -1,7 +1,7 @@
 """Owns the state of the other callbacks: what of it is saved and put back.
 
 A callback that offers `get_state()` and `set_state()` is asked. Of any other,
-those attributes are saved that differ from what they were when training began:
+those attributes are saved that changed since training began (`object_states`):
 they are its state. What did not change is its configuration, which the script
 sets, today perhaps to something else. Variables in its attributes, and those of
 layers and metrics there, are saved where they are not the model's anyway. A
@@ -10,21 +10,21 @@ callback in an attribute counts as if it were in the list.
 May not touch hooks or files, but for the logs of CSVLogger and TensorBoard.
 """
 
-import inspect
-import io
 import os
-import sys
-import types
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
+from kerasbackup import generator_kinds
 from kerasbackup import no_state
+from kerasbackup import object_builds
+from kerasbackup import object_kinds
 from kerasbackup import script
 from kerasbackup import values
-from kerasbackup.variables import AnyVariable
+from kerasbackup.object_states import ObjectStates
+from kerasbackup.object_states import with_place
 from kerasbackup.variables import own_variables
 
 # Set by Keras, or made anew in every process.
@@ -49,8 +49,8 @@ class CallbackStates:
 
     Args:
         callbacks: List of those whose state counts.
-        is_captured: Whether a generator of random numbers is captured, whoever
-            has it; by default none is.
+        is_captured: Whether somebody else cares for an object: a generator of
+            random numbers, or a dataset; by default nobody does.
 
     Attributes:
         unsaved: List of strings, what could not be saved.
@@ -61,23 +61,26 @@ class CallbackStates:
         callbacks: list[keras.callbacks.Callback],
         is_captured: Callable[[Any], bool] = lambda one: False,
     ):
-        self._is_captured = is_captured
         # Of a callback in an attribute nobody sets the model.
         models = [_model_of(callback) for callback in callbacks]
         self._model = next((m for m in models if m is not None), None)
         self._callbacks = _named(callbacks)
-        self._base = {
-            name: {} if _has_protocol(callback) else _attributes(callback)[0]
-            for name, callback in self._callbacks.items()
-        }
+        self._attributes = ObjectStates(
+            {
+                name: callback
+                for name, callback in self._callbacks.items()
+                if not _has_protocol(callback)
+            },
+            lambda callback: dict(_fields(callback)),
+            # Those are saved with the variables.
+            lambda one: (
+                generator_kinds.is_seed_generator(one) or is_captured(one)
+            ),
+        )
         # As text, and arrays are not compared.
         self._configurations = {
-            name: {
-                attribute: script.brief(encoded)
-                for attribute, (encoded, has_arrays) in base.items()
-                if not has_arrays and not no_state.is_time(encoded)
-            }
-            for name, base in self._base.items()
+            name: {} if _has_protocol(callback) else _configuration(callback)
+            for name, callback in self._callbacks.items()
         }
         self.unsaved = []
 
@@ -85,37 +88,30 @@ class CallbackStates:
         """The states as JSON; their arrays go to the encoder."""
         states = {}
         self.unsaved = []
+        attributes = self._attributes.capture()
         for name, callback in self._callbacks.items():
             if _has_protocol(callback):
                 states[name] = self._encode_protocol(name, callback, encoder)
                 continue
-            attributes, unknown = _attributes(callback)
-            unknown = [
-                attribute
-                for attribute in unknown
-                if not self._is_cared_for(getattr(callback, attribute))
-            ]
+            unknown = list(self._attributes.unsaved[name])
+            changed = {}
+            for attribute, value in attributes[name].items():
+                try:
+                    changed[attribute] = encoder.encode(
+                        value, f"callbacks/{name}/{attribute}"
+                    )
+                except values.Unsaveable:
+                    unknown.append(attribute)
             unknown += self._strangers(callback)
             variables = self._encode_variables(name, callback, encoder, unknown)
             self.unsaved += [f"{name}.{attribute}" for attribute in unknown]
-            changed = {}
-            for attribute, (encoded, has_arrays) in attributes.items():
-                # Arrays are not compared: what has some is always saved.
-                if has_arrays or self._base[name].get(attribute) != (
-                    encoded,
-                    False,
-                ):
-                    changed[attribute] = encoder.encode(
-                        getattr(callback, attribute),
-                        f"callbacks/{name}/{attribute}",
-                    )
             states[name] = {
-                "attributes": changed,
+                "changed": changed,
                 "variables": variables,
                 "configuration": {
                     attribute: text
                     for attribute, text in self._configurations[name].items()
-                    if attribute not in changed
+                    if not self._attributes.has_changed(name, attribute)
                 },
             }
             _flush_events(callback)
@@ -132,15 +128,12 @@ class CallbackStates:
             if "protocol" in state:
                 continue
             skipped = _skipped(callback)
-            for attribute in state.get("attributes", {}):
-                known = inspect.getattr_static(type(callback), attribute, None)
-                if (
-                    attribute in skipped
-                    or attribute.startswith("__")
-                    or callable(known)
-                    or hasattr(known, "__get__")
-                ):
-                    raise ValueError(f"{name}.{attribute} is no state")
+            for field in ("attributes", "changed"):
+                for attribute in state.get(field, {}):
+                    if attribute in skipped or not object_kinds.is_state(
+                        type(callback), attribute
+                    ):
+                        raise ValueError(f"{name}.{attribute} is no state")
 
     def restore(self, states: dict[str, Any], arrays) -> list[str]:
         """Puts states back.
@@ -154,12 +147,17 @@ class CallbackStates:
             places or are set otherwise. Of one that has neither a state nor a
             setting nothing is told.
         """
-        notes = []
         partners = self._partners(states)
+        notes = [
+            f"callback {name}: {attribute} begins anew"
+            for name, attribute in self._restore_attributes(
+                states, partners, arrays
+            )
+        ]
         for saved, state in states.items():
             name = partners.get(saved)
             if name is None:
-                fields = ("protocol", "attributes", "variables")
+                fields = ("protocol", "attributes", "changed", "variables")
                 if any(state.get(field) for field in fields):
                     notes.append(f"the state of callback {saved} is not used")
                 elif state.get("configuration"):
@@ -170,8 +168,6 @@ class CallbackStates:
                 if hasattr(callback, "set_state"):
                     callback.set_state(values.decode(state["protocol"], arrays))
                 continue
-            for attribute, value in state.get("attributes", {}).items():
-                setattr(callback, attribute, values.decode(value, arrays))
             saved_variables = state.get("variables", {})
             notes += [
                 f"callback {name}: {attribute} begins anew"
@@ -195,13 +191,36 @@ class CallbackStates:
             if _has_protocol(callback):
                 has_any = callback.get_state()
             else:
-                has_any = self._base[name] or _variables(callback, self._model)
+                has_any = any(
+                    object_kinds.kind_of(value) != "fixed"
+                    for _, value in _fields(callback)
+                ) or _variables(callback, self._model)
             if name not in kept and has_any:
                 notes.append(f"callback {name} begins anew")
         places = [n for n in self._callbacks if n in kept]
         if places != list(partners.values()):
             notes.append(f"callbacks are in another order: {', '.join(places)}")
         return notes
+
+    def _restore_attributes(self, states, partners, arrays):
+        """Returns callback and attribute of what could not be put back."""
+        captured = {}
+        for saved, state in states.items():
+            captured[saved] = {
+                attribute: values.decode(value, arrays, has_tags=True)
+                for attribute, value in state.get("changed", {}).items()
+            }
+            # As the first version of this package wrote them.
+            for attribute, value in state.get("attributes", {}).items():
+                captured[saved][attribute] = with_place(
+                    (saved, attribute), values.decode(value, arrays)
+                )
+        kept = {
+            saved: name
+            for saved, name in partners.items()
+            if not _has_protocol(self._callbacks[name])
+        }
+        return self._attributes.restore(captured, kept)
 
     def _partners(self, states: dict[str, Any]) -> dict[str, str]:
         """For each saved name the name of the callback that is meant: of the
@@ -241,7 +260,7 @@ class CallbackStates:
         when training began."""
         known = [id(one) for one in self._callbacks.values()]
         names = []
-        for attribute, value in _fields(callback):
+        for attribute, value in _of_keras(callback):
             if isinstance(value, keras.optimizers.Optimizer):
                 own = _own(self._model)
                 if any(id(variable) not in own for variable in value.variables):
@@ -249,14 +268,6 @@ class CallbackStates:
             elif _is_inner(callback, value) and id(value) not in known:
                 names.append(attribute)
         return names
-
-    def _is_cared_for(self, value: Any) -> bool:
-        """Whether it is a generator that is captured, or has such only."""
-        if type(value) is dict:
-            value = list(value.values())
-        if type(value) in (list, tuple):
-            return all(map(self._is_captured, value))
-        return self._is_captured(value)
 
     def _encode_variables(self, name, callback, encoder, unsaved):
         encoded = {}
@@ -302,6 +313,8 @@ def check_states(states: Any, tensors: dict[str, tuple]) -> None:
         values.check(state.get("protocol"), tensors)
         for value in state.get("attributes", {}).values():
             values.check(value, tensors)
+        for value in state.get("changed", {}).values():
+            object_builds.check(values.check(value, tensors, has_tags=True))
         for value in state.get("variables", {}).values():
             found = values.check(value, tensors)
             if not isinstance(found, list) or not all(
@@ -345,7 +358,7 @@ def _named(callbacks) -> dict[str, keras.callbacks.Callback]:
         names[f"{kind}~{count}" if count else kind] = callback
         if _has_protocol(callback):
             continue
-        for attribute, value in _fields(callback):
+        for attribute, value in _of_keras(callback):
             if _is_inner(callback, value) and id(value) not in seen:
                 seen.add(id(value))
                 inner = f"{kind}.{attribute}:{type(value).__name__}"
@@ -381,11 +394,20 @@ def _fields(callback) -> list[tuple[str, Any]]:
     ]
 
 
+def _of_keras(callback) -> list[tuple[str, Any]]:
+    """The objects of Keras' that it has, each with its place."""
+    return [
+        found
+        for attribute, value in _fields(callback)
+        for found in object_kinds.of_keras(value, attribute)
+    ]
+
+
 def _variables(callback, model) -> dict[str, list]:
     """By attribute, the variables there that are not the model's."""
     found = {}
     own = None
-    for attribute, value in _fields(callback):
+    for attribute, value in _of_keras(callback):
         for place, variables in _held(attribute, value):
             if variables and own is None:
                 own = _own(model)
@@ -396,8 +418,6 @@ def _variables(callback, model) -> dict[str, list]:
 
 
 def _held(attribute: str, value: Any) -> list[tuple[str, list]]:
-    if _is_variable(value):
-        return [(attribute, [value])]
     if isinstance(value, keras.random.SeedGenerator):
         return [(attribute, [value.state])]
     if isinstance(value, keras.Metric):
@@ -411,16 +431,7 @@ def _held(attribute: str, value: Any) -> list[tuple[str, list]]:
                 list(getattr(optimizer, "variables", [])),
             ),
         ]
-    return []
-
-
-def _is_variable(value: Any) -> bool:
-    if isinstance(value, AnyVariable):
-        return True
-    tensorflow = sys.modules.get("tensorflow")
-    return hasattr(tensorflow, "Variable") and isinstance(
-        value, tensorflow.Variable
-    )
+    return [(attribute, [value])] if object_kinds.is_variable(value) else []
 
 
 def _assign(callback, model, saved: dict[str, list]) -> list[str]:
@@ -453,50 +464,27 @@ def _has_protocol(callback) -> bool:
     return hasattr(callback, "get_state") and hasattr(callback, "set_state")
 
 
-def _attributes(callback):
-    """Its attributes, encoded, and the names of those that cannot be."""
-    skipped = _skipped(callback)
-    encoded = {}
-    unknown = []
-    for attribute, value in vars(callback).items():
-        if attribute in skipped or _is_configuration(value):
+def _configuration(callback) -> dict[str, str]:
+    """Its attributes as text, as far as they are no arrays."""
+    found = {}
+    for attribute, value in _fields(callback):
+        kind = object_kinds.kind_of(value)
+        if (
+            kind in ("fixed", "array")
+            or object_kinds.is_large(value)
+            or no_state.is_time(value)
+        ):
             continue
-        encoder = values.Encoder()
         try:
-            encoded[attribute] = (
-                encoder.encode(value, attribute),
-                bool(encoder.arrays),
-            )
+            encoded = values.Encoder(is_plain=True).encode(value, attribute)
         except values.Unsaveable:
-            unknown.append(attribute)
-    return encoded, unknown
+            continue
+        found[attribute] = script.brief(encoded)
+    return found
 
 
 def _skipped(callback) -> set[str]:
     return NOT_STATE | NOT_STATE_OF.get(type(callback).__name__, set())
-
-
-def _is_configuration(value) -> bool:
-    """Whether a value is part of the program rather than of its state, or its
-    state is told apart (`_variables()`, `_named()`)."""
-    if any(value is function for function in values.FUNCTIONS.values()):
-        return False
-    return (
-        callable(value)
-        or no_state.is_display(value)
-        or _is_variable(value)
-        or isinstance(
-            value,
-            (
-                types.ModuleType,
-                io.IOBase,
-                keras.Layer,
-                keras.optimizers.Optimizer,
-                keras.callbacks.Callback,
-                keras.random.SeedGenerator,
-            ),
-        )
-    )
 
 
 def _is_csv_logger(callback) -> bool:

@@ -214,7 +214,7 @@ class DataSource:
                 state[get] = getattr(self.written_by_user, get)()
                 break
         if self._attributes is not None:
-            state["attributes"] = self._attributes.capture()
+            state["changed"] = self._attributes.capture()
             state["unchanged"] = self._attributes.unchanged()
         return state
 
@@ -232,13 +232,21 @@ class DataSource:
         for get, put in PROTOCOLS:
             if get in state and hasattr(self.written_by_user, put):
                 getattr(self.written_by_user, put)(state[get])
-        if "attributes" in state and self._attributes is not None:
-            self._attributes.restore(state["attributes"])
-            return [
+        if self._attributes is None or not has_attributes(state):
+            return []
+        changed = state.get("changed")
+        if changed is None:
+            changed = dataset_attributes.from_first_version(state["attributes"])
+        return [
+            *(
+                f"the data's {name} begins anew"
+                for name in self._attributes.restore(changed)
+            ),
+            *(
                 f"the data's {name} is not as it was when training began"
                 for name in self._attributes.differing(state["unchanged"])
-            ]
-        return []
+            ),
+        ]
 
     @property
     def unsaved(self) -> list[str]:
@@ -352,9 +360,26 @@ def check_state(state: Any) -> None:
         raise TypeError("the data's state is none")
     for text in state.get("generators", []):
         rng.check_torch(text)
-    if "attributes" in state:
-        dataset_attributes.check(state["attributes"])
+    if has_attributes(state):
+        dataset_attributes.check(
+            state["changed"]
+            if "changed" in state
+            else dataset_attributes.from_first_version(state["attributes"])
+        )
         check_texts(state["unchanged"])
+
+
+def has_attributes(state: dict[str, Any]) -> bool:
+    """Whether there are attributes in what `DataSource.capture()` gave, now or
+    in the first version of this package."""
+    return "changed" in state or "attributes" in state
+
+
+def changes_meanwhile(state: dict[str, Any]) -> bool:
+    """Whether the data had changed in the course of training."""
+    return bool(state.get("changed") or state.get("attributes")) or any(
+        get in state for get, _ in PROTOCOLS
+    )
 
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

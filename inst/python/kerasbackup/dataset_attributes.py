@@ -1,5 +1,5 @@
-"""Owns the attributes of a user's `PyDataset`: which of them have changed since
-training began, copies of those, and how they are put back.
+"""Says which attributes of a user's `PyDataset` are state, and tells one whose
+other attributes are not as they were.
 
 A dataset that shuffles an index of its own keeps its order there. What did not
 change is its configuration or its data: it is neither copied nor saved.
@@ -8,17 +8,19 @@ May not draw data, and may not touch variables, callbacks or files.
 """
 
 import hashlib
-import io
 import json
 import math
-import types
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerasbackup import generator_kinds
+from kerasbackup import object_builds
 from kerasbackup import values
+from kerasbackup.object_states import ObjectStates
+from kerasbackup.object_states import with_place
+from kerasbackup.values import Tagged
 
 OF_KERAS = {
     "_max_queue_size",
@@ -29,16 +31,14 @@ OF_KERAS = {
     "workers",
 }
 
-# What is larger is not saved. An array is compared by a sample, as all that is
-# large is, where comparing it whole would cost more than a moment.
+# How places begin.
+OWNER = "data"
+
+# What is larger is not saved, and is told from others by a sample.
 MOST_BYTES = 16 * 2**20
 MOST_ITEMS = 2**16
 MOST_COMPARED = 2**20
 SAMPLED = 1024
-
-# Of these classes what changes may do so in place. Of their own only: what a
-# class made of them does when it is written to is not known.
-SHARED = (np.ndarray, list, dict, set)
 
 
 class DatasetAttributes:
@@ -46,43 +46,28 @@ class DatasetAttributes:
 
     Args:
         dataset: A `keras.utils.PyDataset`, as it is when training begins.
-
-    Attributes:
-        unsaved: List of strings, what had changed at the last capture and
-            could not be copied.
     """
 
     def __init__(self, dataset):
-        self._dataset = dataset
-        # Those that may change in place, as they were made. What is large is
-        # not saved, and not kept here when the dataset drops it.
-        self._first = {
-            name: value
-            for name, value in self._own()
-            if type(value) in SHARED and _is_saveable(value)
-        }
-        self._base = {name: _digest(value) for name, value in self._own()}
-        # Once changed, it is state: even where it is as at the beginning.
-        self._changed = set()
-        self.unsaved = []
+        self._name = type(dataset).__name__
+        self._states = ObjectStates(
+            {OWNER: dataset},
+            lambda one: dict(_own(one)),
+            most_bytes=MOST_BYTES,
+            most_items=MOST_ITEMS,
+            copies=True,
+        )
+        # In words, for another process.
+        self._base = {name: _digest(value) for name, value in _own(dataset)}
 
-    def capture(self) -> dict[str, list[Any]]:
-        """For each changed attribute what `values.Encoder` takes: its kind, a
-        copy, and whether it is the same object as when training began."""
-        self.unsaved = []
-        captured = {}
-        for name, value in self._own():
-            if name not in self._changed:
-                if self._base.get(name) == _digest(value):
-                    continue
-                self._changed.add(name)
-            copied = _copy(value)
-            if copied is None:
-                self.unsaved.append(f"{type(self._dataset).__name__}.{name}")
-            else:
-                is_same = name in self._first and self._first[name] is value
-                captured[name] = [*copied, is_same]
-        return captured
+    @property
+    def unsaved(self) -> list[str]:
+        """What had changed at the last capture and could not be copied."""
+        return [f"{self._name}.{name}" for name in self._states.unsaved[OWNER]]
+
+    def capture(self) -> dict[str, Any]:
+        """For each changed attribute a copy, which `values.Encoder` takes."""
+        return self._states.capture()[OWNER]
 
     def unchanged(self) -> dict[str, str]:
         """For each attribute that had not changed at the last capture what
@@ -90,7 +75,8 @@ class DatasetAttributes:
         return {
             name: digest
             for name, digest in self._base.items()
-            if name not in self._changed and isinstance(digest, str)
+            if isinstance(digest, str)
+            and not self._states.has_changed(OWNER, name)
         }
 
     def differing(self, unchanged: dict[str, str]) -> list[str]:
@@ -102,33 +88,29 @@ class DatasetAttributes:
             and self._base[name] != digest
         ]
 
-    def restore(self, captured: dict[str, list[Any]]) -> None:
+    def restore(self, captured: dict[str, Any]) -> list[str]:
         """Puts back what `capture()` gave. An attribute that the dataset does
-        not have, or not of that kind, is left alone.
+        not have is left alone.
 
-        What had changed in place is written in place: another attribute, or a
-        variable of the script, may be the same array or list, or a part of it.
-        What was made anew is made anew, and the old one is left as it is.
+        Returns:
+            The names of those that could not be put back.
         """
-        own = dict(self._own())
-        for name, (kind, state, is_same) in captured.items():
-            if name not in own:
-                continue
-            self._changed.add(name)
-            if kind in ("value", "list"):
-                value = state.tolist() if kind == "list" else state
-                if not (is_same and _write_into(own[name], value)):
-                    setattr(self._dataset, name, value)
-            elif generator_kinds.kind_of(own[name]) == kind:
-                generator_kinds.put(own[name], kind, state)
+        known = {
+            name: value
+            for name, value in captured.items()
+            if name in self._base
+        }
+        failed = self._states.restore({OWNER: known}, {OWNER: OWNER})
+        return [name for _, name in failed]
 
-    def _own(self) -> list[tuple[str, Any]]:
-        # A copy: a thread of tf.data may add attributes meanwhile.
-        return [
-            (name, value)
-            for name, value in dict(vars(self._dataset)).items()
-            if name not in OF_KERAS and not _is_program(value)
-        ]
+
+def _own(dataset) -> list[tuple[str, Any]]:
+    # A copy: a thread of tf.data may add attributes meanwhile.
+    return [
+        (name, value)
+        for name, value in dict(vars(dataset)).items()
+        if name not in OF_KERAS
+    ]
 
 
 def generators_of(data: Any) -> list[Any]:
@@ -149,79 +131,41 @@ def check(captured: Any) -> None:
     Raises:
         AttributeError, KeyError, TypeError, ValueError: It is not.
     """
-    for name, (kind, state, is_same) in captured.items():
+    for name, value in captured.items():
         if not isinstance(name, str):
             raise TypeError("an attribute of the data has no name")
+        object_builds.check(value)
+
+
+def from_first_version(captured: Any) -> dict[str, Any]:
+    """What `capture()` gives, of what it gave in the first version of this
+    package: for each attribute its kind, a copy, and whether it is the same
+    object as when training began.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: It is none.
+    """
+    found = {}
+    for name, (kind, state, is_same) in captured.items():
         if not isinstance(is_same, bool):
             raise TypeError(f"{name} is the same or not")
+        place = [OWNER, name]
         if kind == "list":
             if state.dtype.name not in ("int64", "float64") or state.ndim != 1:
                 raise TypeError(f"{name} is no list")
+            state = state.tolist()
         elif kind != "value":
-            generator_kinds.check(kind, state)
-
-
-def _is_program(value: Any) -> bool:
-    """Whether a value is part of the program rather than of its state."""
-    return (
-        callable(value) and not generator_kinds.is_seed_generator(value)
-    ) or isinstance(value, (types.ModuleType, io.IOBase, keras.Layer))
-
-
-# Writing in place -----------------------------------------------------------
-
-
-def _write_into(current: Any, value: Any) -> bool:
-    """Gives an object another's content, all of it or none.
-
-    Returns:
-        Whether that can be done.
-    """
-    if type(current) is not type(value):
-        return False
-    if isinstance(current, np.ndarray):
-        if (
-            current.dtype != value.dtype
-            or current.shape != value.shape
-            or not current.flags.writeable
-        ):
-            return False
-        current[...] = value
-    elif isinstance(current, list):
-        current[:] = value
-    elif isinstance(current, (dict, set)):
-        current.clear()
-        current.update(value)
-    else:
-        return False
-    return True
-
-
-# Copying --------------------------------------------------------------------
-
-
-def _copy(value: Any) -> list[Any] | None:
-    """Its kind and a copy; `None` where it cannot be, or is large."""
-    kind = generator_kinds.kind_of(value)
-    if kind is not None:
-        return [kind, generator_kinds.state_of(value, kind)]
-    numbers = _numbers(value)
-    if numbers is not None:
-        return ["list", numbers]
-    try:
-        if not _is_small(value):
-            return None
-        encoder = values.Encoder()
-        encoded = encoder.encode(value, "copy")
-    except (values.Unsaveable, RuntimeError):
-        # A thread of tf.data may be changing it: Python says so.
-        return None
-    return ["value", values.decode(encoded, encoder.arrays.__getitem__)]
+            state = Tagged(
+                "box", [None, place, Tagged("generator", [kind, state])]
+            )
+            is_same = False
+        found[name] = with_place(place, state) if is_same else state
+    return found
 
 
 def _numbers(value: Any) -> np.ndarray | None:
     """A list of numbers, as one that was shuffled often is, as an array: that
-    is quicker, and takes less space."""
+    is quicker."""
     if type(value) is not list or not value or len(value) > MOST_BYTES // 8:
         return None
     for kind, dtype in ((int, "int64"), (float, "float64")):
@@ -231,10 +175,6 @@ def _numbers(value: Any) -> np.ndarray | None:
             except OverflowError:
                 return None
     return None
-
-
-def _is_saveable(value: Any) -> bool:
-    return _numbers(value) is not None or _is_small(value)
 
 
 def _is_small(value: Any) -> bool:

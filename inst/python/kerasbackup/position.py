@@ -62,6 +62,7 @@ class DataPosition:
     ):
         self._iterator = epoch_iterator
         self._source = DataSource(epoch_iterator, data)
+        self._unsaved_source = []
         self.use = EarlierUse(data)
         # Those made before: by earlier trainings, and to build the model. Once
         # restored, those of the lost run.
@@ -153,7 +154,7 @@ class DataPosition:
                 "epochs": self._epochs,
             }
         position["rng"] = self._rng_before_draw or self._capture_rng()
-        position["source"] = encoder.encode(position["source"], "data")
+        position["source"] = self._encode_source(position["source"], encoder)
         position["ahead"] = encoder.encode(
             self._source.ahead.capture(), "data/ahead"
         )
@@ -165,6 +166,14 @@ class DataPosition:
         position["at_first_draw"] = self._at_first_draw
         position["source_kind"] = self._describe()
         return share(position)
+
+    def _encode_source(self, source, encoder):
+        self._unsaved_source = []
+        try:
+            return encoder.encode(source, "data")
+        except values.Unsaveable as e:
+            self._unsaved_source = [f"the state of the data ({e})"]
+            return encoder.encode({}, "data")
 
     @property
     def may_end_early(self) -> bool:
@@ -179,7 +188,7 @@ class DataPosition:
     @property
     def unsaved(self) -> list[str]:
         """What of the data had changed and could not be saved."""
-        return self._source.unsaved
+        return [*self._source.unsaved, *self._unsaved_source]
 
     @property
     def written_by_user(self) -> Any:
@@ -253,14 +262,12 @@ class DataPosition:
         self._made = position["made"]
         self._epochs = position["epochs"]
         self._most_steps = max(self._most_steps, position["most_steps"])
-        state = values.decode(position["source"], arrays)
+        state = values.decode(position["source"], arrays, has_tags=True)
         notes += self._source.restore(state)
         ahead = values.decode(position["ahead"], arrays)
         if not batch:
             self._source.ahead.restore(ahead)
-        changes = state.get("attributes") or any(
-            get in state for get, _ in data_source.PROTOCOLS
-        )
+        changes = data_source.changes_meanwhile(state)
         if lives_on and self._source.runs_ahead and changes:
             notes.append(
                 "the data change in the course of training, and TensorFlow "

@@ -81,7 +81,9 @@ def check_position(
     for field in needed:
         if whole[field] is None:
             raise ValueError(f"{field} is missing")
-    data_source.check_state(values.check(whole["source"], tensors))
+    data_source.check_state(
+        values.check(whole["source"], tensors, has_tags=True)
+    )
     if not isinstance(values.check(whole["ahead"], tensors), list):
         raise TypeError("what was drawn ahead is no list")
 

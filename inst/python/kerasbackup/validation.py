@@ -121,7 +121,9 @@ class ValidationPosition:
         self._made_earlier = saved["made_earlier"]
         self._at_creation = saved["at_creation"]
         self._at_first = saved["at_first"]
-        self._to_restore = values.decode(saved.get("source"), arrays)
+        self._to_restore = values.decode(
+            saved.get("source"), arrays, has_tags=True
+        )
         self._ahead_then = values.decode(saved["ahead"], arrays)
         if self._use.shares_with(training):
             # Who restores those makes up for it, see `moved()`.
@@ -363,6 +365,6 @@ def check(saved: Any, done: int, tensors: dict[str, tuple]) -> None:
             rng.check(saved[field])
     if not isinstance(values.check(saved["ahead"], tensors), list):
         raise TypeError("what was drawn ahead is no list")
-    source = values.check(saved.get("source"), tensors)
+    source = values.check(saved.get("source"), tensors, has_tags=True)
     if source is not None:
         check_state(source)

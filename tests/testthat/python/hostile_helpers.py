@@ -1,8 +1,16 @@
 """What a checkpoint may say that is JSON, and of the wrong kind."""
 
+import collections
 import copy
+import enum
 import json
 import random
+
+
+class Kind(enum.Enum):
+    ONE = 1
+    TWO = 2
+
 
 # In the place of any part.
 WRONG = [
@@ -32,6 +40,14 @@ WRONG = [
     {"$float": []},
     {"$float": "1", "$tuple": []},
     {"$import": "os"},
+    {"$at": ["Keeps", "on_epoch_end"]},
+    {"$at": "Keeps"},
+    {"$same": [10**9]},
+    {"$box": [0, ["Keeps", "seen"], {"$object": [{"$dict": []}, 3]}]},
+    {"$member": ["Kind", "mro"]},
+    {"$numbers": [None, None, None]},
+    {"$small": ["array", "F32", [10**12], ""]},
+    {"$records": [[], []]},
 ]
 
 
@@ -137,6 +153,12 @@ def keeper():
     import numpy as np
 
     class Keeps(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+            self.counts = collections.Counter()
+            self.kind = Kind.ONE
+
         def on_epoch_end(self, epoch, logs=None):
             self.number = epoch
             self.array = np.arange(3.0)
@@ -144,18 +166,26 @@ def keeper():
             self.pair = (1, "x", float("inf"))
             self.table = {"a": [1, 2], 3: {4}}
             self.bytes = b"ab"
+            self.seen.extend(range(40))
+            self.counts.update("ab")
+            self.last = collections.deque([self.table], maxlen=2)
+            self.kind = Kind.TWO
+            self.rows = [(i, i / 7) for i in range(40)]
 
     return Keeps()
 
 
 def looper():
-    """A callback with a list that contains itself."""
+    """A callback with a list that contains itself, and one that is deep."""
     import keras
 
     class Loops(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             self.loop = [epoch]
             self.loop.append(self.loop)
+            self.deep = []
+            for _ in range(3000):
+                self.deep = [self.deep]
 
     return Loops()
 

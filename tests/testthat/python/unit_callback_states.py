@@ -1,15 +1,23 @@
 """callback_states.py: what of other callbacks is saved, and whose it is."""
 
+import argparse
+import array
+import collections
+import enum
 import functools
 import json
 import os
 import tempfile
+import threading
 import unittest
+from fractions import Fraction
+from unittest import mock
 
 import keras
 import numpy as np
 
 from kerasbackup import errors
+from kerasbackup import number_lists
 from kerasbackup import values
 from kerasbackup.callback_states import CallbackStates
 from kerasbackup.callback_states import check_states
@@ -79,7 +87,7 @@ class Attributes(unittest.TestCase):
         saved, arrays = changed(
             Counter(), count=3, seen=[1, {"a": (2.5, None)}]
         )
-        self.assertEqual(set(saved["Counter"]["attributes"]), {"count", "seen"})
+        self.assertEqual(set(saved["Counter"]["changed"]), {"count", "seen"})
         again = Counter(step=2)
         notes = CallbackStates([again]).restore(saved, arrays.__getitem__)
         self.assertEqual(again.count, 3)
@@ -115,6 +123,706 @@ class Attributes(unittest.TestCase):
             with self.subTest(name=name), self.assertRaises(ValueError):
                 states.check(hostile)
         states.check({"Counter": {"attributes": {"count": 1}}})
+
+
+class Kind(enum.Enum):
+    WARM = "a"
+    HOT = "b"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
+class Words(dict):
+    """Does what nobody knows when it is written to."""
+
+
+class Ramp:
+    """A schedule that is an object one can call, and counts its calls."""
+
+    def __init__(self, top):
+        self.top = top
+        self.calls = 0
+        self.seen = []
+
+    def __call__(self, epoch, lr=None):
+        self.calls += 1
+        self.seen.append(epoch)
+        return self.top / self.calls
+
+
+def resume(make, train):
+    """A training that is killed, and the script run again.
+
+    Args:
+        make: Callable: a dict, the attributes of a callback.
+        train: Callable that is given the callback.
+
+    Returns:
+        The callback that was resumed, and the attributes it was made with.
+    """
+    lost = Holder(None)
+    vars(lost).update(make())
+    states = CallbackStates([lost])
+    train(lost)
+    saved, arrays = capture(states)
+    return states.unsaved, *resume_from(saved, arrays, make)
+
+
+def resume_from(saved, arrays, make):
+    again, attributes = Holder(None), make()
+    vars(again).update(attributes)
+    states = CallbackStates([again])
+    states.check(saved)
+    tensors = {
+        name: (values.DTYPES[one.dtype.name], list(one.shape), None)
+        for name, one in arrays.items()
+    }
+    check_states(saved, tensors)
+    notes = states.restore(saved, arrays.__getitem__)
+    assert notes == [], notes
+    return again, attributes
+
+
+def of_python():
+    """An object of a class that comes with Python."""
+    return argparse.Namespace(place=1)
+
+
+class Kinds(unittest.TestCase):
+    def test_classes_of_the_standard_library_come_back_as_themselves(self):
+        def make():
+            return {
+                "lists": collections.defaultdict(list),
+                "own": collections.defaultdict(lambda: 7),
+                "words": collections.Counter("a"),
+                "order": collections.OrderedDict(a=1, b=2),
+                "last": collections.deque([1.5], maxlen=2),
+                "rest": frozenset(),
+                "bytes": bytearray(b"a"),
+                "kind": Kind.WARM,
+                "level": Level.LOW,
+                "late": None,
+                "best": Point(0, 0.0),
+                "points": [],
+            }
+
+        def train(callback):
+            callback.lists["a"].append(1)
+            callback.own["b"] += 1
+            callback.words.update("ab")
+            callback.order.move_to_end("a")
+            callback.last.extend([2.5, 3.5])
+            callback.rest = frozenset({1, (2, 3)})
+            callback.bytes += b"\xff"
+            callback.kind, callback.level = Kind.HOT, Level.HIGH
+            callback.late = [Kind.WARM, {Kind.HOT: Level.LOW}]
+            callback.best = Point(1, 2.5)
+            callback.points += [Point(3, [4]), (5, 6)]
+
+        unsaved, again, _ = resume(make, train)
+        self.assertEqual(unsaved, [])
+        expected = Holder(None)
+        vars(expected).update(make())
+        train(expected)
+        for name in make():
+            with self.subTest(name=name):
+                found, wanted = getattr(again, name), getattr(expected, name)
+                self.assertIs(type(found), type(wanted))
+                self.assertEqual(found, wanted)
+        # They do what theirs do.
+        again.lists["new"].append(1)
+        self.assertEqual(again.own["new"], 7)
+        self.assertEqual(again.words["new"], 0)
+        self.assertEqual(list(again.order), ["b", "a"])
+        again.last.append(4.5)
+        self.assertEqual(list(again.last), [3.5, 4.5])
+        self.assertIs(again.kind, Kind.HOT)
+        self.assertIs(again.late[0], Kind.WARM)
+        self.assertIs(type(again.points[0]), Point)
+        self.assertIs(type(again.points[1]), tuple)
+
+    def test_other_subclasses_are_told(self):
+        class Integer(int):
+            pass
+
+        Other = collections.namedtuple("Other", "a")
+        for value in (Integer(3), Words(a=1), [Words()], Other(1), 1j):
+            with self.subTest(value=value):
+                states = CallbackStates([one := Counter()])
+                one.count = value
+                saved, _ = capture(states)
+                self.assertEqual(states.unsaved, ["Counter.count"])
+                self.assertEqual(saved["Counter"]["changed"], {})
+        # Also where it was there before, and changes in place.
+        states = CallbackStates([one := Holder(Words())])
+        capture(states)
+        self.assertEqual(states.unsaved, [])
+        one.held["a"] = 1
+        capture(states)
+        self.assertEqual(states.unsaved, ["Holder.held"])
+
+    def test_an_object_that_can_be_called_has_a_state(self):
+        ramps = []
+
+        def make():
+            ramps.append(Ramp(0.5))
+            return {"ramp": ramps[-1], "ramps": {"a": Ramp(1.0)}}
+
+        def train(callback):
+            callback.ramp(3)
+            callback.ramp(4)
+            callback.ramps["a"](5)
+
+        unsaved, again, _ = resume(make, train)
+        self.assertEqual(unsaved, [])
+        self.assertIs(again.ramp, ramps[-1])
+        self.assertEqual((again.ramp.calls, again.ramp.seen), (2, [3, 4]))
+        self.assertEqual(again.ramps["a"].calls, 1)
+        # What it was given is the script's.
+        unsaved, again, _ = resume(
+            lambda: {"ramp": Ramp(len(ramps))}, lambda one: one.ramp(0)
+        )
+        self.assertEqual(again.ramp.top, len(ramps))
+
+    def test_one_whose_state_cannot_be_saved_is_told(self):
+        states = CallbackStates([one := Holder(Ramp(1.0))])
+        one.held(3)
+        one.held.seen = Words()
+        capture(states)
+        self.assertEqual(states.unsaved, ["Holder.held"])
+
+    def test_what_threads_or_a_library_have_is_told_and_not_written_to(self):
+        def locked():
+            ramp = Ramp(1.0)
+            ramp.lock = threading.Lock()
+            return ramp
+
+        for make, move in (
+            (locked, lambda one: one(3)),
+            (of_python, lambda one: setattr(one, "place", 3)),
+        ):
+            states = CallbackStates([one := Holder(make())])
+            capture(states)
+            self.assertEqual(states.unsaved, [])
+            move(one.held)
+            saved, _ = capture(states)
+            self.assertEqual(states.unsaved, ["Holder.held"])
+            self.assertEqual(saved["Holder"]["changed"], {})
+
+    def test_what_is_program_is_neither_saved_nor_told(self):
+        program = [
+            lambda: 1,
+            functools.partial(int, "3"),
+            int,
+            len,
+            "".join,
+            json,
+            np.add,
+        ]
+        callbacks = [Holder(one) for one in [*program, program]]
+        states = CallbackStates(callbacks)
+        for callback in callbacks[:-1]:
+            callback.held = lambda: 2
+        saved, _ = capture(states)
+        self.assertEqual(states.unsaved, [])
+        self.assertTrue(all(not one["changed"] for one in saved.values()))
+
+    def test_what_is_opaque_is_told_where_it_is_another(self):
+        for held, other in (
+            (object(), object()),
+            (Fraction(1, 2), Fraction(1, 3)),
+            (range(2), range(3)),
+            (np.ma.masked_array([1.0]), np.ma.masked_array([2.0])),
+        ):
+            with self.subTest(held=held):
+                states = CallbackStates([one := Holder({"a": held})])
+                saved, _ = capture(states)
+                self.assertEqual(states.unsaved, [])
+                self.assertEqual(saved["Holder"]["changed"], {})
+                one.held["a"] = other
+                capture(states)
+                self.assertEqual(states.unsaved, ["Holder.held"])
+
+    def test_a_dataset_that_nobody_trains_on(self):
+        class Dataset(keras.utils.PyDataset):
+            def __init__(self):
+                super().__init__()
+                self.level = 0
+
+        def train(callback):
+            callback.data.level += 1
+
+        unsaved, again, _ = resume(lambda: {"data": Dataset()}, train)
+        self.assertEqual((unsaved, again.data.level), ([], 1))
+        # Where somebody does, it has its own place in a checkpoint.
+        data = Dataset()
+        states = CallbackStates([Holder(data)], lambda one: one is data)
+        data.level += 1
+        saved, _ = capture(states)
+        self.assertEqual(states.unsaved, [])
+        self.assertEqual(saved["Holder"]["changed"], {})
+
+    def test_what_no_checkpoint_can_have_is_told_and_never_fatal(self):
+        deep = []
+        for _ in range(2000):
+            deep = [deep]
+        strange = [deep, np.array(["a"]), np.array([None])]
+        if keras.backend.backend() == "jax":
+            import jax
+
+            strange.append(jax.random.key(0))
+        for value in strange:
+            for held in (value, [value]):
+                states = CallbackStates([one := Counter()])
+                one.count, one.seen = 3, held
+                saved, _ = capture(states)
+                self.assertEqual(states.unsaved, ["Counter.seen"])
+                self.assertEqual(set(saved["Counter"]["changed"]), {"count"})
+        # What is too deep to be looked at may have changed.
+        states = CallbackStates([Holder(deep)])
+        capture(states)
+        self.assertEqual(states.unsaved, ["Holder.held"])
+
+    def test_an_attribute_with_the_name_of_a_method_is_told(self):
+        states = CallbackStates([one := Counter()])
+        one.helper = 3
+        saved, _ = capture(states)
+        self.assertEqual(states.unsaved, ["Counter.helper"])
+        CallbackStates([Counter()]).check(saved)
+
+    def test_what_moves_and_cannot_be_looked_at_is_told(self):
+        for held in (
+            iter([1, 2]),
+            [iter([1])],
+            (one for one in "ab"),
+            array.array("d", [1.0]),
+        ):
+            with self.subTest(held=held):
+                states = CallbackStates([Holder(held)])
+                capture(states)
+                self.assertEqual(states.unsaved, ["Holder.held"])
+
+
+class InPlace(unittest.TestCase):
+    """What the script or another attribute shares stays shared."""
+
+    def test_the_scripts_own(self):
+        def make():
+            outer = {"a": [1]}
+            return {
+                "seen": (seen := []),
+                "alias": seen,
+                "pair": (seen, 1),
+                "outer": outer,
+                "inner": outer["a"],
+                "names": {"a"},
+                "last": collections.deque([1]),
+                "bytes": bytearray(b"a"),
+                "order": (order := np.arange(4.0)),
+                "some": order[:2],
+            }
+
+        def train(callback):
+            callback.seen.append(1)
+            callback.inner.append(2)
+            callback.outer["b"] = callback.seen
+            callback.names.add("b")
+            callback.last.append(2)
+            callback.bytes += b"b"
+            callback.order[:] = 9
+
+        unsaved, again, script = resume(make, train)
+        self.assertEqual(unsaved, [])
+        for name, value in script.items():
+            self.assertIs(getattr(again, name), value)
+        self.assertEqual(script["seen"], [1])
+        self.assertIs(script["pair"][0], script["seen"])
+        self.assertEqual(script["outer"], {"a": [1, 2], "b": [1]})
+        self.assertIs(script["outer"]["a"], again.inner)
+        self.assertIs(script["outer"]["b"], again.seen)
+        self.assertEqual(script["names"], {"a", "b"})
+        self.assertEqual(list(script["last"]), [1, 2])
+        self.assertEqual(script["bytes"], b"ab")
+        self.assertEqual(script["order"].tolist(), [9.0] * 4)
+        again.order[0] = 5
+        self.assertEqual(again.some.tolist(), [5.0, 9.0])
+
+    def test_of_two_callbacks(self):
+        def make():
+            shared = []
+            return Holder(shared), Counter(shared)
+
+        one, two = make()
+        states = CallbackStates([one, two])
+        one.held.append(3)
+        saved, arrays = capture(states)
+        one, two = make()
+        CallbackStates([one, two]).restore(saved, arrays.__getitem__)
+        self.assertEqual(two.step, [3])
+        self.assertIs(one.held, two.step)
+
+    def test_what_training_made(self):
+        def train(callback):
+            callback.weights = [np.zeros(2), {}]
+            callback.same = callback.weights
+            callback.first = callback.weights[0]
+            callback.weights[1]["self"] = callback.weights
+
+        unsaved, again, _ = resume(dict, train)
+        self.assertEqual(unsaved, [])
+        self.assertIs(again.same, again.weights)
+        self.assertIs(again.first, again.weights[0])
+        self.assertIs(again.weights[1]["self"], again.weights)
+
+    def test_what_was_made_anew_leaves_the_old_as_it_is(self):
+        def train(callback):
+            callback.seen = [*callback.seen, 2]
+            callback.array = callback.array + 1
+
+        _, again, script = resume(
+            lambda: {"seen": [1], "array": np.zeros(2)}, train
+        )
+        self.assertEqual((again.seen, script["seen"]), ([1, 2], [1]))
+        self.assertEqual(again.array.tolist(), [1, 1])
+        self.assertEqual(script["array"].tolist(), [0, 0])
+
+    def test_where_that_cannot_be_it_is_another_object(self):
+        saved, arrays = changed(Counter(), seen=[])
+        for made in (None, (1,), Words(), np.zeros(3)):
+            again = Counter()
+            again.seen = made
+            CallbackStates([again]).restore(saved, arrays.__getitem__)
+            self.assertEqual(again.seen, [])
+
+        def train(callback):
+            callback.held += 1
+
+        states = CallbackStates([one := Holder(np.zeros(2))])
+        train(one)
+        saved, arrays = capture(states)
+        read_only = np.zeros(2)
+        read_only.flags.writeable = False
+        for made in (read_only, np.zeros(3), np.zeros(2, "float32"), [0, 0]):
+            before = list(made)
+            again = Holder(made)
+            CallbackStates([again]).restore(saved, arrays.__getitem__)
+            self.assertEqual(again.held.tolist(), [1, 1])
+            self.assertEqual(list(made), before)
+
+    def test_what_the_script_no_longer_has_is_told(self):
+        states = CallbackStates([one := Holder({"ramp": Ramp(1.0)})])
+        one.held["ramp"](3)
+        saved, arrays = capture(states)
+        again = Holder({"ramp": 3})
+        states = CallbackStates([again])
+        states.check(saved)
+        notes = states.restore(saved, arrays.__getitem__)
+        self.assertIn("callback Holder: held begins anew", notes)
+        self.assertEqual(again.held, {"ramp": 3})
+
+    @unittest.skipIf(keras.backend.backend() != "torch", "tensors never change")
+    def test_tensors_of_torch(self):
+        import torch
+
+        def make():
+            return {
+                "tensor": torch.zeros(2),
+                "kept": torch.ones(2),
+                "net": torch.nn.Linear(1, 1, bias=False),
+            }
+
+        def train(callback):
+            callback.tensor += 1
+            with torch.no_grad():
+                callback.net.weight.fill_(3.0)
+
+        unsaved, again, script = resume(make, train)
+        self.assertEqual(unsaved, [])
+        self.assertIs(again.tensor, script["tensor"])
+        self.assertEqual(again.tensor.tolist(), [1, 1])
+        self.assertEqual(again.net.weight.tolist(), [[3.0]])
+        self.assertIsInstance(again.net.weight, torch.nn.Parameter)
+
+
+class Configuration(unittest.TestCase):
+    """What training did not change is the script's, whatever it is."""
+
+    def test_arrays(self):
+        for attribute in (
+            np.zeros((50, 20)),
+            [np.zeros(100), np.ones(100)],
+            {"x": keras.ops.zeros((100,))},
+        ):
+            with self.subTest(kind=type(attribute)):
+                states = CallbackStates([Holder(attribute)])
+                saved, arrays = capture(states)
+                self.assertEqual(arrays, {})
+                self.assertEqual(saved["Holder"]["changed"], {})
+                self.assertEqual(states.unsaved, [])
+
+    def test_a_single_changed_byte_of_an_array_shows(self):
+        for shape, dtype in (((3, 5), "uint8"), ((70001, 3), "float32")):
+            for place in (0, -1, 7):
+                array = np.zeros(shape, dtype)
+                states = CallbackStates([Holder(array)])
+                saved, _ = capture(states)
+                self.assertEqual(saved["Holder"]["changed"], {})
+                array.reshape(-1).view("uint8")[place] = 1
+                saved, _ = capture(states)
+                self.assertEqual(set(saved["Holder"]["changed"]), {"held"})
+
+    def test_an_array_beside_what_changes(self):
+        def make():
+            return {"data": {"x": np.full(200, len(made)), "count": 0}}
+
+        made = []
+        lost = Holder(None)
+        vars(lost).update(make())
+        states = CallbackStates([lost])
+        lost.data["count"] = 3
+        saved, arrays = capture(states)
+        self.assertEqual(arrays, {})
+        # Mended since.
+        made.append(1)
+        again, _ = resume_from(saved, arrays, make)
+        self.assertEqual(again.data["count"], 3)
+        self.assertEqual(again.data["x"].tolist(), [1] * 200)
+
+    def test_equal_values_that_are_set_again(self):
+        states = CallbackStates([one := Counter(step=0.5)])
+        one.step = float("0.5")
+        one.count = int("0")
+        saved, _ = capture(states)
+        self.assertEqual(saved["Counter"]["changed"], {})
+        one.step = -0.0
+        one.count = False
+        saved, _ = capture(states)
+        self.assertEqual(set(saved["Counter"]["changed"]), {"step", "count"})
+
+    def test_an_array_that_is_none_any_more_shows(self):
+        for drop in (
+            lambda one: setattr(one, "held", None),
+            lambda one: one.inner.clear() or one.inner.append(None),
+        ):
+            one = Holder(np.zeros(3))
+            one.inner = [np.zeros(3)]
+            states = CallbackStates([one])
+            drop(one)
+            saved, arrays = capture(states)
+            again = Holder(np.zeros(3))
+            again.inner = [np.zeros(3)]
+            CallbackStates([again]).restore(saved, arrays.__getitem__)
+            found, wanted = [again.held, *again.inner], [one.held, *one.inner]
+            self.assertEqual(
+                [o is None for o in found], [o is None for o in wanted]
+            )
+
+    def test_an_array_in_the_place_of_a_number_shows(self):
+        for length in (3, 5000):
+            lost = Holder([0.5] * length)
+            states = CallbackStates([lost])
+            # Packed once, and then no list of numbers any more.
+            lost.held.append(1.5)
+            capture(states)
+            lost.held[0] = keras.ops.convert_to_tensor([0.5, 0.5])
+            lost.held[1] = np.zeros(2)
+            saved, arrays = capture(states)
+            CallbackStates([again := Holder([])]).restore(
+                saved, arrays.__getitem__
+            )
+            self.assertEqual(states.unsaved, [])
+            self.assertEqual(again.held[1].tolist(), [0, 0])
+            self.assertEqual(again.held[2:], lost.held[2:])
+
+    def test_an_attribute_that_is_gone_shows(self):
+        def train(callback):
+            del callback.first
+            del callback.ramp.top
+
+        unsaved, again, _ = resume(
+            lambda: {"first": True, "ramp": Ramp(1.0)}, train
+        )
+        self.assertEqual(unsaved, [])
+        self.assertFalse(hasattr(again, "first"))
+        self.assertFalse(hasattr(again.ramp, "top"))
+
+    def test_an_item_of_another_type_shows(self):
+        for after in (1.0, True, np.float64(1.0)):
+            states = CallbackStates([one := Holder([1, 2])])
+            one.held[0] = after
+            saved, arrays = capture(states)
+            CallbackStates([again := Holder([1, 2])]).restore(
+                saved, arrays.__getitem__
+            )
+            self.assertIs(type(again.held[0]), type(after))
+
+
+class Numbers(unittest.TestCase):
+    """A number a batch is a tensor, and costs what was appended."""
+
+    def test_lists_of_numbers(self):
+        for numbers in (
+            [i / 7 for i in range(500)],
+            list(range(-250, 250)),
+            [i % 3 == 0 for i in range(500)],
+            [np.float32(i) / 7 for i in range(500)],
+            [np.int64(i) for i in range(500)],
+            [0, None, True, *[i / 7 for i in range(500)]],
+        ):
+            with self.subTest(kind=type(numbers[-1]), first=numbers[0]):
+                lost = Holder([])
+                states = CallbackStates([lost])
+                lost.held += numbers[:400]
+                capture(states)
+                lost.held += numbers[400:]
+                saved, arrays = capture(states)
+                self.assertLessEqual(len(arrays), 2)
+                self.assertLess(len(json.dumps(saved)), 1000)
+                script = []
+                CallbackStates([again := Holder(script)]).restore(
+                    saved, arrays.__getitem__
+                )
+                self.assertIs(again.held, script)
+                self.assertEqual(script, numbers)
+                self.assertEqual(
+                    list(map(type, script)), list(map(type, numbers))
+                )
+
+    def test_what_is_no_list_of_them(self):
+        wide = [2**70, *range(99)]
+        inexact = [0.5, 2**53 + 1] * 50
+        mixed = [np.float32(0.1), 0.5] * 2000
+        names = ["a", 1] * 50
+        small = [keras.ops.convert_to_tensor([0.5])] * 200
+        lost = Holder({})
+        states = CallbackStates([lost])
+        lost.held.update(wide=wide, inexact=inexact, mixed=mixed, names=names)
+        lost.held["small"] = small
+        saved, arrays = capture(states)
+        # Not a tensor for each.
+        self.assertLess(len(arrays), 5)
+        CallbackStates([again := Holder({})]).restore(saved, arrays.__getitem__)
+        small = again.held.pop("small")
+        self.assertEqual([float(one[0]) for one in small], [0.5] * 200)
+        del lost.held["small"]
+        self.assertEqual(again.held, lost.held)
+        self.assertIs(type(again.held["mixed"][0]), np.float32)
+
+    def test_numbers_by_name(self):
+        numbers = {f"name {i}": i / 7 for i in range(1000)}
+        saved, arrays = changed(Holder({}), held=dict(numbers))
+        self.assertEqual(len(arrays), 1)
+        CallbackStates([again := Holder({})]).restore(saved, arrays.__getitem__)
+        self.assertEqual(again.held, numbers)
+
+    def test_a_row_for_each_batch(self):
+        for rows in (
+            [(i, i / 7, None) for i in range(300)],
+            [{"step": i, "loss": i / 7} for i in range(300)],
+        ):
+            with self.subTest(row=rows[0]):
+                lost = Holder([])
+                states = CallbackStates([lost])
+                lost.held += [type(rows[0])(row) for row in rows]
+                saved, arrays = capture(states)
+                self.assertLessEqual(len(arrays), 4)
+                self.assertLess(len(json.dumps(saved)), 1000)
+                CallbackStates([again := Holder([])]).restore(
+                    saved, arrays.__getitem__
+                )
+                self.assertEqual(again.held, rows)
+                self.assertEqual(
+                    [type(one) for one in again.held[0]],
+                    [type(one) for one in rows[0]],
+                )
+
+    def test_a_row_that_is_elsewhere_too_stays_one(self):
+        lost = Holder([])
+        lost.last = None
+        states = CallbackStates([lost])
+        lost.held += [{"a": i} for i in range(100)]
+        lost.last = lost.held[-1]
+        saved, arrays = capture(states)
+        again = Holder([])
+        CallbackStates([again]).restore(saved, arrays.__getitem__)
+        self.assertEqual(again.held, lost.held)
+        self.assertIs(again.last, again.held[-1])
+
+    def test_a_list_that_grows_is_not_packed_anew(self):
+        lost = Holder([0.5] * 5000)
+        states = CallbackStates([lost])
+        lost.held.append(1.5)
+        (before,) = capture(states)[1].values()
+        with mock.patch.object(
+            number_lists, "pack", wraps=number_lists.pack
+        ) as pack:
+            lost.held += [2.5, 3.5]
+            saved, arrays = capture(states)
+        self.assertLess(max(len(c.args[0]) for c in pack.mock_calls), 10)
+        (one,) = arrays.values()
+        self.assertEqual(one[4999:5003].tolist(), [0.5, 1.5, 2.5, 3.5])
+        # Nor is it announced anew.
+        self.assertEqual(one.shape, before.shape)
+        # But where it is another, it is.
+        lost.held[3] = 7.5
+        lost.held.append(2)
+        saved, arrays = capture(states)
+        CallbackStates([again := Holder([])]).restore(saved, arrays.__getitem__)
+        self.assertEqual(again.held, lost.held)
+        self.assertIs(type(again.held[-1]), int)
+        # What was captured before is as it was.
+        self.assertEqual(one[:4].tolist(), [0.5] * 4)
+
+    def test_what_is_too_large_is_told_and_the_rest_is_saved(self):
+        lost = Counter()
+        states = CallbackStates([lost])
+        lost.seen = ["x" * 100] * 1000
+        lost.count = 3
+        with mock.patch.object(values, "MOST_TEXT", 50_000):
+            saved, _ = capture(states)
+        self.assertEqual(states.unsaved, ["Counter.seen"])
+        self.assertEqual(set(saved["Counter"]["changed"]), {"count"})
+        # All of them together, too.
+        states = CallbackStates([one := Holder(0), two := Holder(0)])
+        one.held = two.held = "x" * 600
+        with mock.patch.object(values, "MOST_TEXT", 1000):
+            capture(states)
+        self.assertEqual(states.unsaved, ["Holder~1.held"])
+
+
+class FirstVersion(unittest.TestCase):
+    def test_what_it_wrote_is_put_back(self):
+        saved = {
+            "Counter": {
+                "attributes": {
+                    "count": 3,
+                    "seen": [1, {"$dict": [["a", {"$tuple": [2.5, None]}]]}],
+                    "array": {"$array": "a"},
+                    "scalar": {"$scalar": "b"},
+                },
+                "configuration": {"step": "1"},
+            }
+        }
+        arrays = {"a": np.array([1.5]), "b": np.array(2.5)}
+        check_states(saved, {"a": ("F64", [1], None), "b": ("F64", [], None)})
+        again = Counter()
+        script = again.seen
+        again.array = np.zeros(1)
+        states = CallbackStates([again])
+        states.check(saved)
+        notes = states.restore(saved, arrays.__getitem__)
+        self.assertEqual(notes, [])
+        self.assertEqual(again.count, 3)
+        self.assertEqual(script, [1, {"a": (2.5, None)}])
+        self.assertIs(again.seen, script)
+        self.assertEqual(again.array.tolist(), [1.5])
+        self.assertEqual(again.scalar, 2.5)
 
 
 class Variables(unittest.TestCase):
@@ -166,6 +874,16 @@ class Variables(unittest.TestCase):
             lambda: keras.random.SeedGenerator(3),
             lambda held: held.next(),
             lambda held: [held.state],
+        )
+
+    def test_what_is_in_a_list_or_a_dict(self):
+        self.resumed(
+            lambda: [keras.metrics.Mean(), {"a": keras.Variable([0.0, 1.0])}],
+            lambda held: (
+                held[0].update_state([1.0, 1 / 3]),
+                held[1]["a"].assign_add([0.5, 0.25]),
+            ),
+            lambda held: [*held[0].variables, held[1]["a"]],
         )
 
     def test_a_model_and_its_optimizer(self):
@@ -231,8 +949,6 @@ class Variables(unittest.TestCase):
             ([held], [held, other]),
             ((held, held), (other,)),
             ({"a": held}, {"a": held, "b": other}),
-            # The number is no generator, and would be lost.
-            ([held], [held, 3]),
         ):
             with self.subTest(of_other=of_other):
                 states = CallbackStates(
@@ -409,6 +1125,30 @@ class Damage(unittest.TestCase):
             {"A": {"file": 3}},
             {"A": {"configuration": {"a": 3}}},
             {"A": {"attributes": {"a": {"array": "missing"}}}},
+            {"A": {"attributes": {"a": {"$at": [["A", "a"]]}}}},
+            {"A": {"changed": {"a": {"$array": "missing"}}}},
+            {"A": {"changed": {"a": {"$at": []}}}},
+            {"A": {"changed": {"a": {"$at": [3]}}}},
+            {"A": {"changed": {"a": {"$at": [["A", []]]}}}},
+            {"A": {"changed": {"a": {"$same": [-1]}}}},
+            {"A": {"changed": {"a": {"$gone": [1]}}}},
+            {"A": {"changed": {"a": {"$box": [0, None]}}}},
+            {"A": {"changed": {"a": {"$box": [True, None, []]}}}},
+            {"A": {"changed": {"a": {"$box": [0, "a", []]}}}},
+            {"A": {"changed": {"a": {"$box": [0, None, 3]}}}},
+            {"A": {"changed": {"a": {"$object": [[], []]}}}},
+            {"A": {"changed": {"a": {"$object": [{"$dict": []}, [3]]}}}},
+            {"A": {"changed": {"a": {"$generator": ["Odd", None]}}}},
+            {"A": {"changed": {"a": {"$member": ["Kind", 3]}}}},
+            {"A": {"changed": {"a": {"$row": ["Point", 3]}}}},
+            {"A": {"changed": {"a": [{"$set": [{"$same": 1}]}]}}},
+            {
+                "A": {
+                    "changed": {"a": {"$numbers": ["missing", None, 3, False]}}
+                }
+            },
+            {"A": {"changed": {"a": {"$small": ["array", "F32", [2], ""]}}}},
+            {"A": {"changed": {"a": {"$defaultdict": ["eval", None]}}}},
             {"A": {"variables": {"a": {"$dict": []}}}},
             {"A": {"variables": {"a": [3]}}},
             {"A": {"variables": {"a": [{"$array": "missing"}]}}},

@@ -145,6 +145,33 @@ def lost(save_at, epochs=4, **kwargs):
     return run
 
 
+class Telling(keras.utils.PyDataset):
+    """Tells a state that no checkpoint can have."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, i):
+        return (arrays(4) + i,)
+
+    def get_state(self):
+        return {"order": object()}
+
+    def set_state(self, state):
+        raise AssertionError("there is none")
+
+
+class Unsaveable(unittest.TestCase):
+    def test_the_state_of_a_dataset(self):
+        run = lost((1, 0), x=Telling(), batch_size=None)
+        run.save(0)
+        told = ["the state of the data (object)"]
+        self.assertEqual(run.position.unsaved, told)
+        again = Run(x=Telling(), batch_size=None)
+        position_format.check_position(run.saved[0], 0, 12, {})
+        again.restore(run.saved, 4)
+
+
 class Resuming(unittest.TestCase):
     def test_at_the_very_batch_without_the_ones_before(self):
         for shuffle in (True, False, "batch"):

@@ -1,12 +1,15 @@
 """values.py: what is encoded comes back, and nothing else is."""
 
+import collections
 import json
 import math
 import unittest
+from unittest import mock
 
 import keras
 import numpy as np
 
+from kerasbackup import errors
 from kerasbackup import values
 
 
@@ -55,12 +58,40 @@ class RoundTrip(unittest.TestCase):
             {},
             {"a": 1, "$float": "nan"},
             {1: "one", None: 2, (1, "b"): [3], 2.5: True},
+            frozenset({1, (2,)}),
+            bytearray(b"a"),
+            bytes(range(256)) * 2,
+            collections.OrderedDict(b=1, a=[2]),
+            collections.Counter(a=2, b=-1),
+            collections.defaultdict(list, a=[1]),
+            collections.defaultdict(None, a=1),
+            collections.deque([1, [2]], maxlen=3),
+            [*range(50)],
+            [0.5, None, True, *range(50)],
+            dict(zip(range(50), range(50))),
+            {i / 7 for i in range(50)},
+            tuple(range(50)),
+            [(i, i / 7) for i in range(50)],
+            [(i, "a") for i in range(50)],
+            [(i,) * (1 + i % 2) for i in range(50)],
+            [{"a": i, "b": None} for i in range(50)],
+            [{"a": i} if i % 2 else {"b": i} for i in range(50)],
+            [{i: i} for i in range(50)],
+            [()] * 50,
             {"a": {"b": {"c": (1, {2})}}},
         ):
             with self.subTest(value=value):
                 back = there_and_back(value)
                 self.assertEqual(back, value)
                 self.assertIs(type(back), type(value))
+
+    def test_what_they_were_made_with(self):
+        self.assertIs(
+            there_and_back(collections.defaultdict(int)).default_factory, int
+        )
+        self.assertEqual(there_and_back(collections.deque(maxlen=3)).maxlen, 3)
+        ordered = collections.OrderedDict(b=1, a=2)
+        self.assertEqual(list(there_and_back(ordered)), ["b", "a"])
 
     def test_not_a_number_and_minus_zero(self):
         self.assertTrue(math.isnan(there_and_back(float("nan"))))
@@ -95,10 +126,12 @@ class RoundTrip(unittest.TestCase):
 
     def test_an_array_is_copied_when_it_is_encoded(self):
         encoder = values.Encoder()
-        array = np.zeros(2)
-        encoder.encode(array, "x")
-        array[:] = 1
-        self.assertEqual(encoder.arrays["x"].tolist(), [0, 0])
+        arrays = np.zeros(2), np.zeros(100)
+        encoded = encoder.encode(arrays, "x")
+        for array in arrays:
+            array[:] = 1
+        back = values.decode(encoded, encoder.arrays.__getitem__)
+        self.assertEqual([one.tolist() for one in back], [[0] * 2, [0] * 100])
 
     def test_numbers_of_numpy(self):
         for value in (np.float32(0.1), np.int64(-3), np.bool_(True)):
@@ -112,6 +145,33 @@ class RoundTrip(unittest.TestCase):
         back = there_and_back({"a": [tensor]})["a"][0]
         self.assertIs(type(back), type(tensor))
         self.assertEqual(keras.ops.convert_to_numpy(back).tolist(), [1.5, 2])
+
+    def test_small_arrays_are_no_tensors(self):
+        encoder = values.Encoder()
+        encoder.encode([np.zeros(32), np.float32(1), np.zeros(33)], "x")
+        self.assertEqual(list(encoder.arrays), ["x/2"])
+
+    def test_the_bits_of_small_ones_are_kept(self):
+        bits = np.array([0x7FF8000000000001, 1], "uint64")
+        for value in (bits.view("float64"), bits.view("float64")[0]):
+            self.assertEqual(there_and_back(value).tobytes(), value.tobytes())
+
+    def test_what_the_first_version_wrote(self):
+        arrays = {"a": np.arange(3), "b": np.array(2.5)}
+        encoded = [
+            {"$dict": [["x", {"$array": "a"}], [[1, 2], 3]]},
+            {"$scalar": "b"},
+            {"$tensor": "b"},
+            {"$bytes": [1, 2]},
+            {"$set": [1]},
+            {"$tuple": [{"$float": "inf"}]},
+        ]
+        found = values.decode(encoded, arrays.__getitem__)
+        self.assertEqual(found[0]["x"].tolist(), [0, 1, 2])
+        self.assertEqual(found[0][1, 2], 3)
+        self.assertEqual(found[1], np.float64(2.5))
+        self.assertEqual(float(keras.ops.convert_to_numpy(found[2])), 2.5)
+        self.assertEqual(found[3:], [b"\1\2", {1}, (math.inf,)])
 
     def test_functions_that_are_known(self):
         for function in (np.less, np.greater, keras.ops.less):
@@ -149,6 +209,99 @@ class Refused(unittest.TestCase):
 
         with self.assertRaisesRegex(values.Unsaveable, "Integer"):
             values.Encoder().encode(Integer(3), "x")
+
+    def test_nor_those_of_collections(self):
+        class Words(dict):
+            pass
+
+        class Names(str):
+            pass
+
+        for value in (
+            Words(a=1),
+            Names("a"),
+            collections.UserDict(),
+            collections.namedtuple("Pair", "a b")(1, 2),
+            collections.defaultdict(lambda: 1),
+        ):
+            with self.subTest(value=value):
+                with self.assertRaises(values.Unsaveable):
+                    values.Encoder().encode([value], "x")
+
+    def test_what_is_too_large(self):
+        encoder = values.Encoder()
+        with mock.patch.object(values, "MOST_TEXT", 2000):
+            encoder.encode(["x"] * 30, "a")
+            with self.assertRaisesRegex(values.Unsaveable, "too large"):
+                encoder.encode(["x"] * 60, "b")
+            # What is beside it has its room.
+            encoder.encode(["x"] * 30, "c")
+
+    def test_its_size_is_that_of_json_in_json_at_most(self):
+        for value in (
+            "a" * 100,
+            '"\\' * 100,
+            "\n\0\x7f" * 100,
+            "ü\U0001f600\ud800" * 100,
+            [0.1 + 0.2] * 20,
+            [-1e-300] * 20,
+            [10**400],
+            {"a": [None, True, {"b": ()}]},
+            [np.zeros(3), np.float16(1)],
+            b"\xff" * 200,
+            [math.nan, -math.inf] * 10,
+        ):
+            text = json.dumps(values.Encoder().encode(value, "x"))
+            length = len(json.dumps(text, ensure_ascii=False))
+            with (
+                self.subTest(value=value),
+                mock.patch.object(values, "MOST_TEXT", length - 10),
+                self.assertRaisesRegex(values.Unsaveable, "too large"),
+            ):
+                values.Encoder().encode(value, "x")
+
+    def test_tags_only_where_they_are_expected(self):
+        encoded = values.Encoder().encode(values.Tagged("same", [1]), "x")
+        with self.assertRaises(KeyError):
+            values.decode(encoded, {}.__getitem__)
+        found = values.decode(encoded, {}.__getitem__, has_tags=True)
+        self.assertEqual((found.tag, found.items), ("same", [1]))
+
+    def test_what_is_read_is_total(self):
+        """When content is read there is no way back."""
+        arrays = {
+            "n": np.array([np.nan, np.inf, 1, 2]),
+            "t": np.array([1, 2, 9, 3], "uint8"),
+        }
+        values.decode({"$numbers": ["n", "t", 4, False]}, arrays.__getitem__)
+        for wrong in (
+            {"$numbers": ["n"]},
+            {"$numbers": ["n", "n", 4, False]},
+            {"$numbers": ["n", "t", 4, 1]},
+            {"$numbers": ["n", "t", 5, False]},
+            {"$numbers": ["n", "t", -1, False]},
+            {"$numbers": ["n", "x", 4, False]},
+            {"$small": ["array", "F32", [-1], ""]},
+            {"$small": ["array", "F32", [2], "AAAA"]},
+            {"$small": ["array", "odd", [0], ""]},
+            {"$small": ["odd", "F32", [0], ""]},
+            {"$small": ["scalar", "F32", [0], ""]},
+            {"$deque": [[], -1]},
+            {"$deque": [3, None]},
+            {"$items": [[1], []]},
+            {"$items": [[[]], [1]]},
+            {"$rows": [1]},
+            {"$rows": [[1], [1, 2]]},
+            {"$records": [["a"], [[1], [2]]]},
+            {"$records": [[1], [[1]]]},
+            {"$counter": []},
+            {"$ordered": 3},
+            {"$bytearray": "a"},
+            {"$buffer": {"$array": "n"}},
+            {"$defaultdict": ["open", {"$dict": []}]},
+        ):
+            with self.subTest(wrong=wrong), self.assertRaises(errors.DAMAGE):
+                values.decode(wrong, arrays.__getitem__)
 
     def test_nothing_is_pickled(self):
         loud = Loud()
