@@ -18,6 +18,7 @@ from typing import NoReturn
 import keras
 
 from kerasbackup import data_source
+from kerasbackup import epoch_count
 from kerasbackup import errors
 from kerasbackup import replay
 from kerasbackup import rng
@@ -472,7 +473,8 @@ class DataPosition:
             if position["at_first_draw"] is not None:
                 self._restore_rng(position["at_first_draw"])
             before = self._generators.capture()
-            for i in range(pulled, position["steps_seen"]):
+            at_once = replay.batches_per_draw(iterator)
+            for i in range(pulled, position["steps_seen"], at_once):
                 self._draw_again(i, position["steps_seen"])
             self._progress.end()
             self._note_drawn(before)
@@ -581,12 +583,16 @@ class DataPosition:
         return before | self._source.describe()
 
     def _capture_rng(self) -> dict[str, Any]:
-        return self._generators.capture() | {
-            "loader": self._source.capture_generators()
-        }
+        return (
+            self._generators.capture()
+            | {"loader": self._source.capture_generators()}
+            | epoch_count.capture(self._iterator.data_adapter)
+        )
 
     def _restore_rng(self, states, only=None) -> None:
         self._generators.restore(states, only)
+        # No thread moves it, whatever runs ahead.
+        epoch_count.restore(self._iterator.data_adapter, states)
         # After a replay that runs ahead they are where it leaves them.
         if only is None:
             self._source.restore_generators(states["loader"])

@@ -7,6 +7,7 @@ May not touch Keras, data or files.
 from typing import Any
 
 from kerasbackup import data_source
+from kerasbackup import epoch_count
 from kerasbackup import rng
 from kerasbackup import values
 
@@ -72,6 +73,7 @@ def check_position(
         rng.check(state)
         for text in state["loader"]:
             rng.check_torch(text)
+        epoch_count.check(state)
     _check_counts(whole, batch, done)
     if not isinstance(whole["has_iterator"], bool):
         raise TypeError("has_iterator is no flag")

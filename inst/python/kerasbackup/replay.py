@@ -4,9 +4,12 @@ May not touch positions, variables or files.
 """
 
 import contextlib
+import inspect
 import sys
 import time
 from collections.abc import Callable
+
+import keras
 
 # Where Keras has the steps of an epoch: since 3.7, and before.
 STEPS_METHODS = ("_enumerate_iterator", "enumerate_epoch")
@@ -79,8 +82,18 @@ def draw_step(iterator, step) -> None:
     # Before 3.7 only TensorFlow's step hands over an iterator; the others hand
     # over the batches that they drew already.
     if not isinstance(step[-1], list):
-        for _ in range(iterator.steps_per_execution):
+        for _ in range(0, size(iterator, step), batches_per_draw(iterator)):
             next(step[-1])
+
+
+def batches_per_draw(iterator) -> int:
+    """How many batches its iterators hand over at once: on JAX since 3.16 those
+    of a whole step."""
+    if keras.backend.backend() != "jax" or iterator.steps_per_execution == 1:
+        return 1
+    draw = getattr(iterator.data_adapter, "get_jax_iterator", None)
+    stacks = draw and "super_batch" in inspect.signature(draw).parameters
+    return iterator.steps_per_execution if stacks else 1
 
 
 def size(iterator, step) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from kerasbackup import epoch_count
 from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
@@ -85,6 +86,8 @@ class ValidationPosition:
         self._at_creation = None
         self._before = None
         self._at_first = None
+        # The epochs that the lost run had counted, until they are counted here.
+        self._epochs_before = {}
 
     def capture(self, encoder: values.Encoder) -> dict[str, Any]:
         """How many validations there were, how they began, and the state of
@@ -95,6 +98,7 @@ class ValidationPosition:
             "made_earlier": self._made_earlier,
             "at_creation": self._at_creation,
             "at_first": self._at_first,
+            **self._epochs_counted(),
             "source": self._capture_source(encoder),
             "ahead": encoder.encode(
                 self._ahead_then if self._to_replay else self._ahead.capture(),
@@ -121,6 +125,7 @@ class ValidationPosition:
         self._made_earlier = saved["made_earlier"]
         self._at_creation = saved["at_creation"]
         self._at_first = saved["at_first"]
+        self._epochs_before = epoch_count.total(saved)
         self._to_restore = values.decode(
             saved.get("source"), arrays, has_tags=True
         )
@@ -181,12 +186,17 @@ class ValidationPosition:
             # Keras has drawn a batch, to build what there may be to build.
             self._note()
         self._count(iterator)
-        kind = type(iterator.data_adapter).__name__
+        adapter = iterator.data_adapter
+        kind = type(adapter).__name__
+        counted = epoch_count.capture(adapter)
         self._look_at_source(iterator)
         if kind == "PyDatasetAdapter" and replays:
             self._begin_again(iterator)
         if kind == "TorchDataLoaderAdapter" and replays:
             self._settle_loader()
+        before, self._epochs_before = self._epochs_before, {}
+        # In every process they are counted from zero.
+        epoch_count.restore(adapter, epoch_count.total(counted, before))
         if kind not in ("GeneratorDataAdapter", "TFDatasetAdapter"):
             return
         states = self._generators.capture()
@@ -254,6 +264,12 @@ class ValidationPosition:
     def _note(self) -> None:
         self._made += 1
         self._use.note()
+
+    def _epochs_counted(self) -> dict[str, int]:
+        iterator = getattr(self._model, "_eval_epoch_iterator", None)
+        if self._epochs_before or iterator is None:
+            return self._epochs_before
+        return epoch_count.capture(iterator.data_adapter)
 
     def _look_at_source(self, iterator) -> None:
         if self._is_looked_at:
@@ -365,6 +381,7 @@ def check(saved: Any, done: int, tensors: dict[str, tuple]) -> None:
             rng.check(saved[field])
     if not isinstance(values.check(saved["ahead"], tensors), list):
         raise TypeError("what was drawn ahead is no list")
+    epoch_count.check(saved)
     source = values.check(saved.get("source"), tensors, has_tags=True)
     if source is not None:
         check_state(source)

@@ -48,10 +48,29 @@ def pipeline(seed=None):
     return dataset.shuffle(20, seed=seed).batch(4).filter(lambda x: True)
 
 
+def count_epochs(adapter):
+    """Lets an adapter of arrays draw its order from the number of epochs that
+    it has counted, as that of Keras 3.16 does."""
+    adapter._epoch = 0
+
+    def drawn():
+        rows = np.random.default_rng(adapter._epoch).permutation(20)
+        for i in range(0, 20, 4):
+            yield (arrays()[rows[i : i + 4]],)
+
+    def on_epoch_end():
+        adapter._epoch += 1
+
+    adapter.get_numpy_iterator = adapter.get_torch_dataloader = drawn
+    adapter.on_epoch_end = on_epoch_end
+
+
 class Run:
     """One training's data: the batches drawn, and positions in them."""
 
-    def __init__(self, x=None, save_at=None, is_built=False, **kwargs):
+    def __init__(
+        self, x=None, save_at=None, is_built=False, counts=False, **kwargs
+    ):
         if is_built:
             # As Keras does, to build a model.
             next(iter(x))
@@ -65,6 +84,8 @@ class Run:
         self.iterator = kind(
             x=arrays() if x is None else x, **{"batch_size": 4, **kwargs}
         )
+        if counts:
+            count_epochs(self.iterator.data_adapter)
         dataset = getattr(self.iterator.data_adapter, "_dataset", None)
         if dataset is not None:
             # As TensorFlow's own has it.
@@ -205,6 +226,20 @@ class Resuming(unittest.TestCase):
         self.assertEqual(run.restore(before.saved, 2), [])
         run.run_epochs(2)
         self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
+
+    @since_3_7
+    def test_an_order_that_is_drawn_from_the_epochs_counted(self):
+        for kwargs in ({}, {"steps_per_epoch": 3}):
+            for save_at in ((0, 2), (2, 1), (3, 2)):
+                with self.subTest(save_at=save_at, **kwargs):
+                    before = lost(save_at, counts=True, **kwargs)
+                    run = Run(counts=True, **kwargs)
+                    check(before.saved, save_at[0])
+                    self.assertEqual(run.restore(before.saved, save_at[0]), [])
+                    run.run_epochs(4 - save_at[0])
+                    self.assertEqual(
+                        run.drawn, before.drawn[before.drawn_before :]
+                    )
 
     @since_3_7
     def test_after_the_data_have_ended(self):

@@ -1,7 +1,10 @@
 """replay.py: how far a replay is, and how data are drawn again."""
 
+import types
 import unittest
 from unittest import mock
+
+import keras
 
 from kerasbackup import replay
 
@@ -65,6 +68,7 @@ class Steps:
     steps_per_execution = 2
 
     def __init__(self, batches):
+        self.data_adapter = None
         self.batches = batches
         self.drawn = []
 
@@ -91,6 +95,25 @@ class Drawing(unittest.TestCase):
         self.assertEqual(replay.size(steps, first), 2)
         replay.draw_step(steps, first)
         self.assertEqual(steps.drawn, [0, 1])
+
+    def test_a_step_whose_batches_come_at_once_is_drawn_at_once(self):
+        # As JAX's do since 3.16.
+        adapter = types.SimpleNamespace(get_jax_iterator=lambda: None)
+        stacking = types.SimpleNamespace(
+            get_jax_iterator=lambda super_batch=None: None
+        )
+        for backend, one, drawn in (
+            ("jax", stacking, 1),
+            ("jax", adapter, 2),
+            ("torch", stacking, 2),
+        ):
+            with mock.patch.object(keras.backend, "backend", lambda: backend):
+                steps = Steps(6)
+                steps.data_adapter = one
+                first = next(steps._enumerate_iterator())
+                self.assertEqual(replay.size(steps, first), 2)
+                replay.draw_step(steps, first)
+                self.assertEqual(steps.drawn, list(range(drawn)))
 
     def test_batches_that_a_step_has_drawn_are_not_drawn_twice(self):
         steps = Steps(5)

@@ -40,6 +40,12 @@ class ArrayDataAdapter:
     """Arrays begin anew in every validation."""
 
 
+class CountingAdapter(ArrayDataAdapter):
+    """Counts the epochs that have ended, as Keras' do since 3.16."""
+
+    _epoch = 0
+
+
 class FakeIterator:
     """Three batches an epoch, drawn at random."""
 
@@ -247,6 +253,40 @@ class Validation(unittest.TestCase):
         one.on_test_begin()
         self.assertEqual(model._eval_epoch_iterator.drawn, [])
         self.assertEqual(begun(one), 5)
+
+    def test_the_epochs_that_its_adapter_has_counted_count(self):
+        def validate(one, adapter):
+            # Keras ends one before each validation, too.
+            adapter._epoch += 1
+            one.on_test_begin()
+            seen.append(adapter._epoch)
+            adapter._epoch += 1
+
+        seen = []
+        adapter = CountingAdapter()
+        one = position(FakeModel(adapter))
+        for _ in range(3):
+            validate(one, adapter)
+        self.assertEqual(seen, [1, 3, 5])
+        known = one.capture(values.Encoder())
+        self.assertEqual(known["epoch_count"], 6)
+        adapter = CountingAdapter()
+        two = position(FakeModel(adapter))
+        restored(two, known)
+        # Saved once more before there is a validation.
+        self.assertEqual(two.capture(values.Encoder())["epoch_count"], 6)
+        for _ in range(2):
+            validate(two, adapter)
+        self.assertEqual(seen, [1, 3, 5, 7, 9])
+        self.assertEqual(two.capture(values.Encoder())["epoch_count"], 10)
+        # One that counts none, of an older Keras, is left alone.
+        model = FakeModel(ArrayDataAdapter())
+        three = position(model)
+        restored(three, known)
+        three.on_test_begin()
+        adapter = model._eval_epoch_iterator.data_adapter
+        self.assertFalse(hasattr(adapter, "_epoch"))
+        self.assertNotIn("epoch_count", three.capture(values.Encoder()))
 
     def test_what_a_callback_evaluates_is_none(self):
         model = FakeModel()
