@@ -2,13 +2,14 @@
 # R CMD build leaves this file out of the package.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo test test-old-keras test-windows mutants exactness crashloop fuzz sanitize check lint docs install clean
+.PHONY: help bench demo test test-old-keras test-nightly test-windows mutants exactness crashloop fuzz sanitize check lint docs install clean
 
 help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
 	@echo '              that was left alone (KERAS_BACKEND=tensorflow, jax, torch)'
 	@echo 'make test     every test (BACKENDS="tensorflow jax torch", FILTER=store)'
 	@echo 'make test-old-keras  real training with Keras 3.3 and 3.6'
+	@echo 'make test-nightly  the exactness table with the Keras that is to come'
 	@echo 'make test-windows    the C core, built for Windows, under wine'
 	@echo 'make mutants  break each sync, check and lock in turn: a test must notice'
 	@echo 'make check    every test, R CMD check, a third of the exactness table,'
@@ -34,6 +35,9 @@ test:
 
 test-old-keras:
 	@tools/test-old-keras
+
+test-nightly:
+	@tools/test-nightly
 
 test-windows:
 	@tools/test-windows

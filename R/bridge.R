@@ -14,6 +14,7 @@
 # @param config list of checked arguments, see callback_backup_and_restore().
 bridge_callback <- function(config) {
   module <- bridge_module()
+  config$keras <- keras_version()
   module$BackupAndRestore(
     # Converted here: what Python passes to them must arrive as R values.
     functions = reticulate::r_to_py(bridge_functions(config), convert = TRUE),
@@ -43,24 +44,9 @@ bridge_module <- function() {
       )
     )
   }
-  refuse_old_keras(reticulate::import("keras")$`__version__`)
+  refuse_old_keras(keras_version())
   path <- system.file("python", package = "kerasbackup", mustWork = TRUE)
   reticulate::import_from_path("kerasbackup", path = path, convert = FALSE)
-}
-
-# The oldest Keras that the tests are run with (`make test-old-keras`).
-oldest_keras <- "3.3"
-
-# @param version string, as Keras tells it; it may end in ".dev" and a date.
-refuse_old_keras <- function(version) {
-  numbers <- regmatches(version, regexpr("^[0-9]+[.][0-9]+", version))
-  if (length(numbers) == 0 || numeric_version(numbers) < oldest_keras) {
-    stop_unsupported(
-      paste0("Keras ", version, " is not supported."),
-      paste0("The oldest version that is supported is Keras ", oldest_keras, "."),
-      "Update it, for example with `keras3::install_keras()`."
-    )
-  }
 }
 
 # The functions that Python gets, and the state that they share: one session a
@@ -143,6 +129,7 @@ bridge_guard <- function(fn) {
 bridge_open <- function(session, config, is_running) {
   refuse_big_endian()
   bridge_close(session, config)
+  tell_new_keras(config$keras)
   dir <- config$backup_dir
   made_dir <- create_dir(dir)
   session$lock <- lock_acquire(

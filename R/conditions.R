@@ -49,6 +49,18 @@ stop_argument <- function(message, arg, call = rlang::caller_env()) {
   stop_kerasbackup("argument", message, arg = arg, call = call)
 }
 
+# Versions ----------------------------------------------------------------
+
+inform_new_keras <- function(version, newest) {
+  rlang::inform(
+    paste0(
+      "Keras ", version, " is newer than the newest version tested (", newest,
+      "): what a resume relies on may have changed in it."
+    ),
+    class = "kerasbackup_message_new_keras"
+  )
+}
+
 # Storage -----------------------------------------------------------------
 
 # Turns a failure of the C store into a condition.

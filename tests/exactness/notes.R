@@ -1,9 +1,11 @@
 # Records what this package tells while a row runs, and judges whether it should
 # have.
 
-# Messages that say nothing of the result: how often "auto" saves, and that
-# nothing was left to do.
-NEUTRAL <- paste0("kerasbackup_message_", c("auto", "complete", "stopped"))
+# Messages that say nothing of the result: how often "auto" saves, that nothing
+# was left to do, and that Keras is newer than those tested.
+NEUTRAL <- paste0(
+  "kerasbackup_message_", c("auto", "complete", "stopped", "new_keras")
+)
 
 # Evaluates `code`, and appends what is told to `file` at once, as the process may
 # be killed: a line for each note.

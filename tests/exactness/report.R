@@ -1,13 +1,14 @@
 # Owns the exactness table as Markdown, all backends side by side. Started by
 # tools/exactness.
 #
-#   Rscript report.R OUT.md PAGE ABOUT BACKEND=table.csv...
+#   Rscript report.R OUT.md PAGE MADE_BY ABOUT BACKEND=table.csv...
 #
-# PAGE: "", or a page in which what is between the two comments is replaced by
-# ABOUT and the table.
+# PAGE: "", or a page in which what follows the comment that names MADE_BY, a
+# command, up to the next "end", is replaced by ABOUT and the table: by all of
+# it, or, where it is not the page's own command, by what in it is not equal.
 
 args <- commandArgs(trailingOnly = TRUE)
-files <- strsplit(args[-(1:3)], "=", fixed = TRUE)
+files <- strsplit(args[-(1:4)], "=", fixed = TRUE)
 backends <- vapply(files, `[[`, character(1), 1)
 tables <- lapply(files, function(file) {
   read.csv(file[[2]], colClasses = "character", na.strings = character())
@@ -41,13 +42,27 @@ table <- c(
 )
 writeLines(table, args[[1]])
 page <- args[[2]]
+made_by <- args[[3]]
 if (nzchar(page)) {
   text <- readLines(page)
-  begin <- match("<!-- begin: made by `make exactness` -->", text)
-  end <- match("<!-- end -->", text)
+  begin <- match(sprintf("<!-- begin: made by `%s` -->", made_by), text)
+  end <- begin + match("<!-- end -->", text[-seq_len(begin)])
   stopifnot(!is.na(begin), !is.na(end))
+  about <- sprintf("`%s`: %s.", made_by, args[[4]])
+  if (made_by != "make exactness") {
+    results <- lapply(tables, `[[`, "result")
+    count <- function(which) sum(vapply(results, function(r) sum(which(r)), 1))
+    is_failed <- function(result) startsWith(result, "FAILED")
+    differs <- Reduce(`|`, lapply(results, is_failed))
+    about <- c(about, "", sprintf(
+      "Of %d rows and backends %d are equal, %d were not run, %d differ.",
+      sum(lengths(results)), count(function(r) r == "equal"),
+      count(function(r) r != "equal" & !is_failed(r)), count(is_failed)
+    ))
+    table <- if (any(differs)) table[c(TRUE, TRUE, differs)]
+  }
   writeLines(c(
-    text[seq_len(begin)], "", paste0("`make exactness`: ", args[[3]], "."), "",
-    table, "", text[end:length(text)]
+    text[seq_len(begin)], "", about, "", table, if (length(table) > 0) "",
+    text[end:length(text)]
   ), page)
 }

@@ -176,3 +176,30 @@ test_that("a Keras that is too old is refused by its version", {
     expect_no_error(refuse_old_keras(version))
   }
 })
+
+test_that("a Keras that is newer than those tested is told once a session", {
+  withr::defer(new_keras$told <- character())
+  new_keras$told <- character()
+  for (version in c("3.3.3", paste0(newest_keras, ".9"), "3.9.0")) {
+    expect_no_message(tell_new_keras(version))
+  }
+  for (version in c("3.16.0.dev2026102704", "4.0.1", "10.0")) {
+    message <- expect_message(
+      tell_new_keras(version),
+      class = "kerasbackup_message_new_keras"
+    )
+    expect_match(conditionMessage(message), version, fixed = TRUE)
+    expect_match(conditionMessage(message), newest_keras, fixed = TRUE)
+    expect_no_message(tell_new_keras(version))
+  }
+})
+
+test_that("the newest Keras tested is the one that the pins have", {
+  pins <- test_path("..", "..", "tools", "requirements", "keras.txt")
+  skip_if_not(file.exists(pins), "not run from the sources")
+  pinned <- grep("^keras==", readLines(pins), value = TRUE)
+  expect_length(pinned, 1)
+  expect_equal(
+    as.character(keras_number(sub("^keras==", "", pinned))), newest_keras
+  )
+})

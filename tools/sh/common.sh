@@ -6,9 +6,9 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
-# OLD_KERAS=3.3: an old Keras, in a virtual environment of its own.
-OLD_KERAS=${OLD_KERAS:-}
-VENV="$ROOT/.venv${OLD_KERAS:+-$OLD_KERAS}"
+# OTHER_KERAS=3.3, or nightly: another Keras, in a virtual environment of its own.
+OTHER_KERAS=${OTHER_KERAS:-}
+VENV="$ROOT/.venv${OTHER_KERAS:+-$OTHER_KERAS}"
 LIB="$ROOT/.lib"
 CACHE="$ROOT/.cache"
 NOTES="$CACHE/setup"

@@ -6,10 +6,10 @@
 
 REQUIREMENTS=tools/requirements
 
-# requirement NAME: the file with these pins; an old Keras may have its own.
+# requirement NAME: the file with these pins; another Keras may have its own.
 requirement() {
-  local own="$REQUIREMENTS/keras-$OLD_KERAS/$1.txt"
-  if [ -n "$OLD_KERAS" ] && [ -f "$own" ]; then
+  local own="$REQUIREMENTS/keras-$OTHER_KERAS/$1.txt"
+  if [ -n "$OTHER_KERAS" ] && [ -f "$own" ]; then
     echo "$own"
   else
     echo "$REQUIREMENTS/$1.txt"
@@ -79,7 +79,7 @@ pip_install() {
 
 # reticulate before 1.39 crashes on numpy 2, and an old Keras knows none.
 numpy_file() {
-  if [ -z "$OLD_KERAS" ] && bounded 60 Rscript tools/r/reticulate-knows-numpy2.R; then
+  if [[ "$OTHER_KERAS" != 3.* ]] && bounded 60 Rscript tools/r/reticulate-knows-numpy2.R; then
     echo $REQUIREMENTS/numpy2.txt
   else
     echo $REQUIREMENTS/numpy1.txt

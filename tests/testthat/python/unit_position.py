@@ -230,7 +230,7 @@ class Resuming(unittest.TestCase):
     @since_3_7
     def test_an_order_that_is_drawn_from_the_epochs_counted(self):
         for kwargs in ({}, {"steps_per_epoch": 3}):
-            for save_at in ((0, 2), (2, 1), (3, 2)):
+            for save_at in ((0, 2), (2, 1), (3, 1)):
                 with self.subTest(save_at=save_at, **kwargs):
                     before = lost(save_at, counts=True, **kwargs)
                     run = Run(counts=True, **kwargs)

@@ -107,7 +107,9 @@ class Drawing(unittest.TestCase):
             ("jax", adapter, 2),
             ("torch", stacking, 2),
         ):
-            with mock.patch.object(keras.backend, "backend", lambda: backend):
+            with mock.patch.object(
+                keras.backend, "backend", return_value=backend
+            ):
                 steps = Steps(6)
                 steps.data_adapter = one
                 first = next(steps._enumerate_iterator())

@@ -1,0 +1,42 @@
+# Owns which versions of Keras this package is tested with, and what is said of
+# others.
+#
+# May not touch checkpoints, or anything of Keras but its version.
+
+# The oldest (`make test-old-keras`), and the newest, which the pins of the tests
+# have (tools/requirements/keras.txt).
+oldest_keras <- "3.3"
+newest_keras <- "3.15"
+
+# @return string, as Keras tells it; it may end in ".dev" and a date.
+keras_version <- function() reticulate::import("keras")$`__version__`
+
+# @return the first two numbers of a version, NA where it has none.
+keras_number <- function(version) {
+  numbers <- regmatches(version, regexpr("^[0-9]+[.][0-9]+", version))
+  numeric_version(c(numbers, NA)[[1]], strict = FALSE)
+}
+
+refuse_old_keras <- function(version) {
+  number <- keras_number(version)
+  if (is.na(number) || number < oldest_keras) {
+    stop_unsupported(
+      paste0("Keras ", version, " is not supported."),
+      paste0("The oldest version that is supported is Keras ", oldest_keras, "."),
+      "Update it, for example with `keras3::install_keras()`."
+    )
+  }
+}
+
+new_keras <- rlang::env(told = character())
+
+# What a resume relies on may be another in a newer version, and nobody has
+# looked: said once a session.
+tell_new_keras <- function(version) {
+  is_new <- isTRUE(keras_number(version) > newest_keras)
+  if (is_new && !version %in% new_keras$told) {
+    new_keras$told <- c(new_keras$told, version)
+    inform_new_keras(version, newest_keras)
+  }
+  invisible()
+}
