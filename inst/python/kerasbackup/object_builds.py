@@ -144,7 +144,7 @@ class Builder:
     def _build_fields(self, current, changed, gone):
         built = {}
         for name, value in changed.items():
-            if not object_kinds.is_state(type(current), name):
+            if not object_kinds.can_have(current, name):
                 raise Missing
             built[name] = self._build(value)
         self._fills.append((_set_fields, current, (built, gone)))
@@ -319,8 +319,8 @@ def _put(generator: Any, content: tuple) -> None:
 
 def _set_fields(current: Any, content: tuple) -> None:
     changed, gone = content
-    for name in gone:
-        vars(current).pop(name, None)
+    for name in object_kinds.fields(current).keys() & set(gone):
+        object.__delattr__(current, name)
     for name, value in changed.items():
         object_kinds.set_field(current, name, value)
 

@@ -317,6 +317,15 @@ def is_state(kind: type, name: str) -> bool:
     )
 
 
+def can_have(value: Any, name: str) -> bool:
+    """Whether an object may be given an attribute of that name as its state."""
+    kind = type(value)
+    has_slot = isinstance(
+        inspect.getattr_static(kind, name, None), types.MemberDescriptorType
+    )
+    return is_state(kind, name) and (has_slot or hasattr(value, "__dict__"))
+
+
 def parts(value: Any, kind: str) -> list[tuple[Any, Any]]:
     """What a value is made of, each with the step from one to the other."""
     if kind in ("sequence", "row"):

@@ -526,6 +526,29 @@ class InPlace(unittest.TestCase):
         self.assertIn("callback Holder: held begins anew", notes)
         self.assertEqual(again.held, {"ramp": 3})
 
+    def test_a_slot_that_the_script_no_longer_has_is_told(self):
+        class Slots:
+            __slots__ = ("a", "b", "c")
+
+            def __init__(self):
+                self.c = 0
+
+        class Fewer:
+            __slots__ = ("a",)
+
+        states = CallbackStates([one := Holder(Slots())])
+        one.held.a = one.held.b = 1
+        del one.held.c
+        saved, arrays = capture(states)
+        again = Holder(Slots())
+        CallbackStates([again]).restore(saved, arrays.__getitem__)
+        self.assertEqual((again.held.a, again.held.b), (1, 1))
+        self.assertFalse(hasattr(again.held, "c"))
+        again = Holder(Fewer())
+        notes = CallbackStates([again]).restore(saved, arrays.__getitem__)
+        self.assertIn("callback Holder: held begins anew", notes)
+        self.assertFalse(hasattr(again.held, "a"))
+
     @unittest.skipIf(keras.backend.backend() != "torch", "tensors never change")
     def test_tensors_of_torch(self):
         import torch
