@@ -15,6 +15,7 @@
 bridge_callback <- function(config) {
   module <- bridge_module()
   config$keras <- keras_version()
+  cache_locks_remove_unused(config$backup_dir)
   module$BackupAndRestore(
     # Converted here: what Python passes to them must arrive as R values.
     functions = reticulate::r_to_py(bridge_functions(config), convert = TRUE),
@@ -87,6 +88,9 @@ bridge_functions <- function(config) {
       bridge_attempt(session, config, rlang::cnd_signal(error))
       invisible()
     },
+    note_cache_locks = function(paths) {
+      cache_locks_note(config$backup_dir, as.character(unlist(paths)))
+    },
     r_seed = function() r_seed(),
     set_r_seed = function(seed) restore_r_seed(seed),
     script_names = function() names_of_script(),
@@ -137,6 +141,7 @@ bridge_open <- function(session, config, is_running) {
     made_dir = made_dir,
     is_stale = function() !isTRUE(is_running())
   )
+  cache_locks_remove(dir)
   session$store <- store_open(
     dir,
     keep = if (config$double_checkpoint) 2L else 1L,

@@ -140,6 +140,14 @@
 #' `num_parallel_calls`, kernels of GPUs that are not deterministic. All known
 #' cases are in the file that `system.file("EXACTNESS.md", package =
 #' "kerasbackup")` names.
+#' @section Caches in files:
+#' TensorFlow makes a lock file while it fills a cache of `tf.data`'s
+#' `cache(file)`, and does not use the cache while there is one. A killed training
+#' leaves its lock file. Run again, it removes the lock files that were seen while it
+#' filled the cache, and says so in a message of class
+#' `kerasbackup_message_cache_lock`. Any other lock file may belong to a process
+#' that is alive: `fit()` ends with `kerasbackup_error_locked`, whose message
+#' names the file to remove (on JAX and torch with TensorFlow's own error).
 #' @section Preemption:
 #' Batch systems send a signal some time before they end a job. With
 #' `save_before_preemption` that signal is noted; before the next batch one

@@ -49,6 +49,19 @@ stop_argument <- function(message, arg, call = rlang::caller_env()) {
   stop_kerasbackup("argument", message, arg = arg, call = call)
 }
 
+# Caches of the data ------------------------------------------------------
+
+inform_cache_lock <- function(path) {
+  rlang::inform(
+    paste0(
+      "Removed ", quote_path(path), ": the interrupted training left this lock ",
+      "of its `cache()`, and TensorFlow does not use the cache as long as it is ",
+      "there."
+    ),
+    class = "kerasbackup_message_cache_lock"
+  )
+}
+
 # Versions ----------------------------------------------------------------
 
 inform_new_keras <- function(version, newest) {

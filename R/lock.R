@@ -216,6 +216,7 @@ lock_impossible <- function(dir, failure) {
 
 lock_unlink <- function(dir, keep_dir) {
   owner_remove(dir)
+  cache_note_unlink(dir)
   lock <- file.path(dir, lock_name)
   if (store_is_file(lock) && file.size(lock) == 0) {
     path_unlink(lock)

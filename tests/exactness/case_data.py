@@ -1,5 +1,6 @@
 """Owns the rows' data: what `fit()` is given to train on."""
 
+import os
 import queue
 import random
 import time
@@ -9,6 +10,9 @@ import numpy as np
 
 N = 72
 BATCH = 8  # 9 batches an epoch
+
+# Where data may write; a run that is resumed has that of the lost one.
+FOLDER = None
 
 
 def arrays(n=N):
@@ -112,6 +116,44 @@ class OwnOrder(Plain):
         return x[pick], y[pick], np.array(self.weights)[pick]
 
 
+class Growing(Plain):
+    """Lets more rows take part in every epoch."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.rows = 5 * BATCH
+
+    def on_epoch_end(self):
+        self.rows = min(self.rows + BATCH, N)
+
+    def __len__(self):
+        return self.rows // BATCH
+
+
+class LargerBatches(Plain):
+    """Has larger, and so fewer, batches in every epoch."""
+
+    SIZES = (4, 4, 6, 8, 12)
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.epochs = 0
+
+    @property
+    def size(self):
+        return self.SIZES[min(self.epochs, len(self.SIZES) - 1)]
+
+    def on_epoch_end(self):
+        self.epochs += 1
+
+    def __len__(self):
+        return N // self.size
+
+    def __getitem__(self, i):
+        rows = slice(i * self.size, (i + 1) * self.size)
+        return tuple(column[rows] for column in self.data)
+
+
 def generator():
     """Draws from numpy's and Python's global generators."""
     x, y = arrays()
@@ -168,7 +210,7 @@ def tf_dataset(
     if shuffle:
         ds = ds.shuffle(N, seed=seed, reshuffle_each_iteration=True)
     if cache:
-        ds = ds.cache()
+        ds = ds.cache("" if cache is True else os.path.join(FOLDER, cache))
     if repeat:
         ds = ds.repeat()
     ds = ds.batch(BATCH)
@@ -266,8 +308,9 @@ def stream():
     return torch.utils.data.DataLoader(Stream(), batch_size=BATCH)
 
 
-def stateful_loader():
-    """A DataLoader that tells its state, as torchdata's does."""
+def stateful_loader(rows=N):
+    """A DataLoader that tells its state, as torchdata's does; where it begins
+    with fewer rows, each pass has more."""
     import torch
 
     class StatefulDataLoader(torch.utils.data.DataLoader):
@@ -275,21 +318,28 @@ def stateful_loader():
 
         def __init__(self, dataset):
             super().__init__(dataset, batch_size=BATCH)
-            self._hidden = [np.random.RandomState(9)]
+            self._hidden = [np.random.RandomState(9), rows]
+
+        def __len__(self):
+            return self._hidden[1] // BATCH
 
         def __iter__(self):
-            order = self._hidden[0].permutation(N)
-            for i in range(0, N, BATCH):
+            last = self._hidden[1]
+            self._hidden[1] = min(last + BATCH, N)
+            order = self._hidden[0].permutation(N)[:last]
+            for i in range(0, last, BATCH):
                 picked = [self.dataset[j] for j in order[i : i + BATCH]]
                 yield [torch.stack(column) for column in zip(*picked)]
 
         def state_dict(self):
             kind, keys, position, *rest = self._hidden[0].get_state()
-            return {"keys": keys, "rest": [kind, position, *rest]}
+            state = {"keys": keys, "rest": [kind, position, *rest]}
+            return state | {"rows": self._hidden[1]}
 
         def load_state_dict(self, state):
             kind, position, *rest = state["rest"]
             self._hidden[0].set_state((kind, state["keys"], position, *rest))
+            self._hidden[1] = state["rows"]
 
     x, y = arrays()
     return StatefulDataLoader(
@@ -342,6 +392,12 @@ DATA = {
     },
     "pydataset-state": lambda: {"x": Stateful()},
     "pydataset-own-order": lambda: {"x": OwnOrder()},
+    "pydataset-growing": lambda: {"x": Growing()},
+    "pydataset-growing-workers": lambda: {"x": Growing(workers=2)},
+    "pydataset-larger-batches": lambda: {"x": LargerBatches()},
+    "arrays-validation-pydataset-growing": lambda: data_arrays(
+        validation_data=Growing()
+    ),
     "pydataset-own-order-steps": lambda: {
         "x": OwnOrder(),
         "steps_per_epoch": 5,
@@ -394,6 +450,10 @@ DATA = {
     },
     "pydataset-augmented-by-layer": lambda: {"x": Brightened()},
     "tfdata-cached": lambda: {"x": tf_dataset(cache=True)},
+    "tfdata-cached-file": lambda: {"x": tf_dataset(cache="training")},
+    "arrays-validation-cached-dataset": lambda: data_arrays(
+        validation_data=tf_dataset(cache="validation")
+    ),
     "loader": lambda: {"x": loader()},
     "loader-workers": lambda: {"x": loader(workers=2)},
     "loader-workers-kept": lambda: {
@@ -403,6 +463,7 @@ DATA = {
     "loader-generator": lambda: {"x": loader(own_generator=True)},
     "loader-stream": lambda: {"x": stream()},
     "loader-stateful": lambda: {"x": stateful_loader()},
+    "loader-growing": lambda: {"x": stateful_loader(rows=5 * BATCH)},
     # What is written in R: the arguments come from cases.R.
     "r-arrays": dict,
     "r-generator": dict,

@@ -8,6 +8,7 @@ import hashlib
 import os
 import signal
 
+import case_data
 import keras
 import numpy as np
 from case_callbacks import CALLBACKS
@@ -63,6 +64,8 @@ def build(row, out):
         out: String, a directory for what callbacks write.
     """
     data, model, callbacks = row.split("/")
+    case_data.FOLDER = f"{os.path.abspath(out)}-data"
+    os.makedirs(case_data.FOLDER, exist_ok=True)
     if model in ("mirrored", "data-parallel"):
         _two_devices()
     keras.utils.set_random_seed(11)

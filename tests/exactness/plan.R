@@ -6,6 +6,7 @@
 #   "twice": in one epoch, the second time further on.
 #   "thrice": in three epochs.
 #   "validation": while an epoch is validated.
+#   "first-validation": while the first epoch is validated.
 #   "tail": at an epoch's end, when its last batch was trained and, where nobody
 #     knows yet that it was the last, a save before the next one was due.
 #   "end": after the last epoch, before fit() returned.
@@ -32,6 +33,7 @@ plan_row <- function(kind, row, epochs) {
     twice = list(at(epoch, batch(1, 2)), at(epoch, batch(3, 4))),
     thrice = list(at(0, batch(2)), at(2, batch()), at(3, batch())),
     validation = list(at(epoch, 1, "validation")),
+    `first-validation` = list(at(0, 1, "validation")),
     tail = list(at(epoch - 1, 0, "epoch-end")),
     end = list(at(0, 0, "end")),
     larger = list(list(kill = NULL, epochs = epochs - 2L)),
@@ -39,7 +41,7 @@ plan_row <- function(kind, row, epochs) {
     list(at(epoch, batch()))
   )
   freq <- switch(kind,
-    first = "epoch", twice = , tail = 1L, thrice = 2L, auto = "auto", freq
+    first = "epoch", twice = , tail = 1L, thrice = , `first-validation` = 2L, auto = "auto", freq
   )
   list(runs = kills, freq = freq, label = plan_label(kills, freq))
 }

@@ -18,6 +18,7 @@ from kerasbackup import earlier_use
 from kerasbackup import errors
 from kerasbackup import preprocessing
 from kerasbackup import trainings
+from kerasbackup.cache_locks import CacheLocks
 from kerasbackup.dataset_attributes import generators_of
 from kerasbackup.loose_variables import LooseVariables
 from kerasbackup.position import DataPosition
@@ -165,6 +166,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._used_by = callback_list
         self._store.open(lambda: is_running(callback_list))
         try:
+            CacheLocks(self._store, fit.data, fit.validation_data).check()
             state = TrainingState(
                 self._model,
                 fit.epoch_iterator,
@@ -214,6 +216,7 @@ class _EpochHelper(keras.callbacks.Callback):
         self._validation_freq = fit.validation_freq
         self._epoch = 0
         self._preemption = None
+        self._cache_locks = None
         self._planned = None
         self._told = set()
         self._idle = True
@@ -258,6 +261,9 @@ class _EpochHelper(keras.callbacks.Callback):
         if self._validation is not None:
             self._validation.on_test_begin()
             self._state.first_steps.on_test_begin()
+            self._cache_locks.watch(
+                getattr(self._model, "_eval_epoch_iterator", None)
+            )
 
     def on_train_end(self, logs=None):
         self._model._initial_epoch = None
@@ -265,6 +271,7 @@ class _EpochHelper(keras.callbacks.Callback):
         if self._validation.is_left_undone():
             self._store.notify("validation", [])
         self._validation.release()
+        self._cache_locks.release()
         restored = self._state.restored if self._idle else None
         self._state.release()
         if restored is None:
@@ -283,7 +290,7 @@ class _EpochHelper(keras.callbacks.Callback):
         # Whoever keeps the list keeps us. An iterator of TensorFlow's that is
         # still there when Python ends may wait for a thread forever.
         self._state = self._epoch_iterator = None
-        self._position = self._validation = None
+        self._position = self._validation = self._cache_locks = None
 
     def _finish(self) -> None:
         self._store.finish()
@@ -299,6 +306,8 @@ class _EpochHelper(keras.callbacks.Callback):
     def _begin(self) -> None:
         # Not kept: it may be large, and whoever keeps the list keeps us.
         (data, validation_data), self._data = self._data, None
+        self._cache_locks = CacheLocks(self._store, data, validation_data)
+        self._cache_locks.watch(self._epoch_iterator)
         generators = Generators(
             self._store,
             self._model.variables,

@@ -117,6 +117,10 @@ class Store:
     def _read(self, checkpoint: "Checkpoint") -> bool:
         return bool(self._call("read", checkpoint.places))
 
+    def note_cache_locks(self, paths: list[str]) -> None:
+        """Notes lock files of `tf.data`'s caches as this training's own."""
+        self._call("note_cache_locks", paths)
+
     def r_seed(self) -> str:
         """The state of R's random number generator; empty where it has none."""
         return self._call("r_seed")
