@@ -4,6 +4,7 @@ it is, what of it must stay the same, and the state that it keeps itself.
 May not draw data, and may not touch variables, callbacks or files.
 """
 
+import contextlib
 import functools
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import keras
 from kerasbackup import dataset_attributes
 from kerasbackup import grain_source
 from kerasbackup import rng
+from kerasbackup import values
 from kerasbackup.script import check_texts
 
 # What a source may offer to tell its state, and to be given it.
@@ -229,14 +231,10 @@ class DataSource:
             # of an epoch; till then they take batches and put others there.
             self._adapter.enqueuer.stop()
             _refill(self._adapter.enqueuer.ready_queue, state["ready"])
-        for get, put in PROTOCOLS:
-            if get in state and hasattr(self.written_by_user, put):
-                getattr(self.written_by_user, put)(state[get])
+        self._put_state(state)
         if self._attributes is None or not has_attributes(state):
             return []
-        changed = state.get("changed")
-        if changed is None:
-            changed = dataset_attributes.from_first_version(state["attributes"])
+        changed = _changed(state)
         return [
             *(
                 f"the data's {name} begins anew"
@@ -247,6 +245,40 @@ class DataSource:
                 for name in self._attributes.differing(state["unchanged"])
             ),
         ]
+
+    @contextlib.contextmanager
+    def as_in(self, state: dict[str, Any]) -> Iterator[None]:
+        """Lets it be described with the state that `capture()` gave."""
+        if self._attributes is not None and has_attributes(state):
+            dataset = self._adapter.py_dataset
+            self._adapter.py_dataset = self._attributes.as_in(_changed(state))
+            try:
+                yield
+            finally:
+                self._adapter.py_dataset = dataset
+            return
+        own = self._copy_of_state(state)
+        try:
+            self._put_state(state)
+            yield
+        finally:
+            self._put_state(own)
+
+    def _copy_of_state(self, of: dict[str, Any]) -> dict[str, Any]:
+        """What it tells of itself, where `capture()` gave that too."""
+        encoder = values.Encoder()
+        told = {
+            get: getattr(self.written_by_user, get)()
+            for get, _ in PROTOCOLS
+            if get in of and hasattr(self.written_by_user, get)
+        }
+        encoded = encoder.encode(told, "copy")
+        return values.decode(encoded, lambda name: encoder.arrays[name].copy())
+
+    def _put_state(self, state: dict[str, Any]) -> None:
+        for get, put in PROTOCOLS:
+            if get in state and hasattr(self.written_by_user, put):
+                getattr(self.written_by_user, put)(state[get])
 
     @property
     def unsaved(self) -> list[str]:
@@ -346,6 +378,14 @@ def caches(stage: Any) -> bool:
     """Whether a stage of a tf.data pipeline keeps what its first pass has
     drawn."""
     return type(stage).__name__ == "CacheDataset"
+
+
+def _changed(state: dict[str, Any]) -> dict[str, Any]:
+    """What had changed of a dataset's attributes."""
+    changed = state.get("changed")
+    if changed is None:
+        changed = dataset_attributes.from_first_version(state["attributes"])
+    return changed
 
 
 def check_state(state: Any) -> None:

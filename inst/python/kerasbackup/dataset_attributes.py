@@ -50,6 +50,7 @@ class DatasetAttributes:
 
     def __init__(self, dataset):
         self._name = type(dataset).__name__
+        self._dataset = dataset
         self._states = ObjectStates(
             {OWNER: dataset},
             lambda one: dict(_own(one)),
@@ -102,6 +103,13 @@ class DatasetAttributes:
         }
         failed = self._states.restore({OWNER: known}, {OWNER: OWNER})
         return [name for _, name in failed]
+
+    def as_in(self, captured: dict[str, Any]) -> Any:
+        """Another dataset like this one, that has what `capture()` gave."""
+        other = object.__new__(type(self._dataset))
+        vars(other).update(vars(self._dataset))
+        vars(other).update(self._states.build_apart(OWNER, captured))
+        return other
 
 
 def _own(dataset) -> list[tuple[str, Any]]:

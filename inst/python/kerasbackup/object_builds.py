@@ -194,6 +194,13 @@ class Builder:
         return self._snapshots.at((self._partners[owner], *steps))
 
 
+class ApartBuilder(Builder):
+    """Makes them beside the objects of today, which stay as they are."""
+
+    def _build_box(self, number, place, content):
+        return super()._build_box(number, None, content)
+
+
 def check(value: Any) -> None:
     """Raises where it is not what a `Copier` gives, but for arrays' content.
 

@@ -7,6 +7,7 @@ it is written to in place, as a variable of the script or another attribute may
 be the same object; unchanged, only its place is saved, inside of what changed.
 """
 
+import contextlib
 import enum
 import sys
 from collections import deque
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kerasbackup import object_kinds
+from kerasbackup.object_builds import ApartBuilder
 from kerasbackup.object_builds import Builder
 from kerasbackup.object_copies import MOST_NESTED
 from kerasbackup.object_copies import Copier
@@ -183,6 +185,18 @@ class ObjectStates:
                 self._changed[name].add(attribute)
                 object_kinds.set_field(self._owners[name], attribute, built)
         return failed
+
+    def build_apart(
+        self, owner: str, captured: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What `capture()` gave of an owner, made anew as far as that can be
+        done: nothing that is there today is written to."""
+        builder = ApartBuilder(self._snapshots, {owner: owner}, self._classes)
+        built = {}
+        for attribute, value in captured.items():
+            with contextlib.suppress(Missing):
+                built[attribute] = builder.build_one(value)
+        return built
 
     def _look(self) -> None:
         """Notes everything there is, the owners' own attributes first."""

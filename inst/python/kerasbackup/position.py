@@ -214,7 +214,8 @@ class DataPosition:
             What is no longer as it was.
         """
         position = unshare(position)
-        before, now = position["source_kind"], self._describe()
+        before = position["source_kind"]
+        now = self._describe_at(position, arrays)
         notes = data_source.changes(before, now)
         other_data = data_source.is_other(before, now)
         steps = self._iterator.num_batches
@@ -287,8 +288,27 @@ class DataPosition:
             }
         return notes
 
+    def begin_anew(self, position: dict[str, Any], arrays) -> list[str]:
+        """Puts back the generators, and the state that the source had when the
+        epoch began, which is begun anew.
+
+        Args:
+            position: What `capture()` gave.
+            arrays: Callable from tensor name to a new array.
+
+        Returns:
+            What is no longer as it was.
+        """
+        before = position["source_kind"]
+        now = self._describe_at(position, arrays)
+        notes = self.restore_generators(position)
+        if not data_source.is_other(before, now):
+            state = values.decode(position["source"], arrays, has_tags=True)
+            notes += self._source.restore(state)
+        return notes + data_source.changes(before, now)
+
     def restore_generators(self, position: dict[str, Any]) -> list[str]:
-        """Only the generators: the epoch is begun anew.
+        """Only the generators.
 
         Returns:
             What is no longer as it was.
@@ -296,8 +316,7 @@ class DataPosition:
         position = unshare(position)
         notes = self._generators.expect(position["rng"])
         self._restore_rng(position["rng"])
-        before = position["source_kind"]
-        return notes + data_source.changes(before, self._describe())
+        return notes
 
     def drawn_meanwhile(self) -> set[str]:
         """Names of the generators that a thread may draw from at any time, for
@@ -581,6 +600,17 @@ class DataPosition:
         if self._is_persistent() and not self._counts_itself:
             before["batches drawn to build the model"] = self._pulled_before
         return before | self._source.describe()
+
+    def _describe_at(self, position: dict[str, Any], arrays) -> dict[str, Any]:
+        """The data of today; with the state of a position where they differ
+        only without it: how many batches there are may be part of that."""
+        before, now = position["source_kind"], self._describe()
+        if not data_source.is_other(before, now):
+            return now
+        state = values.decode(position["source"], arrays, has_tags=True)
+        with self._source.as_in(state):
+            then = self._describe()
+        return now if data_source.is_other(before, then) else then
 
     def _capture_rng(self) -> dict[str, Any]:
         return (

@@ -174,7 +174,9 @@ class TrainingState:
             restored.validation, restored.array, self._position.use
         )
         if restored.batch and not exact:
-            notes += self._position.restore_generators(restored.position)
+            notes += self._position.begin_anew(
+                restored.position, restored.array
+            )
         else:
             notes += self._position.restore(
                 restored.position,

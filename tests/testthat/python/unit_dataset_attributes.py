@@ -51,6 +51,43 @@ def generators(seed):
     return made
 
 
+class Beside(unittest.TestCase):
+    def test_a_dataset_that_has_what_was_captured_is_another(self):
+        def make():
+            return Dataset(
+                order=np.arange(4),
+                names=["a", ["b"]],
+                place=0,
+                draws=random.Random(3),
+                same=1,
+            )
+
+        lost = make()
+        known = DatasetAttributes(lost)
+        lost.order[:] = 7
+        lost.names.append("c")
+        lost.names[1].append("d")
+        lost.place = 5
+        lost.draws.random()
+        captured = through_a_file(known.capture())
+        dataset = make()
+        own = dict(vars(dataset))
+        known = DatasetAttributes(dataset)
+        other = known.as_in(captured)
+        self.assertIsInstance(other, Dataset)
+        self.assertEqual(other.order.tolist(), [7] * 4)
+        self.assertEqual(other.names, ["a", ["b", "d"], "c"])
+        self.assertEqual((other.place, other.same), (5, 1))
+        # And the one that there is stays as it was.
+        for name, value in vars(dataset).items():
+            self.assertIs(value, own[name], name)
+        self.assertEqual(dataset.order.tolist(), [0, 1, 2, 3])
+        self.assertEqual((dataset.names, dataset.place), (["a", ["b"]], 0))
+        self.assertEqual(dataset.draws.random(), random.Random(3).random())
+        # Nothing of it counts as changed, but what changes afterwards.
+        self.assertEqual(set(known.capture()), {"draws"})
+
+
 class Attributes(unittest.TestCase):
     def test_what_changed_is_put_back_and_nothing_else(self):
         def make():

@@ -546,8 +546,80 @@ class Noise(unittest.TestCase):
         following = generator.normal()
         again = np.random.default_rng(8)
         run = Run(x=noisy(again))
-        self.assertEqual(run.position.restore_generators(before.saved[0]), [])
+        known, _, found = before.saved
+        notes = run.position.begin_anew(known, found.__getitem__)
+        self.assertEqual(notes, [])
         self.assertEqual(again.normal(), following)
+
+
+class Growing(keras.utils.PyDataset):
+    """Has another number of batches in every epoch."""
+
+    def __init__(self, first=3):
+        super().__init__()
+        self.first = first
+        self.epochs = 0
+
+    def on_epoch_end(self):
+        self.epochs += 1
+
+    def __len__(self):
+        return self.first + self.epochs
+
+    def __getitem__(self, index):
+        return (arrays()[index : index + 4] + 100 * self.epochs,)
+
+
+class TellingItsState(Growing):
+    def get_state(self):
+        return self.epochs
+
+    def set_state(self, state):
+        self.epochs = state
+
+
+class Lengths(unittest.TestCase):
+    """Of data that change their own."""
+
+    def test_the_state_is_put_back_before_they_are_compared(self):
+        kwargs = {"batch_size": None, "shuffle": True}
+        for kind in (Growing, TellingItsState):
+            for save_at in ((1, 1), (2, 2), (3, 1)):
+                with self.subTest(kind=kind, save_at=save_at):
+                    before = lost(save_at, x=kind(), **kwargs)
+                    run = Run(x=kind(), **kwargs)
+                    self.assertEqual(run.restore(before.saved, save_at[0]), [])
+                    self.assertEqual(run.position.passed, save_at[1])
+                    run.run_epochs(4 - save_at[0])
+                    self.assertEqual(
+                        run.drawn, before.drawn[before.drawn_before :]
+                    )
+
+    def test_at_the_end_of_an_epoch_and_where_one_begins_anew(self):
+        kwargs = {"batch_size": None, "shuffle": True}
+        before = Run(x=Growing(), **kwargs)
+        before.run_epochs(2)
+        before.save(0)
+        before.run_epochs(2)
+        data = Growing()
+        run = Run(x=data, **kwargs)
+        self.assertEqual(run.restore(before.saved, 2), [])
+        run.run_epochs(2)
+        self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
+        data = Growing()
+        run = Run(x=data, **kwargs)
+        known, _, found = lost((2, 1), x=Growing(), **kwargs).saved
+        self.assertEqual(run.position.begin_anew(known, found.__getitem__), [])
+        self.assertGreaterEqual(data.epochs, 2)
+
+    def test_what_differs_with_the_state_too_is_left_as_it_is(self):
+        kwargs = {"batch_size": None}
+        for kind in (Growing, TellingItsState):
+            before = lost((2, 1), x=kind(), **kwargs)
+            data = kind(first=90)
+            notes = Run(x=data, **kwargs).restore(before.saved, 2)
+            self.assertRegex(notes[0], "^batches was [0-9]+, is 90$")
+            self.assertEqual(data.epochs, 0)
 
 
 @unittest.skipUnless(importlib.util.find_spec("torch"), "there is no torch")
