@@ -5,7 +5,9 @@ come from. Both are local variables of frames that are on the stack while a hook
 runs; here they are looked up, and nowhere else.
 """
 
+import inspect
 import sys
+import types
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +15,9 @@ from typing import Any
 import keras
 
 from kerasbackup import errors
+
+# What is read of it.
+_OF_FIT = ("epoch_iterator", "x", "y", "validation_data", "validation_freq")
 
 
 class RunningFit:
@@ -48,10 +53,13 @@ class RunningFit:
         """The one on the stack; `None` where a hook was not called by one."""
         callback_list = None
         for frame in _callers(sys._getframe(1)):
-            found = frame.f_locals
-            if isinstance(found.get("self"), keras.callbacks.CallbackList):
-                callback_list = found["self"]
-            if callback_list is not None and "epoch_iterator" in found:
+            owner = _locals(frame, "self").get("self")
+            if isinstance(owner, keras.callbacks.CallbackList):
+                callback_list = owner
+            if callback_list is None:
+                continue
+            found = _locals(frame, *_OF_FIT)
+            if "epoch_iterator" in found:
                 # evaluate() and predict() have one too.
                 if frame.f_code.co_name != "fit":
                     return None
@@ -88,8 +96,8 @@ def last_logs() -> Any:
     """What the last step of the `fit()` on the stack returned; `None` where
     none has run or it is not known."""
     for frame in _callers(sys._getframe(1)):
-        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
-            return frame.f_locals.get("logs")
+        if _is_fit(frame):
+            return _locals(frame, "logs").get("logs")
     return None
 
 
@@ -102,13 +110,56 @@ def is_running(callback_list: "weakref.ref[Any]") -> bool:
     wanted = callback_list()
     if wanted is None:
         return False
-    ours = sys._getframe()
-    for innermost in list(sys._current_frames().values()):
-        for frame in _callers(innermost):
-            held = frame.f_locals.values() if frame is not ours else ()
-            if any(value is wanted for value in held):
-                return True
-    return False
+    return any(
+        _locals(frame, name).get(name) is wanted
+        for innermost in list(sys._current_frames().values())
+        for frame in _callers(innermost)
+        for name in _names_of_list(frame)
+    )
+
+
+def _names_of_list(frame: Any) -> tuple[str, ...]:
+    """The local variable that may be a `CallbackList`: `fit()` has none yet
+    while it makes one."""
+    if _is_fit(frame):
+        return ("callbacks",)
+    own = frame.f_code.co_filename == inspect.getfile(
+        keras.callbacks.CallbackList
+    )
+    return ("self",) if own else ()
+
+
+def _is_fit(frame: Any) -> bool:
+    code = frame.f_code
+    return code.co_name == "fit" and "epoch_iterator" in _names(code)
+
+
+def _names(code: types.CodeType) -> tuple[str, ...]:
+    return code.co_varnames + code.co_cellvars + code.co_freevars
+
+
+def _locals(frame: Any, *names: str) -> dict[str, Any]:
+    """Those local variables of a frame that have one of the names.
+
+    Before Python 3.13, reading `f_locals` makes a dict of all local variables
+    that the frame keeps: a state of the model that `fit()` has replaced since
+    would stay alive until somebody reads it again.
+    """
+    if not any(name in _names(frame.f_code) for name in names):
+        return {}
+    every = frame.f_locals
+    found = {name: every[name] for name in names if name in every}
+    # A debugger writes the dict back to the variables, and somebody else may
+    # read it: then it has more references than the frame's, ours, and the
+    # argument's.
+    if (
+        sys.version_info < (3, 13)
+        and frame.f_code.co_flags & inspect.CO_OPTIMIZED
+        and frame.f_trace is None
+        and sys.getrefcount(every) <= 3
+    ):
+        every.clear()
+    return found
 
 
 def _callers(frame: Any) -> Iterator[Any]:
