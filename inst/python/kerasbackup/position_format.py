@@ -4,6 +4,7 @@ checking it.
 May not touch Keras, data or files.
 """
 
+import copy
 from typing import Any
 
 from kerasbackup import data_source
@@ -44,7 +45,7 @@ def share(position: dict[str, Any]) -> dict[str, Any]:
 
 def unshare(position: dict[str, Any]) -> dict[str, Any]:
     """What `share()` was given."""
-    position = dict(position)
+    position = copy.copy(position)
     for field in RNG_FIELDS:
         if position[field] is not None:
             position[field] = position["states"][position[field]]

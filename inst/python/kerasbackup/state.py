@@ -7,6 +7,7 @@ files.
 """
 
 import array
+import contextlib
 import datetime
 import json
 import math
@@ -22,6 +23,7 @@ from kerasbackup import last_logs
 from kerasbackup import loose_variables
 from kerasbackup import plain_attributes
 from kerasbackup import preprocessing
+from kerasbackup import schema
 from kerasbackup import trainings
 from kerasbackup import validation
 from kerasbackup import values
@@ -90,7 +92,7 @@ class TrainingState:
         """
         checkpoint = store.load()
         if checkpoint is not None:
-            restored = Restored(checkpoint)
+            restored = Restored(checkpoint, self._script.versions)
             self._training_notes = trainings.compare(
                 restored.training, self._training, checkpoint.path
             )
@@ -154,11 +156,9 @@ class TrainingState:
                 was changed.
         """
         restored = self.restored
-        try:
+        with restored.reading():
             self._callbacks.check(restored.callbacks)
             self._attributes.check(restored.attributes)
-        except errors.DAMAGE as e:
-            raise errors.corrupt(restored.checkpoint.path, e) from e
         self.history = restored.history
         notes = list(self._training_notes)
         notes += self._script.changes(restored.script, restored.versions)
@@ -240,6 +240,7 @@ class TrainingState:
             self._build()
         encoder = values.Encoder()
         metadata = {
+            "schema": str(schema.VERSION),
             "epoch": str(epoch),
             "batch": str(batch),
             "stopped": "1" if self._model.stop_training else "0",
@@ -326,6 +327,10 @@ def _plain_number(value: Any) -> Any:
 class Restored:
     """A checkpoint that fits the model.
 
+    Args:
+        checkpoint: A `store.Checkpoint`.
+        versions: Dict from name to version, of what runs now.
+
     Attributes:
         checkpoint: The `store.Checkpoint`.
         partners: Names of the variables' tensors, see `Variables.check()`;
@@ -344,42 +349,51 @@ class Restored:
         learned: See `preprocessing.describe()`.
     """
 
-    def __init__(self, checkpoint):
+    def __init__(self, checkpoint, versions: dict[str, str] | None = None):
         self.checkpoint = checkpoint
-        self.metadata = checkpoint.metadata
+        self.metadata = schema.Fields(checkpoint.metadata)
+        self._running = versions or {}
         tensors = checkpoint.tensors
-        try:
+        with self.reading():
             self.epoch = _count(self.metadata["epoch"])
             self.batch = _count(self.metadata["batch"])
             self.stopped = _flag(self.metadata["stopped"])
             self.history = History.from_json(self.metadata["history"])
             self.history.check_next(self.epoch)
             done = len(self.history.epochs)
-            self.callbacks = json.loads(self.metadata["callbacks"])
+            self.callbacks = self._parse("callbacks")
             check_states(self.callbacks, tensors)
-            self.position = json.loads(self.metadata["position"])
+            self.position = self._parse("position")
             check_position(self.position, self.batch, done, tensors)
-            self.validation = json.loads(self.metadata["validation"])
+            self.validation = self._parse("validation")
             validation.check(self.validation, done, tensors)
-            self.last_logs = json.loads(self.metadata["last_logs"])
+            self.last_logs = self._parse("last_logs")
             last_logs.check(self.last_logs, tensors)
-            self.attributes = json.loads(self.metadata["attributes"])
+            self.attributes = self._parse("attributes")
             plain_attributes.check(self.attributes, tensors)
-            self.loose = json.loads(self.metadata["loose"])
+            self.loose = self._parse("loose")
             loose_variables.check(self.loose, tensors)
-            self.script = json.loads(self.metadata.get("script", "{}"))
+            self.script = self._parse("script", "{}")
             check_description(self.script)
-            self.drift = json.loads(self.metadata.get("drift", "[]"))
+            self.drift = self._parse("drift", "[]")
             _check_lines(self.drift)
-            self.versions = json.loads(self.metadata.get("versions", "{}"))
+            self.versions = self._parse("versions", "{}")
             check_texts(self.versions)
-            self.learned = json.loads(self.metadata["learned"])
+            self.learned = self._parse("learned")
             check_texts(self.learned)
-            self.training = json.loads(self.metadata["training"])
+            self.training = self._parse("training")
             trainings.check(self.training)
-        except errors.DAMAGE as e:
-            cause = f"{type(e).__name__}: {e}"
-            raise errors.corrupt(checkpoint.path, cause) from e
+
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """Names what is wrong with what is read in its block."""
+        return schema.reading(
+            self.checkpoint.path, self.metadata, self._running
+        )
+
+    def _parse(self, field: str, default: str | None = None) -> Any:
+        if default is not None and field not in self.metadata:
+            return schema.parse(default)
+        return schema.parse(self.metadata[field])
 
     def pair(self, variables: Variables, other: str | None) -> None:
         """Finds each variable's tensor.
@@ -447,8 +461,9 @@ class History:
 
     @classmethod
     def from_json(cls, text: str) -> "History":
-        columns = json.loads(text)
-        epochs = columns.pop("epoch")
+        columns = schema.parse(text)
+        epochs = columns["epoch"]
+        del columns["epoch"]
         logs = {
             name: [_from_json_number(value) for value in column]
             for name, column in columns.items()

@@ -146,20 +146,53 @@ class Checkpoints(unittest.TestCase):
             ("drift", "[3]"),
             ("history", "[]"),
             ("callbacks", "[]"),
-            ("position", "{}"),
+            ("position", "[]"),
             ("versions", "[1]"),
             ("script", "3"),
-            ("training", "{}"),
+            ("training", "[]"),
             ("training", json.dumps(training(number=-1))),
             ("training", json.dumps(training(start=3))),
             ("training", json.dumps(training(data=[]))),
             ("training", json.dumps(training(script=1))),
+            ("schema", "one"),
         ):
             with (
                 self.subTest(field=field, text=text),
                 self.assertRaisesRegex(errors.CorruptError, "a/file"),
             ):
                 self.restored(**{field: text})
+
+    def test_another_version_is_named_and_nothing_is_called_damaged(self):
+        written = {"versions": json.dumps({"kerasbackup": "9.8"})}
+        without = FakeCheckpoint(**written)
+        del without.metadata["last_logs"]
+        short = {**position()}
+        del short["made_to_build"]
+        for checkpoint, cause in (
+            (FakeCheckpoint(schema="2", **written), "a newer .*version 2, not"),
+            # Whatever it has instead of today's fields.
+            (
+                FakeCheckpoint(schema="2", position="3", **written),
+                "a newer .*version 2, not",
+            ),
+            (FakeCheckpoint(schema="0", **written), "an older .*version 0"),
+            (without, "another .*lack `last_logs`"),
+            (
+                FakeCheckpoint(position=json.dumps(short), **written),
+                "another .*lack `made_to_build`",
+            ),
+        ):
+            with (
+                self.subTest(cause=cause),
+                self.assertRaisesRegex(errors.UnsupportedError, cause) as e,
+            ):
+                state.Restored(checkpoint, {"kerasbackup": "0.1.0"})
+            self.assertIn("(9.8; this is 0.1.0)", str(e.exception))
+            self.assertIn("a/file", str(e.exception))
+
+    def test_a_checkpoint_without_a_number_is_read_while_it_has_all(self):
+        self.assertNotIn("schema", FakeCheckpoint().metadata)
+        self.assertEqual(self.restored(schema="1").epoch, 3)
 
 
 class Capturing(unittest.TestCase):
