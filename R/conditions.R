@@ -387,7 +387,11 @@ stop_locked <- function(dir, owner, same_process) {
     c(
       paste0("The directory ", quote_path(dir), " is in use."),
       x = who,
-      i = "Wait for it to end, or give each training its own `backup_dir`."
+      i = "Wait for it to end, or give each training its own `backup_dir`.",
+      i = paste(
+        "If these are workers of one training, train in one process: a training",
+        "of several processes cannot be saved."
+      )
     ),
     path = dir,
     pid = if (same_process) Sys.getpid() else owner$pid,

@@ -143,7 +143,7 @@ test_that("metadata of the wrong kind are refused, nothing is assigned", {
 
   for (field in c(
     "epoch", "batch", "validation", "stopped", "history", "callbacks",
-    "position", "training", "last_logs"
+    "position", "training"
   )) {
     arguments <- stats::setNames(list(NULL), field)
     expect_equal(

@@ -18,6 +18,7 @@ from kerasbackup import earlier_use
 from kerasbackup import errors
 from kerasbackup import preprocessing
 from kerasbackup import trainings
+from kerasbackup import unsupported
 from kerasbackup.cache_locks import CacheLocks
 from kerasbackup.dataset_attributes import generators_of
 from kerasbackup.loose_variables import LooseVariables
@@ -97,6 +98,11 @@ class BackupAndRestore(keras.callbacks.Callback):
             f"save_freq={self.save_freq!r}>"
         )
 
+    def set_model(self, model):
+        # tf_keras asks for hooks that a callback of Keras 3 does not have.
+        unsupported.check_model(model)
+        super().set_model(model)
+
     def set_params(self, params):
         super().set_params(params)
         # Called before any callback's on_train_begin, in which a CSVLogger
@@ -140,6 +146,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def _open(self, fit: RunningFit) -> None:
         """Takes the directory, and checks that its checkpoint fits."""
+        unsupported.check_processes(self._model)
         before, callback_list = self._used_by, weakref.ref(fit.callback_list)
         if before != callback_list:
             # First of all: it was, whatever is raised here.

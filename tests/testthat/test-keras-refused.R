@@ -1,0 +1,75 @@
+# Trainings that cannot be resumed from the checkpoint of one process, and models
+# that are not of Keras 3: refused at the first hook, and nothing is created.
+
+test_that("two processes that train one model are refused", {
+  skip_without_keras()
+  skip_on_cran()
+  root <- withr::local_tempdir()
+  ports <- python_file("processes")$free_ports(2L)
+  processes <- lapply(0:1, function(rank) {
+    start_training({
+      dir <- file.path(args[[1]], args[[2]])
+      context <- python_file("processes")$join(
+        as.integer(args[[2]]), as.integer(args[3:4])
+      )
+      error <- tryCatch(
+        with(context, {
+          fit_model(build_model(), callbacks = list(
+            callback_backup_and_restore(dir)
+          ))
+        }),
+        kerasbackup_error_unsupported = function(e) e
+      )
+      cat(conditionMessage(error), dir.exists(dir), sep = "\n")
+      python_file("processes")$leave()
+    }, c(root, rank, ports))
+  })
+  for (process in processes) {
+    ended <- end_of(process)
+    expect_equal(ended$status, 0, info = paste(ended$err, collapse = "\n"))
+    expect_match(
+      paste(ended$out, collapse = " "), "in several \\(.*(is|has) 2\\)"
+    )
+    expect_equal(utils::tail(ended$out, 1), "FALSE")
+  }
+})
+
+test_that("a training of one process alone is one, whatever it has joined", {
+  skip_without_keras()
+  backend <- Sys.getenv("KERAS_BACKEND")
+  skip_if(backend == "jax", "a process joins others before it computes")
+  dir <- withr::local_tempdir()
+  if (backend == "torch") {
+    distributed <- reticulate::import("torch.distributed")
+    distributed$init_process_group(
+      "gloo", store = distributed$HashStore(), rank = 0L, world_size = 1L
+    )
+    withr::defer(distributed$destroy_process_group())
+    context <- reticulate::import("contextlib")$nullcontext()
+  } else {
+    tf <- reticulate::import("tensorflow")
+    context <- tf$distribute$MultiWorkerMirroredStrategy()$scope()
+  }
+  with(context, {
+    fit_until(build_model(), 1L, callback_backup_and_restore(dir))
+  })
+  expect_left(dir, 1)
+})
+
+test_that("a model of tf_keras is refused", {
+  skip_without_keras()
+  skip_if(Sys.getenv("KERAS_BACKEND") != "tensorflow", "it is TensorFlow's")
+  skip_if_not(
+    reticulate::py_module_available("tf_keras"), "there is no tf_keras"
+  )
+  legacy <- reticulate::import("tf_keras")
+  model <- legacy$Sequential(list(legacy$layers$Dense(1L)))
+  model$compile("sgd", "mse")
+  dir <- withr::local_tempfile()
+  expect_error(
+    fit_model(model, callbacks = list(callback_backup_and_restore(dir))),
+    "tf_keras",
+    class = "kerasbackup_error_unsupported"
+  )
+  expect_false(dir.exists(dir))
+})
