@@ -464,6 +464,33 @@ bridge_notify <- function(kind, lines) {
         "stages, give each `fit()` a `backup_dir` of its own."
       )
     ),
+    paused = c(
+      "!" = paste(
+        "A callback stopped training before all epochs were done. The",
+        "checkpoint stays: run the same script again to go on from it."
+      ),
+      i = paste(
+        "Where that is the end of training, the callback must set",
+        "`ends_training` to `TRUE` when it sets `stop_training`."
+      )
+    ),
+    diverged = c(
+      "!" = paste(
+        "No checkpoint is saved while training has diverged: its loss or a",
+        "weight is not finite. The last good checkpoint stays. Found:"
+      )
+    ),
+    diverged_end = c(
+      "!" = paste(
+        "Training has diverged: it ended with a loss or a weight that is not",
+        "finite. The last good checkpoint stays: the same script, run again,",
+        "goes on from it."
+      ),
+      i = paste(
+        "Change first what made it diverge: the data, `clipnorm`, or the",
+        "learning rate, in a callback, as the checkpoint's is restored."
+      )
+    ),
     beyond = c(
       "!" = paste(
         "The checkpoint in `backup_dir` is of a training that was further than",

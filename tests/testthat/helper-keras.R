@@ -87,8 +87,13 @@ variables_of <- function(model) {
   unlist(python_helpers()$variables_of(model))
 }
 
-# Ends training at the end of epoch `epoch` (the first is 0).
-stop_at <- function(epoch) python_helpers()$StopAt(as.integer(epoch))
+# Stops training at the end of epoch `epoch`, or after its batch `batch` (the
+# first is 0).
+stop_at <- function(epoch, batch = NULL, for_good = FALSE) {
+  python_helpers()$StopAt(
+    as.integer(epoch), if (!is.null(batch)) as.integer(batch), for_good
+  )
+}
 
 # Counts the batches that are trained on.
 count_batches <- function() python_helpers()$CountBatches()

@@ -41,18 +41,6 @@ test_that("delete_checkpoint = FALSE leaves nothing to do", {
   }
 })
 
-test_that("training that a callback ended is complete", {
-  skip_without_keras()
-  dir <- withr::local_tempdir()
-  run <- function() {
-    fit_model(build_model(), callbacks = list(
-      stop_at(1), callback_backup_and_restore(dir, delete_checkpoint = FALSE)
-    ))
-  }
-  expect_length(run()$epoch, 2)
-  expect_complete(run)
-})
-
 test_that("double_checkpoint keeps two, without it there is one", {
   skip_without_keras()
   for (double in c(FALSE, TRUE)) {

@@ -469,25 +469,6 @@ test_that("nothing left to do is said", {
   expect_complete(run)
 })
 
-test_that("what a callback had ended has nothing left to do, whatever `epochs`", {
-  skip_without_keras()
-  dir <- withr::local_tempdir()
-  run <- function(epochs) {
-    fit_model(build_model(), epochs = epochs, callbacks = list(
-      stop_at(1L), callback_backup_and_restore(dir, delete_checkpoint = FALSE)
-    ))
-  }
-  run(4)
-  if (needs_an_epoch()) {
-    expect_error(run(8), "No epoch was left to train")
-  } else {
-    expect_message(
-      run(8), "a callback had\\s+ended it",
-      class = "kerasbackup_message_stopped"
-    )
-  }
-})
-
 test_that("fewer epochs than are done are not the end of a training (I10)", {
   skip_without_keras()
   skip_if(needs_an_epoch(), "fit() of this Keras fails there")

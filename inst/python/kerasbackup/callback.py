@@ -15,8 +15,10 @@ import keras
 
 from kerasbackup import callback_states
 from kerasbackup import earlier_use
+from kerasbackup import ending
 from kerasbackup import errors
 from kerasbackup import preprocessing
+from kerasbackup import running_fit
 from kerasbackup import trainings
 from kerasbackup import unsupported
 from kerasbackup.cache_locks import CacheLocks
@@ -227,6 +229,12 @@ class _EpochHelper(keras.callbacks.Callback):
         self._planned = None
         self._told = set()
         self._idle = True
+        self._divergence = None
+        # What the newest checkpoint has: epochs, and batches of the next one.
+        self._newest = None
+        # A callback has stopped training: for good, or before it is complete.
+        self._has_ended = False
+        self._is_paused = False
 
     def on_train_begin(self, logs=None):
         try:
@@ -255,11 +263,21 @@ class _EpochHelper(keras.callbacks.Callback):
         self._position.on_epoch_begin()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._state.end_epoch(epoch, logs or {})
         self._state.first_steps.end()
-        last = self._model.stop_training or epoch + 1 >= self.params["epochs"]
-        if self._is_epoch_due() or (last and not self._owner.delete_checkpoint):
+        if self._is_paused:
+            # Cut short, and saved where it was.
+            return
+        self._state.end_epoch(epoch, logs or {})
+        done = epoch + 1 >= self.params["epochs"]
+        stopped = self._model.stop_training
+        self._has_ended = stopped and self._says_complete()
+        self._is_paused = stopped and not done and not self._has_ended
+        last = stopped or done
+        kept = last and not self._owner.delete_checkpoint
+        if self._is_epoch_due() or self._is_paused or kept:
             self._save(epoch + 1, 0)
+        elif last:
+            self._divergence.look(logs)
         if not last and self._preemption is not None:
             self._preemption.on_epoch_end(epoch)
 
@@ -282,7 +300,7 @@ class _EpochHelper(keras.callbacks.Callback):
         restored = self._state.restored if self._idle else None
         self._state.release()
         if restored is None:
-            self._finish()
+            self._end()
         elif restored.stopped:
             self._store.notify("stopped", [])
             self._finish()
@@ -298,6 +316,29 @@ class _EpochHelper(keras.callbacks.Callback):
         # still there when Python ends may wait for a thread forever.
         self._state = self._epoch_iterator = None
         self._position = self._validation = self._cache_locks = None
+        self._divergence = self._says_complete = None
+        vars(self._callback_list()).pop("on_train_batch_end", None)
+
+    def _end(self) -> None:
+        """Training was not complete before: is it now?"""
+        diverged = self._divergence.is_now
+        if diverged and self._has_ended and self._divergence.is_overcome():
+            diverged = False
+        if not diverged and not self._is_paused:
+            self._finish()
+            return
+        if self._newest is None:
+            lines = ["There is no checkpoint."]
+        else:
+            lines = [
+                "The checkpoint has {} epochs and {} batches.".format(
+                    *self._newest
+                )
+            ]
+        if diverged:
+            lines.append(f"Saves that were skipped: {self._divergence.skipped}")
+        self._store.notify("diverged_end" if diverged else "paused", lines)
+        self._store.close()
 
     def _finish(self) -> None:
         self._store.finish()
@@ -356,6 +397,11 @@ class _EpochHelper(keras.callbacks.Callback):
             lambda notes: self._store.notify("notes", notes),
             validation_data,
         )
+        self._divergence = ending.Divergence(
+            self._model, lambda lines: self._store.notify("diverged", lines)
+        )
+        self._says_complete = lambda: ending.says_complete(callbacks.callbacks)
+        self._watch_batches()
         self._state.begin(
             callbacks,
             self._position,
@@ -366,6 +412,7 @@ class _EpochHelper(keras.callbacks.Callback):
         restored = self._state.restored
         if restored is None:
             return
+        self._newest = restored.epoch, restored.batch
         notes = self._state.restore(exact=self._owner.resume == "batch")
         if notes:
             self._store.notify("notes", notes)
@@ -392,9 +439,34 @@ class _EpochHelper(keras.callbacks.Callback):
         self._model._initial_epoch = None
         hook(*args, **kwargs)
 
+    def _watch_batches(self) -> None:
+        """Lets `_after_batch()` follow when all callbacks have heard of the end
+        of a batch. It is no hook, which would turn off Keras' asynchronous
+        dispatch."""
+        callback_list, after = self._callback_list, self._after_batch
+        hook = type(callback_list()).on_train_batch_end
+
+        def on_train_batch_end(batch, logs=None):
+            hook(callback_list(), batch, logs)
+            after()
+
+        vars(callback_list())["on_train_batch_end"] = on_train_batch_end
+
+    def _after_batch(self) -> None:
+        """Saves where a callback stops training in the middle of an epoch:
+        Keras ends the epoch as if it were whole."""
+        if (
+            self._model.stop_training
+            and self._position.has_more()
+            and not self._says_complete()
+        ):
+            self._is_paused = True
+            self._save(self._epoch, self._position.reached)
+
     def _save(self, epoch: int, batch: int) -> bool:
-        """Saves, and returns whether there was all that is to be saved. Where
-        saving that failed, the store has told of it."""
+        """Saves, but where training has diverged, and returns whether there was
+        all that is to be saved. Where saving that failed, the store has told of
+        it."""
         # With JAX, `model` (not `_model`) brings the variables up to date.
         _ = self.model
         # Since 3.6 Keras may call the other callbacks' on_train_batch_end in a
@@ -406,8 +478,10 @@ class _EpochHelper(keras.callbacks.Callback):
         if not self._state.is_built():
             self._store.notify("postponed", [])
             return False
+        if self._divergence.prevents(epoch, batch, running_fit.last_logs()):
+            return True
         try:
-            capture = self._state.capture(epoch, batch)
+            capture = self._state.capture(epoch, batch, self._has_ended)
         except errors.KerasBackupError as e:
             self._store.fail(e)
             return True
@@ -415,7 +489,8 @@ class _EpochHelper(keras.callbacks.Callback):
             if not self._store.plan(capture.spec):
                 return True
             self._planned = capture.spec
-        self._store.save(capture.addresses, capture.metadata)
+        if self._store.save(capture.addresses, capture.metadata):
+            self._newest = epoch, batch
         # Its memory is the backend's: held until the store has copied it, and
         # not a step longer.
         del capture

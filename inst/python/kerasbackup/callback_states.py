@@ -84,6 +84,11 @@ class CallbackStates:
         }
         self.unsaved = []
 
+    @property
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """All of them, those that others have in their attributes too."""
+        return list(self._callbacks.values())
+
     def capture(self, encoder: values.Encoder) -> dict[str, Any]:
         """The states as JSON; their arrays go to the encoder."""
         states = {}

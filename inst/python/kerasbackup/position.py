@@ -49,6 +49,8 @@ class DataPosition:
         use: How the data were used before, an `EarlierUse`.
         before_first_step: Callable, called once: the first step that is not
             passed over is about to be announced; or `None`.
+        reached: Integer, batches of the epoch that are done when the last step
+            that began is.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class DataPosition:
         self._epoch_start = None
         self._resume_at = None
         self.passed = 0
+        self.reached = 0
         self.before_first_step = None
         # Before 3.7 Keras does not count what it draws from an iterator that
         # lives across epochs, and where it builds a model from the first batch
@@ -180,6 +183,11 @@ class DataPosition:
     def may_end_early(self) -> bool:
         """Whether a batch that is announced may turn out not to exist."""
         return self._source.may_end_early
+
+    def has_more(self) -> bool:
+        """Whether batches of this epoch are left, as far as is known."""
+        batches = self._iterator.num_batches
+        return batches is None or self.reached < batches
 
     def end_epoch(self) -> None:
         """The step under way had no data, and Keras knows: none follows in this
@@ -385,7 +393,7 @@ class DataPosition:
                 last = step[-1]
                 size = replay.size(self._iterator, step)
                 self._pulled += size
-                upcoming = step[0] + size
+                upcoming = self.reached = step[0] + size
                 if self._resume_at is not None:
                     self._pass_over(step, upcoming)
                     self._progress.at(upcoming, self._resume_at["batch"])

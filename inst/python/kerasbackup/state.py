@@ -233,8 +233,13 @@ class TrainingState:
         """Frees the loaded checkpoint. Idempotent."""
         self.restored = None
 
-    def capture(self, epoch: int, batch: int) -> "Capture":
-        """What to save when `epoch` epochs and `batch` batches are done."""
+    def capture(self, epoch: int, batch: int, ended: bool = False) -> "Capture":
+        """What to save when `epoch` epochs and `batch` batches are done.
+
+        Args:
+            epoch, batch: Integers.
+            ended: Whether a callback has ended the training for good.
+        """
         variables = self._variables
         if variables is None or not variables.is_current(self._model):
             self._build()
@@ -243,7 +248,7 @@ class TrainingState:
             "schema": str(schema.VERSION),
             "epoch": str(epoch),
             "batch": str(batch),
-            "stopped": "1" if self._model.stop_training else "0",
+            "stopped": "1" if ended else "0",
             "saved_at": _now(),
             "versions": json.dumps(self._script.versions),
             "script": json.dumps(self._script.describe()),
@@ -339,7 +344,7 @@ class Restored:
         epoch: Integer, epochs that are complete.
         batch: Integer, batches of the next epoch that are trained.
         history: The `History` until then.
-        stopped: Whether a callback had ended the training.
+        stopped: Whether a callback had ended the training for good.
         callbacks, position, validation, last_logs, attributes, loose: What
             `CallbackStates`, `DataPosition`, `ValidationPosition`, `LastLogs`,
             `PlainAttributes` and `LooseVariables` captured.
@@ -363,6 +368,11 @@ class Restored:
             done = len(self.history.epochs)
             self.callbacks = self._parse("callbacks")
             check_states(self.callbacks, tensors)
+            if "schema" not in self.metadata:
+                # The first checkpoints count every stop as the end.
+                self.stopped = self.stopped and _has_stopped_early(
+                    self.callbacks
+                )
             self.position = self._parse("position")
             check_position(self.position, self.batch, done, tensors)
             self.validation = self._parse("validation")
@@ -475,6 +485,16 @@ class History:
         if any(len(column) != len(epochs) for column in logs.values()):
             raise ValueError("the history is not one value an epoch")
         return cls(epochs, logs)
+
+
+def _has_stopped_early(callbacks: dict[str, Any]) -> bool:
+    """Whether one of the states is of a callback that has, as `EarlyStopping`
+    does."""
+    epochs = [
+        state.get("changed", state.get("attributes", {})).get("stopped_epoch")
+        for state in callbacks.values()
+    ]
+    return any(values.is_count(epoch) and epoch > 0 for epoch in epochs)
 
 
 def _check_lines(lines: Any) -> None:

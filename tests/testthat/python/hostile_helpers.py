@@ -202,11 +202,11 @@ def refuse_captures(number):
     capture = TrainingState.capture
     left = [number]
 
-    def refuse(self, epoch, batch):
+    def refuse(self, *args):
         if left[0]:
             left[0] -= 1
             raise errors.UnsupportedError("The state is too odd.")
-        return capture(self, epoch, batch)
+        return capture(self, *args)
 
     def allow():
         TrainingState.capture = capture

@@ -64,15 +64,59 @@ def forget_trainings():
 
 
 class StopAt(keras.callbacks.Callback):
-    """Ends training at the end of an epoch."""
+    """Stops training, once.
+
+    Args:
+        epoch: Integer, from 0.
+        batch: Integer, from 0, after which to stop; `None`: as the epoch ends.
+        for_good: Whether training is complete then.
+    """
+
+    def __init__(self, epoch, batch=None, for_good=False):
+        super().__init__()
+        self.at = (epoch, batch)
+        self.for_good = for_good
+        self.epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._stop((self.epoch, batch))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._stop((epoch, None))
+
+    def _stop(self, place):
+        if place == self.at:
+            self.model.stop_training = True
+            if self.for_good:
+                self.ends_training = True
+
+    def get_state(self):
+        return {}
+
+    def set_state(self, state):
+        pass
+
+
+class LoseWeights(keras.callbacks.Callback):
+    """Makes a weight infinite when an epoch begins: the loss is lost."""
 
     def __init__(self, epoch):
         super().__init__()
         self.epoch = epoch
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs=None):
         if epoch == self.epoch:
-            self.model.stop_training = True
+            bias = self.model.layers[0].bias
+            bias.assign(np.full(bias.shape, np.inf))
+
+    def get_state(self):
+        return {}
+
+    def set_state(self, state):
+        pass
 
 
 class CompileAt(keras.callbacks.Callback):
