@@ -53,7 +53,9 @@
 #' the script, in Python and in R.
 #'
 #' `backup_dir` belongs to one training at a time: it is locked while `fit()`
-#' runs. Files in it that are not ours are never touched.
+#' runs. Files in it that are not ours are never touched. A training of several
+#' processes (workers, ranks) cannot be saved and is refused, as is a model of
+#' tf_keras; one process may use several devices.
 #'
 #' The interface follows Keras' `BackupAndRestore` and
 #' `keras3::callback_backup_and_restore()`; arguments after `delete_checkpoint`
@@ -148,6 +150,22 @@
 #' `kerasbackup_message_cache_lock`. Any other lock file may belong to a process
 #' that is alive: `fit()` ends with `kerasbackup_error_locked`, whose message
 #' names the file to remove (on JAX and torch with TensorFlow's own error).
+#' @section When training ends:
+#' Training is complete when all epochs are done, or when a callback has ended it
+#' for good, as `EarlyStopping` does. A callback of your own says so by setting
+#' its attribute `ends_training` to `TRUE` when it sets `model$stop_training`. (An
+#' attribute `stopped_epoch` above 0, as `EarlyStopping` has, says the same.)
+#'
+#' Where a callback stops training without saying so, for example because the
+#' time of a job is up, a checkpoint is saved at that very batch, and stays. A
+#' message says so, and the same script, run again, goes on from there, exactly:
+#' the rest of an epoch that was cut short is trained.
+#'
+#' While the loss or a weight is not finite no checkpoint is saved, and a message
+#' says so once. The last good checkpoint stays, also where `fit()` ends like
+#' this, by itself or by `TerminateOnNaN`. The same script, run again, goes on
+#' from it: change first what made training diverge. (Logs named `loss`, or ending
+#' in `_loss`, are losses; of the weights the smallest are looked at.)
 #' @section Preemption:
 #' Batch systems send a signal some time before they end a job. With
 #' `save_before_preemption` that signal is noted; before the next batch one

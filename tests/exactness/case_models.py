@@ -114,6 +114,147 @@ class OwnLogs(OwnStep):
         return (logs, *state) if state else logs
 
 
+def step(model, optimizer, part, loss_of):
+    """One step of an optimizer for a part of a model, as a `train_step()` makes
+    it; the loss."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            loss = loss_of()
+        weights = part.trainable_weights
+        optimizer.apply(tape.gradient(loss, weights), weights)
+        return loss
+    import torch
+
+    model.zero_grad()
+    loss = loss_of()
+    loss.backward()
+    weights = part.trainable_weights
+    with torch.no_grad():
+        optimizer.apply([w.value.grad for w in weights], weights)
+    return loss.detach()
+
+
+class Adversarial(keras.Model):
+    """A GAN as in Keras' guides: `train_step()` and no `call()`, an optimizer
+    for each part, trackers instead of compiled metrics."""
+
+    def __init__(self, inputs):
+        super().__init__()
+        last = [layers.Dense(6, activation="relu"), layers.Dense(6)]
+        self.generator = keras.Sequential([*inputs(3), *last])
+        self.discriminator = keras.Sequential(
+            [*inputs(6), layers.Dropout(0.2), layers.Dense(1)]
+        )
+        self.losses_seen = [
+            keras.metrics.Mean(name="d_loss"),
+            keras.metrics.Mean(name="g_loss"),
+        ]
+        self.seeds = keras.random.SeedGenerator(13)
+        # What Keras' guides do with torch, where Keras asks for it.
+        self.built = keras.backend.backend() == "torch"
+
+    @property
+    def metrics(self):
+        return self.losses_seen
+
+    def compile(self, **optimizers):
+        super().compile()
+        self.optimizers = optimizers
+        self.loss_fn = keras.losses.BinaryCrossentropy(from_logits=True)
+
+    def train_step(self, data):
+        real = data[0] if isinstance(data, tuple) else data
+        ops = keras.ops
+
+        def fake():
+            latent = keras.random.normal(
+                (ops.shape(real)[0], 3), seed=self.seeds
+            )
+            return self.generator(latent)
+
+        def loss_of_discriminator():
+            made = fake()
+            goal = [ops.ones_like(made[:, :1]), ops.zeros_like(real[:, :1])]
+            goal = ops.concatenate(goal)
+            goal += 0.05 * keras.random.uniform(
+                ops.shape(goal), seed=self.seeds
+            )
+            both = ops.concatenate([made, real])
+            return self.loss_fn(goal, self.discriminator(both, training=True))
+
+        def loss_of_generator():
+            seen = self.discriminator(fake(), training=True)
+            return self.loss_fn(ops.zeros_like(seen), seen)
+
+        for name, loss_of, tracker in zip(
+            ("discriminator", "generator"),
+            (loss_of_discriminator, loss_of_generator),
+            self.losses_seen,
+        ):
+            part = getattr(self, name)
+            loss = step(self, self.optimizers[name], part, loss_of)
+            tracker.update_state(loss)
+        return {one.name: one.result() for one in self.losses_seen}
+
+    def more_variables(self):
+        return [v for one in self.optimizers.values() for v in one.variables]
+
+
+class Encoding(keras.Model):
+    """A variational autoencoder as in Keras' guides: no `call()`, and metrics
+    that are attributes."""
+
+    def __init__(self):
+        super().__init__()
+        inputs = keras.Input((6,))
+        hidden = layers.Dense(5, activation="relu")(inputs)
+        outputs = [layers.Dense(2)(hidden), layers.Dense(2)(hidden)]
+        self.encoder = keras.Model(inputs, outputs)
+        self.decoder = keras.Sequential([keras.Input((2,)), layers.Dense(6)])
+        self.total = keras.metrics.Mean(name="loss")
+        self.divergence = keras.metrics.Mean(name="kl_loss")
+        self.seeds = keras.random.SeedGenerator(17)
+        self.built = keras.backend.backend() == "torch"
+
+    @property
+    def metrics(self):
+        return [self.total, self.divergence]
+
+    def train_step(self, data):
+        x = data[0] if isinstance(data, tuple) else data
+
+        def loss_of():
+            mean, log_var = self.encoder(x)
+            noise = keras.random.normal(keras.ops.shape(mean), seed=self.seeds)
+            z = mean + keras.ops.exp(0.5 * log_var) * noise
+            lost = keras.ops.mean(keras.ops.square(x - self.decoder(z)))
+            spread = keras.ops.square(mean) + keras.ops.exp(log_var)
+            divergence = 0.5 * keras.ops.mean(spread - log_var - 1)
+            self.divergence.update_state(divergence)
+            return lost + divergence
+
+        loss = step(self, self.optimizer, self, loss_of)
+        self.total.update_state(loss)
+        return {one.name: one.result() for one in self.metrics}
+
+
+def adversarial(has_input=True):
+    model = Adversarial(lambda n: [keras.Input((n,))] if has_input else [])
+    model.compile(
+        discriminator=keras.optimizers.Adam(0.01),
+        generator=keras.optimizers.RMSprop(0.005),
+    )
+    return model
+
+
+def encoding():
+    model = Encoding()
+    model.compile(keras.optimizers.Adam(0.01))
+    return model
+
+
 def mirrored():
     """On two devices, each with its own moving statistics."""
     import tensorflow as tf
@@ -145,6 +286,9 @@ MODELS = {
     "subclassed": lambda: compiled(CustomStep()),
     "own-step": lambda: compiled(OwnStep()),
     "own-logs": lambda: compiled(OwnLogs()),
+    "gan": adversarial,
+    "gan-unbuilt": lambda: adversarial(has_input=False),
+    "vae": encoding,
     "mirrored": mirrored,
     "data-parallel": data_parallel,
     "steps-per-execution": lambda: dense({"steps_per_execution": 4}),

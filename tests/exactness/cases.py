@@ -95,6 +95,7 @@ def digest(model, history, callbacks, out):
             *model.variables,
             *model.optimizer.variables,
             *model.metrics_variables,
+            *getattr(model, "more_variables", list)(),
         ]
     )
     for name, column in sorted(history.history.items()):

@@ -3,13 +3,13 @@
 
 # A training with validation; `dir` NULL: without ours. `log`: a CSVLogger's.
 train <- function(model, dir, ..., log = NULL, epochs = 4L, freq = "epoch",
-                  delete = TRUE) {
+                  delete = TRUE, history = "full") {
   data <- lapply(train_data(), reticulate::np_array, dtype = "float32")
   callbacks <- list(...)
   if (!is.null(log)) callbacks <- c(callbacks, keras()$callbacks$CSVLogger(log))
   if (!is.null(dir)) {
     callbacks <- c(callbacks, callback_backup_and_restore(
-      dir, freq, delete, history = "full"
+      dir, freq, delete, history = history
     ))
   }
   model$fit(
@@ -71,7 +71,10 @@ test_that("training that a callback ended for good is complete", {
   for (ender in enders) {
     dir <- withr::local_tempdir()
     run <- function(delete, epochs = 4L) {
-      train(build_model(), dir, ender(), delete = delete, epochs = epochs)
+      train(
+        build_model(), dir, ender(), delete = delete, epochs = epochs,
+        history = "resumed"
+      )
     }
     expect_no_message(run(TRUE))
     expect_length(files_in(dir), 0)
@@ -145,7 +148,7 @@ test_that("training that recovers from a lost loss is complete", {
     "loss", patience = 1L, restore_best_weights = TRUE
   )
   expect_message(
-    train(build_model(), dir, python_helpers()$LoseWeights(2L), early),
+    train(build_model(), dir, python_helpers()$LoseWeights(1L), early),
     class = "kerasbackup_message_diverged"
   )
   expect_length(files_in(dir), 0)

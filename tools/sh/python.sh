@@ -60,10 +60,15 @@ make_venv() {
 
 missing_pins() { bounded 60 "$PYTHON" tools/py/missing.py "$@"; }
 
-# pip_install WHY FILE...: what is missing of these files, and nothing else.
+# pip_install WHY [--no-deps] FILE...: what is missing of these files, and
+# nothing else.
 pip_install() {
   local why=$1 file missing arguments=()
   shift
+  if [ "$1" = --no-deps ]; then
+    arguments+=("$1")
+    shift
+  fi
   missing=$(missing_pins "$@")
   [ -n "$missing" ] || return 0
   say "Installing with pip into ${VENV##*/}, for $why:"

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from kerasbackup import errors
+from kerasbackup import further_optimizers
 from kerasbackup import last_logs
 from kerasbackup import loose_variables
 from kerasbackup import plain_attributes
@@ -39,6 +40,9 @@ from kerasbackup.script import is_other_backend
 from kerasbackup.unseen import UnseenState
 from kerasbackup.variables import DTYPES
 from kerasbackup.variables import Variables
+from kerasbackup.variables import build_optimizers
+from kerasbackup.variables import describe_optimizers
+from kerasbackup.variables import lacks_some
 from kerasbackup.variables import numpy_view
 
 
@@ -97,7 +101,7 @@ class TrainingState:
                 restored.training, self._training, checkpoint.path
             )
             other = self._script.other_optimizer(restored.script)
-            self._build()
+            self._build(restored)
             restored.pair(self._variables, other)
             # Where the training began, however often it was interrupted.
             self._training["start"] = restored.training["start"]
@@ -214,7 +218,7 @@ class TrainingState:
                     "as it is. Compile before `fit()`; where it is an epoch "
                     'that begins so, `resume = "epoch"` begins it anew.'
                 )
-            self._build()
+            self._build(restored)
             restored.pair(self._variables, None)
         self._variables.assign(
             restored.checkpoint, restored.partners, copies=again
@@ -269,6 +273,8 @@ class TrainingState:
             self._looked_at = epoch
             self._of_model = self._unseen.find()
             self._drift = self._script.drift()
+        if self._optimizers is not None:
+            metadata["optimizers"] = self._optimizers
         if self._drift:
             metadata["drift"] = json.dumps(self._drift)
         data = [
@@ -291,9 +297,30 @@ class TrainingState:
         batch: what a callback has compiled may be built with the next one."""
         return keras.backend.backend() == "tensorflow" or _is_built(self._model)
 
-    def _build(self) -> None:
-        _build(self._model, self._epoch_iterator)
+    def _build(self, restored: "Restored | None" = None) -> None:
+        """Finds all variables, and creates those that Keras creates with the
+        first batch.
+
+        Args:
+            restored: What the variables are to be restored from; `None` after
+                a step, which has created what it needs.
+        """
+        saved = None if restored is None else [*restored.checkpoint.tensors]
+        trained = None if restored is None else restored.optimizers
+        own_step = further_optimizers.has_own_step(self._model)
+        is_known = restored is None or trained is not None
+        if keras.backend.backend() == "tensorflow" and own_step and is_known:
+            # Keras asks for less there: any train_step() will do.
+            if saved is not None and lacks_some(self._model, saved):
+                _build_by_step(self._model, self._epoch_iterator)
+        else:
+            _build(self._model, self._epoch_iterator)
+        if trained is not None:
+            build_optimizers(self._model, trained, saved)
         self._variables = Variables(self._model)
+        self._optimizers = None
+        if own_step or further_optimizers.further(self._model):
+            self._optimizers = json.dumps(describe_optimizers(self._model))
 
 
 class Capture:
@@ -350,6 +377,7 @@ class Restored:
             `PlainAttributes` and `LooseVariables` captured.
         script, versions: What `Script` described; empty where it was not.
         drift: List of strings, what of it had changed since training began.
+        optimizers: What `describe_optimizers()` gave, or `None`.
         training: Which training it is of, see `trainings.describe()`.
         learned: See `preprocessing.describe()`.
     """
@@ -391,6 +419,8 @@ class Restored:
             check_texts(self.versions)
             self.learned = self._parse("learned")
             check_texts(self.learned)
+            self.optimizers = self._parse("optimizers", "null")
+            further_optimizers.check(self.optimizers)
             self.training = self._parse("training")
             trainings.check(self.training)
 
@@ -564,6 +594,26 @@ def _build(model, epoch_iterator) -> None:
         model._symbolic_build(data_batch=_symbolic_batch(epoch_iterator))
     else:
         model._symbolic_build(iterator=epoch_iterator)
+
+
+def _build_by_step(model, epoch_iterator) -> None:
+    """Creates what the first step of a model's own `train_step()` creates, by
+    tracing it as TensorFlow will. Nothing is computed."""
+    import tensorflow as tf
+
+    dataset = getattr(epoch_iterator, "_distributed_dataset", None)
+    if not model.run_eagerly and isinstance(dataset, tf.data.Dataset):
+        step = tf.function(model.train_step)
+        step.get_concrete_function(dataset.element_spec)
+    elif type(model).call is not keras.Model.call:
+        _build(model, epoch_iterator)
+    else:
+        raise errors.UnsupportedError(
+            "The model makes variables in its first step, and Keras runs that "
+            "eagerly or on several devices: they cannot be restored before it. "
+            "Build the layers before `fit()`, for example with an Input. The "
+            "checkpoint was left as it is."
+        )
 
 
 def _symbolic_batch(epoch_iterator):

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from kerasbackup import errors
+from kerasbackup import further_optimizers
 
 # Keras' names of dtypes and those of safetensors.
 DTYPES = {
@@ -70,6 +71,7 @@ class Variables:
             for layer in getattr(model, "_flatten_layers", list)()
             if isinstance(layer, keras.layers.Normalization)
         ]
+        self._unbuilt = _unbuilt(model)
         found = []
         self._buffers, self.unsaved = self._host.buffers(model)
         for path, variable in [*_walk(model), *self._buffers]:
@@ -99,10 +101,14 @@ class Variables:
         """Whether they are the model's and `spec` still holds: a callback may
         have compiled it. Keras' variables keep their shapes, what torch's
         modules keep may not."""
-        return all(
-            one is before
-            for one, before in zip(_compiled(model), self._compiled)
-        ) and all(buffer.is_as_it_was() for _, buffer in self._buffers)
+        return (
+            all(
+                one is before
+                for one, before in zip(_compiled(model), self._compiled)
+            )
+            and not any(one.built for one in self._unbuilt)
+            and all(buffer.is_as_it_was() for _, buffer in self._buffers)
+        )
 
     def check(
         self,
@@ -134,7 +140,7 @@ class Variables:
         saved = {
             name: tensor
             for name, tensor in checkpoint.tensors.items()
-            if name.split("/")[0] in GROUPS
+            if _group(name) in GROUPS
         }
         names = [name for name, _, _ in self.spec]
         partners = _pair(names, list(saved))
@@ -217,6 +223,49 @@ def _compiled(model: keras.Model) -> list[Any]:
     ]
 
 
+def _unbuilt(model: keras.Model) -> list[keras.optimizers.Optimizer]:
+    """Optimizers that get variables with their first step."""
+    return [
+        one
+        for one in further_optimizers.further(model).values()
+        if not one.built
+    ]
+
+
+def build_optimizers(
+    model: keras.Model, trained: dict[str, list[str]], saved: list[str]
+) -> None:
+    """Builds the optimizers that a checkpoint has built.
+
+    Args:
+        model: The `keras.Model` being trained.
+        trained: What `describe_optimizers()` gave.
+        saved: Names of the checkpoint's tensors.
+    """
+    own = dict(_walk(model))
+    saved = [name for name in saved if _group(name) == "variables"]
+    partners = _pair([n for n in own if _group(n) == "variables"], saved)
+    further_optimizers.build(
+        model, trained, {name: own[n] for n, name in zip(own, partners)}
+    )
+
+
+def describe_optimizers(model: keras.Model) -> dict[str, list[str]]:
+    """For which variables each optimizer is built, by their names."""
+    names = {id(variable): name for name, variable in _walk(model)}
+    return further_optimizers.describe(model, names)
+
+
+def lacks_some(model: keras.Model, saved: list[str]) -> bool:
+    """Whether a checkpoint has more variables of the model and its metrics."""
+    own = [name for name, _ in _walk(model)]
+    counts = [
+        sum(_group(name) in ("variables", "metrics") for name in names)
+        for names in (own, saved)
+    ]
+    return counts[0] < counts[1]
+
+
 def own_variables(model: keras.Model) -> set[int]:
     """The ids of the model's variables and of the backend's behind them."""
     own = [variable for _, variable in _walk(model)]
@@ -238,14 +287,15 @@ def _width(dtype: str) -> int:
 
 def _walk(model: keras.Model) -> Iterator[tuple[str, Any]]:
     """Every variable once, with a unique name."""
-    groups = zip(
-        GROUPS,
-        (
-            [*model.variables, *_recurrent_states(model)],
-            model.optimizer.variables if model.optimizer else [],
-            model.metrics_variables,
+    groups = [
+        ("variables", [*model.variables, *_recurrent_states(model)]),
+        ("optimizer", model.optimizer.variables if model.optimizer else []),
+        *(
+            (f"optimizer/{where}", one.variables)
+            for where, one in further_optimizers.further(model).items()
         ),
-    )
+        ("metrics", model.metrics_variables),
+    ]
     seen = set()
     names = set()
     for group, variables in groups:
@@ -256,6 +306,10 @@ def _walk(model: keras.Model) -> Iterator[tuple[str, Any]]:
             name = _unused(f"{group}/{variable.path}", names)
             names.add(name)
             yield name, variable
+
+
+def _group(name: str) -> str:
+    return name.split("/")[0]
 
 
 def _unused(path: str, names) -> str:

@@ -49,14 +49,14 @@ class Objects(unittest.TestCase):
             model.first = value
         return unseen.find()
 
-    def test_further_optimizers(self):
-        model, _ = built()
+    def test_further_optimizers_of_layers(self):
+        model, layer = built()
         unseen = UnseenState(model)
+        # Those of models are saved.
         model.first = keras.optimizers.Adam()
         model.several = {"d": keras.optimizers.SGD(), "model": model.optimizer}
-        self.assertEqual(
-            sorted(unseen.find()), ["model.first", "model.several['d']"]
-        )
+        layer.several = {"d": keras.optimizers.SGD(), "model": model.optimizer}
+        self.assertEqual(unseen.find(), [f"layer {layer.name}.several['d']"])
 
     def test_the_models_own_optimizer_is_not(self):
         inner = keras.optimizers.SGD()

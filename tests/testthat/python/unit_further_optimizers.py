@@ -1,0 +1,106 @@
+"""further_optimizers.py: variables of optimizers in a model's attributes."""
+
+import unittest
+
+import keras
+
+from kerasbackup import further_optimizers
+from kerasbackup import unseen
+from kerasbackup import variables
+
+
+def part(units, features):
+    return keras.Sequential(
+        [keras.Input((features,)), keras.layers.Dense(units)]
+    )
+
+
+class Pair(keras.Model):
+    """Has a `train_step()`, no `call()`, and two optimizers."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = part(3, 2)
+        self.second = part(2, 3)
+        self.compile()
+        self.by_part = {
+            "first": keras.optimizers.Adam(),
+            "others": [keras.optimizers.SGD(momentum=0.9)],
+        }
+
+    def train_step(self, data):
+        return {}
+
+    def both(self):
+        return self.by_part["first"], self.by_part["others"][0]
+
+    def train(self):
+        """What a first step does to the optimizers."""
+        for optimizer, one in zip(self.both(), (self.first, self.second)):
+            optimizer.build(one.trainable_variables)
+
+
+def shapes(model):
+    return sorted(
+        (dtype, shape) for _, dtype, shape in variables.Variables(model).spec
+    )
+
+
+class Finding(unittest.TestCase):
+    def test_in_attributes_and_containers_each_once(self):
+        model = Pair()
+        model.again = model.both()[0]
+        found = further_optimizers.further(model)
+        self.assertEqual(
+            {id(one) for one in found.values()},
+            {id(one) for one in model.both()},
+        )
+        self.assertEqual(len(found), 2)
+
+    def test_in_models_inside_for_a_step_of_its_own_only(self):
+        model = Pair()
+        model.first.compile("adam")
+        self.assertIn(
+            id(model.first.optimizer),
+            map(id, further_optimizers.further(model).values()),
+        )
+        outer = keras.Sequential([keras.Input((2,)), model.first])
+        self.assertEqual(further_optimizers.further(outer), {})
+
+    def test_a_step_of_its_own(self):
+        self.assertTrue(further_optimizers.has_own_step(Pair()))
+        self.assertFalse(further_optimizers.has_own_step(part(1, 1)))
+
+
+class Building(unittest.TestCase):
+    def test_built_as_they_were_from_their_names(self):
+        trained, fresh = Pair(), Pair()
+        trained.train()
+        self.assertNotEqual(shapes(fresh), shapes(trained))
+        names = [name for name, _, _ in variables.Variables(trained).spec]
+        description = variables.describe_optimizers(trained)
+        further_optimizers.check(description)
+        variables.build_optimizers(fresh, description, names)
+        self.assertEqual(shapes(fresh), shapes(trained))
+        self.assertFalse(fresh.optimizer.built)
+
+    def test_variables_are_found_anew_when_one_is_built(self):
+        model = Pair()
+        found = variables.Variables(model)
+        self.assertTrue(found.is_current(model))
+        model.train()
+        self.assertFalse(found.is_current(model))
+
+    def test_they_are_no_longer_told_as_unsaved(self):
+        model = Pair()
+        seen = unseen.UnseenState(model)
+        model.train()
+        self.assertEqual(seen.find(), [])
+
+    def test_what_is_no_description_is_refused(self):
+        for wrong in ([], {"a": "text"}, {"a": [1]}, 3):
+            with (
+                self.subTest(wrong),
+                self.assertRaises((AttributeError, TypeError)),
+            ):
+                further_optimizers.check(wrong)
