@@ -130,8 +130,9 @@
 #' The script must do the same again until `fit()`: set its seeds, make the same
 #' model and the same data. In a session that goes on (after Ctrl+C, say), begin
 #' there too: set the seeds and make the data anew. What is found to be different
-#' is told when training goes on, but the values of data that are not arrays are
-#' not compared. The vocabularies of `TextVectorization` and of lookups are, in the
+#' is told when training goes on. Of data that are not arrays, values are compared
+#' only on JAX and torch, and only of batches that a resume draws again.
+#' The vocabularies of `TextVectorization` and of lookups are compared, too, in the
 #' model and in the functions that make its data.
 #'
 #' Not saved is what neither Keras nor this package can see: a variable of R's

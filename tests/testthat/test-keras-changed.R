@@ -108,6 +108,59 @@ test_that("data of the same size and of other values are told of", {
   )
 })
 
+test_that("data that come otherwise are told, though nothing else shows it", {
+  skip_without_keras()
+  k <- keras()
+  # In batches of 32 rows, 3 an epoch; saved in front of the last one.
+  fit_seeded <- function(kind, seed, callbacks) {
+    data <- train_data()
+    if (kind == "arrays") {
+      # Rows that the comparison of the first and the last ones does not see.
+      some <- 33:64
+      order <- withr::with_seed(seed, c(1:32, sample(some), 65:96))
+      data <- lapply(data, function(one) one[order, , drop = FALSE])
+      return(fit_model(build_model(), data = data, callbacks = callbacks))
+    }
+    source <- python_file("sources")$hidden_order(
+      kind, data$x, data$y, 32L, seed
+    )
+    build_model()$fit(
+      source, epochs = 6L, verbose = 0L, callbacks = callbacks,
+      steps_per_epoch = if (kind == "generator") 3L
+    )
+  }
+  notes <- function(kind, seed) {
+    dir <- withr::local_tempdir()
+    ours <- function() callback_backup_and_restore(dir, save_freq = 4L)
+    expect_error(
+      fit_seeded(kind, 1L, list(ours(), interrupt_at(3L))), "interrupted"
+    )
+    expect_equal(backup_info(dir)$batch, 2L)
+    told <- character()
+    withCallingHandlers(
+      fit_seeded(kind, seed, list(ours())),
+      kerasbackup_message_notes = function(cnd) {
+        told <<- c(told, conditionMessage(cnd))
+      }
+    )
+    told
+  }
+  kinds <- c(
+    "arrays", "dataset", "generator",
+    if (reticulate::py_module_available("torch")) "loader"
+  )
+  # A graph of TensorFlow's draws the data: there is no batch to look at.
+  sees <- k$backend$backend() != "tensorflow"
+  for (kind in kinds) {
+    expect_identical(notes(kind, 1L), character(), label = kind)
+    told <- notes(kind, 2L)
+    expect_length(told, sees)
+    if (sees) {
+      expect_match(told, "batch [0-9]+ that was drawn .* differs", label = kind)
+    }
+  }
+})
+
 test_that("data in another order are told of", {
   skip_without_keras()
   dir <- interrupted(save_freq = 4L)

@@ -90,6 +90,13 @@ show("hook", data.frame(
   check.names = FALSE
 ))
 
+lines <- grep("^cost ", child("checksums.R", character()), value = TRUE)
+show("checksums", data.frame(
+  batch = sub("cost (.*):.*", "\\1", lines),
+  `microseconds for its checksum` = sub(".*: ", "", lines),
+  check.names = FALSE
+))
+
 trainings <- c("none", "kerasbackup", "kerasbackup-auto", "keras")
 training_rounds <- setting("TRAINING_ROUNDS", "5")
 n_epochs <- setting("EPOCHS", "20")

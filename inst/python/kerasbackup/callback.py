@@ -362,6 +362,10 @@ class _EpochHelper(keras.callbacks.Callback):
             [*generators_of(data), *generators_of(validation_data)],
         )
         before_batch, in_replay = self._before_batch, None
+
+        def tell(notes):
+            self._store.notify("notes", notes)
+
         if self._owner.save_before_preemption:
             self._preemption = Preemption(self._store, self._save)
             before_batch = self._preemption.around(before_batch)
@@ -374,6 +378,7 @@ class _EpochHelper(keras.callbacks.Callback):
             lambda: self._validation.on_data_end(self._epoch),
             data,
             self._owner.is_built_from_data,
+            tell,
         )
         progress = Progress(self._store.progress)
         others = _others(self._callback_list())
@@ -394,7 +399,7 @@ class _EpochHelper(keras.callbacks.Callback):
             self._validation_freq,
             SomeGenerators(generators, self._position.drawn_meanwhile),
             progress,
-            lambda notes: self._store.notify("notes", notes),
+            tell,
             validation_data,
         )
         self._divergence = ending.Divergence(

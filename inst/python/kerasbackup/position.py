@@ -24,9 +24,11 @@ from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
 from kerasbackup.data_source import DataSource
+from kerasbackup.drawn_batches import DrawnBatches
 from kerasbackup.earlier_use import EarlierUse
 from kerasbackup.position_format import share
 from kerasbackup.position_format import unshare
+from kerasbackup.rehearsal import Rehearsal
 
 
 class DataPosition:
@@ -43,6 +45,8 @@ class DataPosition:
         data: What `fit()` was given as `x`.
         is_built_from_data: Whether Keras has made an iterator already, see
             `earlier_use.is_built_from_data()`.
+        tell: Callable that is given what is no longer as it was, a list, where
+            an epoch shows it after `restore()`; or `None`.
 
     Attributes:
         passed: Integer, batches that the first epoch passes over.
@@ -62,10 +66,16 @@ class DataPosition:
         at_end: Callable[[], None] | None = None,
         data: Any = None,
         is_built_from_data: bool = False,
+        tell: Callable[[list[str]], None] | None = None,
     ):
         self._iterator = epoch_iterator
         self._source = DataSource(epoch_iterator, data)
         self._unsaved_source = []
+        self._batches = DrawnBatches(epoch_iterator.data_adapter)
+        self._rehearsal = Rehearsal(
+            epoch_iterator, self._batches, self._capture_rng
+        )
+        self._tell_notes = tell
         self.use = EarlierUse(data)
         # Those made before: by earlier trainings, and to build the model. Once
         # restored, those of the lost run.
@@ -150,7 +160,8 @@ class DataPosition:
             position["epochs"] = self._epochs - 1
         else:
             position = {
-                "epoch_rng": None,
+                # Of the epoch that is over.
+                "epoch_rng": self._rehearsal.generators(),
                 "steps_seen": self._steps_seen(),
                 "has_iterator": self._has_iterator(),
                 "made": self._made,
@@ -169,6 +180,7 @@ class DataPosition:
         position["at_creation"] = self._at_creation
         position["at_first_draw"] = self._at_first_draw
         position["source_kind"] = self._describe()
+        position["checksums"] = self._checksums(batch, position)
         return share(position)
 
     def _encode_source(self, source, encoder):
@@ -178,6 +190,14 @@ class DataPosition:
         except values.Unsaveable as e:
             self._unsaved_source = [f"the state of the data ({e})"]
             return encoder.encode({}, "data")
+
+    def _checksums(self, batch: int, position) -> list[list[int]]:
+        """Those of the batches that a resume at a position draws again."""
+        found = self._batches.capture()
+        if batch or (self._is_persistent() and position["steps_seen"]):
+            return found
+        is_rehearsed = position["epoch_rng"] is not None
+        return found[:1] if is_rehearsed else []
 
     @property
     def may_end_early(self) -> bool:
@@ -222,6 +242,7 @@ class DataPosition:
             What is no longer as it was.
         """
         position = unshare(position)
+        is_between_epochs = not batch and position["epoch_rng"] is not None
         before = position["source_kind"]
         now = self._describe_at(position, arrays)
         notes = data_source.changes(before, now)
@@ -249,6 +270,9 @@ class DataPosition:
             moved = 0
         if position["made"] > 1 if lives_on else position["epochs"]:
             notes += self._source.start_workers()
+        if batch or lives_on:
+            # Checkpoints of earlier versions of this package have none.
+            self._batches.expect(position.get("checksums", []))
         if self._is_persistent():
             if lives_on:
                 notes += self._continue_iterator(position)
@@ -283,10 +307,17 @@ class DataPosition:
                 "the data change in the course of training, and TensorFlow "
                 "reads ahead of it: the next batches may be others"
             )
+        if is_between_epochs and self._rehearsal.is_possible:
+            self._rehearsal.run(
+                position.get("checksums", []),
+                lambda: self._restore_rng(position["epoch_rng"]),
+            )
         self._restore_rng(
             position["epoch_rng"] if batch else position["rng"],
             self._only() if lives_on else None,
         )
+        # Those that the epoch draws again are compared when it has begun.
+        notes += self._batches.notes()
         if batch:
             self._resume_at = {
                 "epoch_rng": position["epoch_rng"],
@@ -339,6 +370,7 @@ class DataPosition:
         """Gives Keras its own methods back."""
         for name in ("_get_iterator", self._steps_method):
             vars(self._iterator).pop(name, None)
+        self._batches.release()
 
     # Wrapping -------------------------------------------------------------
 
@@ -381,6 +413,7 @@ class DataPosition:
                         self._restore_rng(self._resume_at["rng"], self._only())
                         self._source.ahead.restore(self._resume_at["ahead"])
                         self._resume_at = None
+                        self._tell_of_batches()
                 told = (
                     self._resume_at is None and draws and self._tell(upcoming)
                 )
@@ -415,6 +448,11 @@ class DataPosition:
 
         self._iterator._get_iterator = counted
         setattr(self._iterator, self._steps_method, passing)
+
+    def _tell_of_batches(self) -> None:
+        notes = self._batches.notes()
+        if notes and self._tell_notes is not None:
+            self._tell_notes(notes)
 
     def _tell(self, upcoming: int) -> bool:
         """Tells of a batch before its data are drawn, if it is known that there

@@ -8,6 +8,7 @@ import copy
 from typing import Any
 
 from kerasbackup import data_source
+from kerasbackup import drawn_batches
 from kerasbackup import epoch_count
 from kerasbackup import rng
 from kerasbackup import values
@@ -89,6 +90,7 @@ def check_position(
     )
     if not isinstance(values.check(whole["ahead"], tensors), list):
         raise TypeError("what was drawn ahead is no list")
+    drawn_batches.check(whole.get("checksums", []))
 
 
 def _check_counts(position: dict[str, Any], batch: int, done: int) -> None:

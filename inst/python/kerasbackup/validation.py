@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from kerasbackup import drawn_batches
 from kerasbackup import epoch_count
 from kerasbackup import replay
 from kerasbackup import rng
@@ -16,6 +17,7 @@ from kerasbackup.data_source import DataSource
 from kerasbackup.data_source import DrawnAhead
 from kerasbackup.data_source import check_state
 from kerasbackup.data_source import loader_generators
+from kerasbackup.drawn_batches import DrawnBatches
 from kerasbackup.earlier_use import EarlierUse
 from kerasbackup.position_format import MOST_ITERATORS
 
@@ -72,6 +74,10 @@ class ValidationPosition:
         # The `EpochIterator` whose method is wrapped.
         self._counted = None
         self._to_restore = None
+        # The batches of the newest validation, a `DrawnBatches`; and what the
+        # lost run had noted of them, until they were drawn again.
+        self._batches = None
+        self._to_expect = []
         self._ahead = DrawnAhead(data)
         self._ahead_then = []
         self._use = EarlierUse(data)
@@ -99,6 +105,11 @@ class ValidationPosition:
             "at_creation": self._at_creation,
             "at_first": self._at_first,
             **self._epochs_counted(),
+            "checksums": (
+                self._to_expect
+                if self._to_replay or self._batches is None
+                else self._batches.capture()
+            ),
             "source": self._capture_source(encoder),
             "ahead": encoder.encode(
                 self._ahead_then if self._to_replay else self._ahead.capture(),
@@ -125,6 +136,8 @@ class ValidationPosition:
         self._made_earlier = saved["made_earlier"]
         self._at_creation = saved["at_creation"]
         self._at_first = saved["at_first"]
+        # Checkpoints of earlier versions of this package have none.
+        self._to_expect = saved.get("checksums", [])
         self._epochs_before = epoch_count.total(saved)
         self._to_restore = values.decode(
             saved.get("source"), arrays, has_tags=True
@@ -187,6 +200,8 @@ class ValidationPosition:
             self._note()
         self._count(iterator)
         adapter = iterator.data_adapter
+        if self._batches is None:
+            self._batches = DrawnBatches(adapter)
         kind = type(adapter).__name__
         counted = epoch_count.capture(adapter)
         self._look_at_source(iterator)
@@ -208,6 +223,8 @@ class ValidationPosition:
             elif replays:
                 self._generators.restore(self._at_first)
         for i in range(replays):
+            if i == replays - 1:
+                self._batches.expect(self._to_expect)
             replay.draw_epoch(iterator)
             if not self._counts_itself(iterator):
                 self._use.note()
@@ -227,6 +244,7 @@ class ValidationPosition:
             self._ahead.restore(self._ahead_then)
             self._ahead_then = []
             self._generators.restore(states)
+            self._tell_of(self._batches.notes())
 
     def is_left_undone(self) -> bool:
         """Whether the lost run had drawn from data that do not begin anew, and
@@ -242,6 +260,8 @@ class ValidationPosition:
         iterator, self._counted = self._counted, None
         if iterator is not None:
             vars(iterator).pop("_get_iterator", None)
+        if self._batches is not None:
+            self._batches.release()
 
     def _count(self, iterator) -> None:
         """Counts the iterators that are made of the data: on TensorFlow by
@@ -381,6 +401,7 @@ def check(saved: Any, done: int, tensors: dict[str, tuple]) -> None:
             rng.check(saved[field])
     if not isinstance(values.check(saved["ahead"], tensors), list):
         raise TypeError("what was drawn ahead is no list")
+    drawn_batches.check(saved.get("checksums", []))
     epoch_count.check(saved)
     source = values.check(saved.get("source"), tensors, has_tags=True)
     if source is not None:

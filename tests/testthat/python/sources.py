@@ -88,6 +88,39 @@ def endless(x, y, batch_size):
             yield slices[index]
 
 
+def hidden_order(kind, x, y, batch_size, seed):
+    """Batches in an order that a seed gives and that no attribute tells.
+
+    Args:
+        kind: String, of the data: "dataset", "generator" or "loader".
+    """
+    order = np.random.default_rng(int(seed)).permutation(len(x))
+    x, y = (np.asarray(one, "float32")[order] for one in (x, y))
+    if kind == "loader":
+        import torch
+
+        class Rows(torch.utils.data.Dataset):
+            def __len__(self):
+                return len(x)
+
+            def __getitem__(self, index):
+                return x[index], y[index]
+
+        return torch.utils.data.DataLoader(Rows(), int(batch_size))
+    if kind == "generator":
+        return endless(x, y, batch_size)
+    slices = Slices(x, y, batch_size)
+
+    class Hidden(keras.utils.PyDataset):
+        def __len__(self):
+            return len(slices)
+
+        def __getitem__(self, index):
+            return slices[index]
+
+    return Hidden()
+
+
 class SeeVariables(keras.callbacks.Callback):
     """Remembers the variables as the first epoch finds them: the numbers, by
     columns as R has them, and how many steps were made."""

@@ -8,6 +8,7 @@ import json
 import random
 import sys
 import unittest
+from unittest import mock
 
 import keras
 import numpy as np
@@ -22,6 +23,8 @@ from kerasbackup import replay
 from kerasbackup import rng
 from kerasbackup import values
 from kerasbackup.data_source import DataSource
+from kerasbackup.drawn_batches import METHODS
+from kerasbackup.drawn_batches import DrawnBatches
 from kerasbackup.variables import DTYPES
 
 # Before, steps have their data when they are announced, and a generator that
@@ -61,12 +64,16 @@ def count_epochs(adapter):
     def on_epoch_end():
         adapter._epoch += 1
 
-    adapter.get_numpy_iterator = adapter.get_torch_dataloader = drawn
+    adapter.get_numpy_iterator = adapter.get_jax_iterator = drawn
+    adapter.get_torch_dataloader = drawn
     adapter.on_epoch_end = on_epoch_end
 
 
 class Run:
     """One training's data: the batches drawn, and positions in them."""
+
+    # What callbacks do when a batch begins.
+    before_draw = staticmethod(lambda: None)
 
     def __init__(
         self, x=None, save_at=None, is_built=False, counts=False, **kwargs
@@ -81,6 +88,10 @@ class Run:
             from keras.src.backend.torch.trainer import TorchEpochIterator
 
             kind = TorchEpochIterator
+        elif keras.backend.backend() == "jax":
+            from keras.src.backend.jax.trainer import JAXEpochIterator
+
+            kind = JAXEpochIterator
         self.iterator = kind(
             x=arrays() if x is None else x, **{"batch_size": 4, **kwargs}
         )
@@ -99,10 +110,12 @@ class Run:
             self.before_batch,
             data=x,
             is_built_from_data=is_built,
+            tell=lambda notes: self.notes.extend(notes),
         )
         self.epoch = self.done = 0
         self.drawn = []
         self.told = []
+        self.notes = []
 
     def before_batch(self, batch):
         self.told.append((self.epoch, batch))
@@ -134,6 +147,7 @@ class Run:
 
     def draw(self, steps):
         for step in steps:
+            self.before_draw()
             data = step[-1]
             batch = data[0] if isinstance(data, list) else next(data)
             # A callback draws too, and so do layers of torch's.
@@ -156,6 +170,17 @@ def check(saved, done, **changes):
         for name, one in found.items()
     }
     position_format.check_position({**known, **changes}, batch, done, tensors)
+
+
+def other_batch(number):
+    """What is told where a batch is not the one drawn before."""
+    if not METHODS.get(keras.backend.backend()):
+        return []
+    return [
+        "the data have other values or come in another order: batch "
+        f"{number} that was drawn from them differs from the one drawn before "
+        "the interruption"
+    ]
 
 
 def lost(save_at, epochs=4, **kwargs):
@@ -321,8 +346,10 @@ class Resuming(unittest.TestCase):
                 kwargs = {"steps_per_epoch": 3, "batch_size": None}
                 before = lost(save_at, x=drawing(), **kwargs)
                 after = np.random.rand()
-                keras.utils.set_random_seed(99)
+                # Keras draws the first batches at once, as the script does.
+                keras.utils.set_random_seed(5)
                 run = Run(x=drawing(), **kwargs)
+                keras.utils.set_random_seed(99)
                 self.assertEqual(run.restore(before.saved, 2), [])
                 run.run_epochs(2)
                 self.assertEqual(
@@ -419,7 +446,7 @@ class Reshuffling(unittest.TestCase):
         Run(x=x, **kwargs).run_epochs(2)
         before = lost((2, 1), x=x, **kwargs)
         _, notes = self.resumed(before.saved, 2, pipeline(3).repeat(), **kwargs)
-        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])
+        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE, *other_batch(1)])
 
     def test_an_order_that_is_drawn_in_the_course_of_an_epoch(self):
         import tensorflow as tf
@@ -808,7 +835,7 @@ class Changed(unittest.TestCase):
         source = endless()
         before = lost((2, 1), x=source, **kwargs)
         notes = Run(x=source, **kwargs).restore(before.saved, 2)
-        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])
+        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE, *other_batch(1)])
         notes = Run(x=endless(), **kwargs).restore(before.saved, 2)
         self.assertEqual(notes, [])
 
@@ -819,12 +846,19 @@ class Changed(unittest.TestCase):
     def test_what_is_no_position_is_refused(self):
         saved = lost((1, 2)).saved
         known, batch, found = saved
-        for field in known:
+        # Checkpoints of earlier versions have no checksums.
+        for field in {*known} - {"checksums"}:
             broken = {k: v for k, v in known.items() if k != field}
             with self.subTest(field=field), self.assertRaises(errors.DAMAGE):
                 check((broken, batch, found), 1)
         with self.assertRaises(IndexError):
             check(saved, 1, rng=9)
+        for checksums in (None, 1, [1], [[0]], [[0, -1]], [[0, 1]] * 3):
+            with (
+                self.subTest(checksums=checksums),
+                self.assertRaises(errors.DAMAGE),
+            ):
+                check(saved, 1, checksums=checksums)
 
     def test_counts_that_the_checkpoint_belies_are_refused(self):
         many = 10**12
@@ -886,6 +920,206 @@ class Changed(unittest.TestCase):
         self.assertTrue(run.drawn)
 
 
+def indexed(order):
+    """A dataset with rows in an order of which it has no attribute."""
+
+    class Indexed(keras.utils.PyDataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            rows = order[4 * index : 4 * index + 4]
+            return (arrays()[rows],)
+
+    return Indexed()
+
+
+class OtherBatches(unittest.TestCase):
+    """Batches that a resume draws again, and that are not the same."""
+
+    def setUp(self):
+        # Each batch has a checksum, however fast they are drawn.
+        patch = mock.patch.object(DrawnBatches, "SHARE", float("inf"))
+        patch.start()
+        self.addCleanup(patch.stop)
+        # TensorFlow's pipelines of other tests take a seed from it.
+        self.addCleanup(keras.utils.set_random_seed, 5)
+
+    def notes(self, before, after, save_at=(2, 3), **kwargs):
+        """What is told where data made by `before` are now of `after`."""
+        run = lost(save_at, x=before(), **kwargs)
+        again = Run(x=after(), **kwargs)
+        keras.utils.set_random_seed(99)
+        notes = again.restore(run.saved, 2)
+        again.run_epochs(2)
+        return notes + again.notes
+
+    def check(self, make, save_at=(2, 3), first=1, latest=3, **kwargs):
+        """That other first batches are told, and others from the third on, but
+        not the same ones."""
+        order = np.arange(20)
+        swapped = order.copy()
+        swapped[8:12] = order[11:7:-1]
+        for other, number in (
+            (order, None),
+            (order[::-1], first),
+            (swapped, latest),
+        ):
+            with self.subTest(number=number, kwargs=kwargs):
+                notes = self.notes(
+                    lambda: make(order),
+                    lambda other=other: make(other),
+                    save_at,
+                    **kwargs,
+                )
+                expected = [] if number is None else other_batch(number)
+                self.assertEqual(notes, expected)
+
+    def test_of_arrays(self):
+        self.check(lambda order: arrays()[order])
+        for shuffle in (True, "batch"):
+            with self.subTest(shuffle=shuffle):
+                notes = self.notes(
+                    arrays, lambda: arrays()[::-1], shuffle=shuffle
+                )
+                self.assertEqual(notes, other_batch(1))
+
+    def test_of_a_dataset(self):
+        self.check(indexed)
+
+    def test_of_a_generator(self):
+        def endless(order):
+            while True:
+                dataset = indexed(order)
+                yield from (dataset[i] for i in range(5))
+
+        # Three epochs of five, and one iterator for all of them.
+        kwargs = {"batch_size": None, "steps_per_epoch": 5}
+        self.check(endless, latest=13, **kwargs)
+        # Keras asks after each batch whether it was the last.
+        self.check(endless, (2, 0), latest=None, **kwargs)
+
+    @unittest.skipUnless(
+        importlib.util.find_spec("tensorflow"), "there is no tf.data"
+    )
+    def test_of_a_pipeline(self):
+        import tensorflow as tf
+
+        def pipeline(order):
+            dataset = tf.data.Dataset.from_tensor_slices((arrays()[order],))
+            return dataset.batch(4)
+
+        self.check(pipeline, batch_size=None)
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "there is no torch")
+    def test_of_a_loader(self):
+        import torch
+
+        def loader(order):
+            rows = torch.from_numpy(arrays()[order])
+            dataset = torch.utils.data.TensorDataset(rows)
+            return torch.utils.data.DataLoader(dataset, batch_size=4)
+
+        self.check(loader)
+
+    def test_of_several_batches_a_step(self):
+        if keras.backend.backend() == "torch":
+            self.skipTest("Keras has none on torch")
+        kwargs = {"steps_per_execution": 2, "save_at": (2, 4)}
+        before = lost(x=arrays(24), **kwargs)
+        run = Run(x=arrays(24)[::-1], steps_per_execution=2)
+        run.restore(before.saved, 2)
+        run.run_epochs(1)
+        self.assertEqual(run.notes, other_batch(1))
+
+    def test_that_are_written_in_one_place(self):
+        def reusing():
+            batch = np.zeros((4, 1), "float32")
+            for number in range(100):
+                batch[:] = number
+                yield (batch,)
+
+        notes = self.notes(
+            reusing, reusing, (2, 1), batch_size=None, steps_per_epoch=3
+        )
+        self.assertEqual(notes, [])
+
+    def between_epochs(self, before, x=None, **kwargs):
+        """What is told of a checkpoint from the end of the second epoch."""
+        keras.utils.set_random_seed(5)
+        lost = Run(x=arrays(), **kwargs)
+        for number in range(4):
+            if number == 2:
+                before(lost)
+                lost.save(0)
+            lost.run_epochs(1)
+            lost.epoch = number + 1
+        check(lost.saved, 2)
+        run = Run(x=arrays() if x is None else x, **kwargs)
+        keras.utils.set_random_seed(99)
+        notes = run.restore(lost.saved, 2)
+        run.run_epochs(2)
+        if x is None and not notes:
+            self.assertEqual(run.drawn, lost.drawn[2 * 5 :])
+        return notes + run.notes
+
+    def test_of_arrays_between_epochs(self):
+        for kwargs in ({}, {"shuffle": True}, {"shuffle": "batch"}):
+            with self.subTest(**kwargs):
+                notes = self.between_epochs(lambda lost: None, **kwargs)
+                self.assertEqual(notes, [])
+                notes = self.between_epochs(
+                    lambda lost: None, arrays()[::-1], **kwargs
+                )
+                self.assertEqual(notes, other_batch(1))
+
+    def test_a_shuffle_that_counts_epochs(self):
+        """As another version of Keras may draw the order."""
+        backend = keras.backend.backend()
+        if backend == "tensorflow":
+            self.skipTest("a graph of TensorFlow's shuffles")
+        epochs = []
+
+        def drawn_from_a_count(number, **kwargs):
+            epochs.append(number)
+            order = np.random.RandomState(len(epochs)).permutation(number)
+            if backend == "jax":
+                return order
+            return sys.modules["torch"].from_numpy(order)
+
+        module = np.random if backend == "jax" else sys.modules["torch"]
+        name = "permutation" if backend == "jax" else "randperm"
+        with mock.patch.object(module, name, drawn_from_a_count):
+            notes = self.between_epochs(
+                lambda lost: None, arrays(), shuffle=True
+            )
+        self.assertEqual(notes, other_batch(1))
+
+    def test_a_callback_that_draws_when_a_batch_begins_is_no_false_alarm(self):
+        with mock.patch.object(
+            Run, "before_draw", staticmethod(np.random.rand)
+        ):
+            for kwargs in ({}, {"shuffle": True}):
+                notes = self.between_epochs(lambda lost: None, **kwargs)
+                self.assertEqual(notes, [])
+
+    def test_arrays_that_a_callback_changes_are_no_false_alarm(self):
+        def change(lost):
+            lost.iterator.data_adapter._inputs[0][:] += 1
+
+        notes = self.between_epochs(change, arrays())
+        self.assertEqual(notes, [])
+
+    def test_a_checkpoint_of_an_earlier_version_has_none(self):
+        before = lost((2, 3), x=arrays())
+        known, batch, found = before.saved
+        del known["checksums"]
+        run = Run(x=arrays()[::-1])
+        self.assertEqual(run.restore((known, batch, found), 2), [])
+        run.run_epochs(2)
+        self.assertEqual(run.notes, [])
+
+
 class Keeping(unittest.TestCase):
     def test_release_gives_keras_its_methods_back(self):
         run = Run()
@@ -893,6 +1127,8 @@ class Keeping(unittest.TestCase):
         self.assertLessEqual(set(wrapped), set(vars(run.iterator)))
         run.position.release()
         self.assertFalse(set(wrapped) & set(vars(run.iterator)))
+        adapter = run.iterator.data_adapter
+        self.assertFalse({*METHODS.values()} & {*vars(adapter)})
 
     def test_equal_states_are_kept_once(self):
         run = lost((1, 2), shuffle=True)

@@ -124,6 +124,7 @@ def lost(number, at_creation=None, made_earlier=0):
         "made_earlier": made_earlier,
         "at_creation": at_creation,
         "at_first": None,
+        "checksums": [],
         "source": None,
         "ahead": [],
     }

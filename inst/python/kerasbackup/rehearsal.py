@@ -1,0 +1,72 @@
+"""Draws the first batch of an epoch that is over once more, from arrays.
+
+Where an epoch begins anew after a resume, no batch is drawn that was drawn
+before the save, so none can be compared. But arrays can be drawn from as often
+as is wanted, and nothing but the generators of random numbers notices. So the
+generators are put back to where they were when the last epoch before the save
+drew its first batch: it must come again.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from kerasbackup.batch_checksum import checksum
+from kerasbackup.drawn_batches import DrawnBatches
+
+
+class Rehearsal:
+    """The first batch of the last epoch.
+
+    Args:
+        epoch_iterator: Keras' `EpochIterator`.
+        batches: The `DrawnBatches` of its data adapter.
+        capture: Callable that returns the states of the generators.
+    """
+
+    def __init__(
+        self,
+        epoch_iterator,
+        batches: DrawnBatches,
+        capture: Callable[[], dict[str, Any]],
+    ):
+        self._batches = batches
+        self._capture = capture
+        adapter = epoch_iterator.data_adapter
+        # Other sources may count how often they are asked, or read files.
+        self.is_possible = (
+            type(adapter).__name__ == "ArrayDataAdapter"
+            and hasattr(adapter, "_inputs")
+            and epoch_iterator.steps_per_epoch is None
+        )
+        self._adapter = adapter
+        self._rng = None
+        self._arrays = None
+        if self.is_possible:
+            batches.before_first = self._before_first
+
+    def _before_first(self) -> None:
+        self._rng = self._capture()
+        self._arrays = checksum(self._adapter._inputs)
+
+    def generators(self) -> dict[str, Any] | None:
+        """The states of the generators before the first batch of the last
+        epoch; `None` where it could not be drawn again: a callback has changed
+        the arrays since."""
+        if self._rng is None or self._arrays != checksum(self._adapter._inputs):
+            return None
+        return self._rng
+
+    def run(
+        self, expected: list[list[int]], restore: Callable[[], None]
+    ) -> None:
+        """Draws it again. The generators are to be put back afterwards.
+
+        Args:
+            expected: What `DrawnBatches.capture()` gave.
+            restore: Callable that puts the generators back to where they were
+                before it was drawn.
+        """
+        restore()
+        self._batches.expect(expected)
+        # To make an iterator of torch's draws a random number.
+        self._batches.draw_first(restore)
