@@ -310,7 +310,9 @@ class DataPosition:
         if is_between_epochs and self._rehearsal.is_possible:
             self._rehearsal.run(
                 position.get("checksums", []),
-                lambda: self._restore_rng(position["epoch_rng"]),
+                lambda: self._restore_rng(
+                    position["epoch_rng"], self._rehearsal.GENERATORS
+                ),
             )
         self._restore_rng(
             position["epoch_rng"] if batch else position["rng"],

@@ -21,7 +21,13 @@ class Rehearsal:
         epoch_iterator: Keras' `EpochIterator`.
         batches: The `DrawnBatches` of its data adapter.
         capture: Callable that returns the states of the generators.
+
+    Attributes:
+        GENERATORS: Tuple of strings, the generators that Keras may draw an
+            order from.
     """
+
+    GENERATORS = ("python", "numpy", "torch")
 
     def __init__(
         self,
@@ -63,7 +69,7 @@ class Rehearsal:
 
         Args:
             expected: What `DrawnBatches.capture()` gave.
-            restore: Callable that puts the generators back to where they were
+            restore: Callable that puts `GENERATORS` back to where they were
                 before it was drawn.
         """
         restore()
