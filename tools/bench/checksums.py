@@ -3,6 +3,7 @@ whether a batch needs one. Called by `checksums.R`.
 """
 
 import time
+import types
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class _Undue:
     """A batch shortly after one that has a checksum."""
 
     def __init__(self):
-        self._drawn = DrawnBatches(object())
+        self._drawn = DrawnBatches(types.SimpleNamespace())
         self._drawn._next_at = float("inf")
 
     def __call__(self, batch):

@@ -55,6 +55,8 @@ class DrawnBatches:
         self._to_expect = {}
         self._differing = None
         self._is_told = False
+        # What the object itself had in place of its class's method.
+        self._replaced = vars(adapter).get(self._method)
         if hasattr(adapter, self._method):
             self._wrap(getattr(adapter, self._method))
 
@@ -69,10 +71,17 @@ class DrawnBatches:
         iterator that is drawn from."""
         self._to_expect = dict(saved)
 
-    def notes(self) -> list[str]:
+    def notes(self, all_drawn: bool = False) -> list[str]:
         """Which batch was the first that was not the expected one, in words.
-        That is told once."""
+        That is told once.
+
+        Args:
+            all_drawn: Whether those that are expected should have been drawn.
+        """
         number = self._differing
+        missing = {*self._expected, *self._to_expect}
+        if number is None and all_drawn and missing:
+            number = min(missing)
         if number is None or self._is_told:
             return []
         self._is_told = True
@@ -94,7 +103,10 @@ class DrawnBatches:
 
     def release(self) -> None:
         """Gives the data adapter its own method back."""
-        vars(self._adapter).pop(self._method, None)
+        if self._replaced is None:
+            vars(self._adapter).pop(self._method, None)
+        else:
+            setattr(self._adapter, self._method, self._replaced)
 
     def see(self, number: int, batch: Any) -> None:
         """To be called with each batch that is drawn from an iterator."""
@@ -107,14 +119,13 @@ class DrawnBatches:
         found = checksum(batch)
         ended = time.perf_counter()
         self._next_at = ended + (ended - begun) / self.SHARE
+        expected = self._expected.pop(number, found)
         if found is None:
             return
         self._latest = [number, found]
         if not number:
             self._first = self._latest
-        if found != self._expected.pop(number, found) and (
-            self._differing is None
-        ):
+        if found != expected and self._differing is None:
             self._differing = number
 
     def _wrap(self, method) -> None:

@@ -452,7 +452,7 @@ class DataPosition:
         setattr(self._iterator, self._steps_method, passing)
 
     def _tell_of_batches(self) -> None:
-        notes = self._batches.notes()
+        notes = self._batches.notes(all_drawn=True)
         if notes and self._tell_notes is not None:
             self._tell_notes(notes)
 

@@ -1032,6 +1032,11 @@ class OtherBatches(unittest.TestCase):
         run.run_epochs(1)
         self.assertEqual(run.notes, other_batch(1))
 
+    def test_that_are_not_drawn_again(self):
+        with mock.patch.object(replay, "draw_step"):
+            notes = self.notes(arrays, arrays)
+        self.assertEqual(notes, other_batch(1))
+
     def test_that_are_written_in_one_place(self):
         def reusing():
             batch = np.zeros((4, 1), "float32")
