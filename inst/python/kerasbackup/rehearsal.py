@@ -25,6 +25,7 @@ class Rehearsal:
     Attributes:
         GENERATORS: Tuple of strings, the generators that Keras may draw an
             order from.
+        is_possible: Whether it can be drawn again.
     """
 
     GENERATORS = ("python", "numpy", "torch")
@@ -37,30 +38,36 @@ class Rehearsal:
     ):
         self._batches = batches
         self._capture = capture
-        adapter = epoch_iterator.data_adapter
+        self._adapter = epoch_iterator.data_adapter
+        kind = type(self._adapter).__name__
+        self._is_of_arrays = kind == "ArrayDataAdapter" and hasattr(
+            self._adapter, "_inputs"
+        )
         # Other sources may count how often they are asked, or read files.
         self.is_possible = (
-            type(adapter).__name__ == "ArrayDataAdapter"
-            and hasattr(adapter, "_inputs")
-            and epoch_iterator.steps_per_epoch is None
+            self._is_of_arrays and epoch_iterator.steps_per_epoch is None
         )
-        self._adapter = adapter
         self._rng = None
         self._arrays = None
-        if self.is_possible:
+        if self._is_of_arrays:
             batches.before_first = self._before_first
 
     def _before_first(self) -> None:
-        self._rng = self._capture()
+        if self.is_possible:
+            self._rng = self._capture()
         self._arrays = checksum(self._adapter._inputs)
+
+    def may_differ(self) -> bool:
+        """Whether the first batch of the last epoch, drawn again, would be
+        another one: a callback has changed the arrays since."""
+        return self._is_of_arrays and self._arrays != checksum(
+            self._adapter._inputs
+        )
 
     def generators(self) -> dict[str, Any] | None:
         """The states of the generators before the first batch of the last
-        epoch; `None` where it could not be drawn again: a callback has changed
-        the arrays since."""
-        if self._rng is None or self._arrays != checksum(self._adapter._inputs):
-            return None
-        return self._rng
+        epoch; `None` where it could not be drawn again."""
+        return None if self.may_differ() else self._rng
 
     def run(
         self, expected: list[list[int]], restore: Callable[[], None]

@@ -3,6 +3,7 @@
 With Keras' own epoch iterator, but without a model or a fit().
 """
 
+import functools
 import importlib.util
 import json
 import random
@@ -1114,6 +1115,12 @@ class OtherBatches(unittest.TestCase):
 
         notes = self.between_epochs(change, arrays())
         self.assertEqual(notes, [])
+        # At a batch: the checkpoint has no batch that could be compared.
+        for kwargs in ({}, {"steps_per_epoch": 5}):
+            run = Run(save_at=(2, 3), **kwargs)
+            run.before_draw = functools.partial(change, run)
+            run.run_epochs(3)
+            self.assertEqual(run.saved[0]["checksums"], [])
 
     def test_a_checkpoint_of_an_earlier_version_has_none(self):
         before = lost((2, 3), x=arrays())
