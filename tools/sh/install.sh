@@ -17,11 +17,17 @@ compiler_warnings() { grep -n 'warning:' "$BUILD.log"; }
 
 # build_package DIRECTORY [OPTION...]: leaves the tarball there, alone.
 build_package() {
-  local dir=$1
+  local dir=$1 status=0
   shift
   rm -rf "$dir"
-  mkdir -p "$dir"
-  (cd "$dir" && bounded 300 R CMD build "$@" "$ROOT") >"$dir.log" 2>&1
+  mkdir -p "$dir/source"
+  # R copies a whole directory, through links, before it looks at .Rbuildignore:
+  # with .venv that is gigabytes. So it gets a copy without what is hidden.
+  tar -cf - .Rbuildignore -- * | tar -xf - -C "$dir/source"
+  (cd "$dir" && bounded 300 R CMD build "$@" source) >"$dir.log" 2>&1 ||
+    status=$?
+  rm -rf "$dir/source"
+  return "$status"
 }
 
 install_package() {
