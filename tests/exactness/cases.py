@@ -1,6 +1,7 @@
 """Owns how a row of the exactness table is put together and compared.
 
-A row is `data/model/callbacks`. `build()` makes everything anew from a fixed
+A row is `data/model/callbacks`, or `guide/page/none` for a training that does
+what a page of Keras' guides does. `build()` makes everything anew from a fixed
 seed, as a script that is run again does.
 """
 
@@ -19,6 +20,7 @@ from case_grain import GRAIN
 from case_loose import CALLBACKS as LOOSE_CALLBACKS
 from case_loose import MODELS as LOOSE_MODELS
 from case_models import MODELS
+from guides import GUIDES
 
 EPOCHS = 5
 
@@ -74,6 +76,8 @@ def build(row, out):
 
         # set_random_seed() seeds torch only where it is the backend.
         torch.manual_seed(11)
+    if data == "guide":
+        return GUIDES[model](out)
     return (
         (MODELS | LOOSE_MODELS)[model](),
         (DATA | GRAIN)[data](),
@@ -90,10 +94,17 @@ def digest(model, history, callbacks, out):
         callbacks: List of the row's callbacks.
         out: String, the directory of what they wrote.
     """
+    optimizers = [
+        one
+        for one in vars(model).values()
+        if isinstance(one, keras.optimizers.Optimizer)
+        and one is not model.optimizer
+    ]
     lines = variable_lines(
         [
             *model.variables,
             *model.optimizer.variables,
+            *(variable for one in optimizers for variable in one.variables),
             *model.metrics_variables,
             *getattr(model, "more_variables", list)(),
         ]

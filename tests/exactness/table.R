@@ -58,7 +58,13 @@ rows <- rows[seq_len(nrow(rows)) %% part == 0, ]
 needs_board <- grepl("/tensorboard", rows$row)
 needs_torch <- grepl("^loader", rows$row)
 needs_grain <- grepl("^grain", rows$row)
-needs_tensorflow <- grepl("^tfdata|dataset/|/tensorboard", rows$row) &
+needs_tensorflow <- grepl(
+  paste0(
+    "^tfdata|dataset/|/tensorboard|",
+    "^guide/(intro_|text_classification_from|image_|mixup)"
+  ),
+  rows$row
+) &
   !grepl("^pydataset", rows$row)
 rows$why[needs_torch & !has[["torch"]]] <- "torch is not installed"
 rows$why[needs_grain & !has[["grain"]]] <- "grain is not installed"
