@@ -41,6 +41,9 @@ def children(owner: Any) -> Iterator[tuple[str, Any]]:
     there, each once."""
     seen = set()
     for name, value in getattr(owner, "__dict__", {}).items():
+        # TensorFlow notes there what it tracks, under other names.
+        if name.startswith("_self_"):
+            continue
         for path, one in _in_containers(name, value):
             if id(one) not in seen:
                 seen.add(id(one))
