@@ -309,12 +309,18 @@ class TrainingState:
         trained = None if restored is None else restored.optimizers
         own_step = further_optimizers.has_own_step(self._model)
         is_known = restored is None or trained is not None
-        if keras.backend.backend() == "tensorflow" and own_step and is_known:
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        lacks = (
+            on_tensorflow
+            and saved is not None
+            and lacks_some(self._model, saved)
+        )
+        if on_tensorflow and own_step and is_known:
             # Keras asks for less there: any train_step() will do.
-            if saved is not None and lacks_some(self._model, saved):
+            if lacks:
                 _build_by_step(self._model, self._epoch_iterator)
         else:
-            _build(self._model, self._epoch_iterator)
+            _build(self._model, self._epoch_iterator, lacks)
         if trained is not None:
             build_optimizers(self._model, trained, saved)
         self._variables = Variables(self._model)
@@ -579,9 +585,16 @@ def _is_built(model) -> bool:
     return model.built and (metrics is None or metrics.built)
 
 
-def _build(model, epoch_iterator) -> None:
-    """Creates the variables that Keras would create at the first batch."""
-    if _is_built(model):
+def _build(model, epoch_iterator, lacks: bool = False) -> None:
+    """Creates the variables that Keras would create at the first batch.
+
+    Args:
+        model: The `keras.Model`.
+        epoch_iterator: The `EpochIterator` of its `fit()`.
+        lacks: Whether some are known to be missing. TensorFlow builds the loss
+            with the first step, and with several outputs each has a metric.
+    """
+    if _is_built(model) and not lacks:
         if model.optimizer is not None and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         return
