@@ -325,6 +325,11 @@ class VAE(keras.Model):
 def vae(out):
     from guides.basics import Sampling
 
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # Else its threads add up the losses of a batch in any order.
+        tf.config.experimental.enable_op_determinism()
     x, _ = images()
     inputs = keras.Input((8, 8, 1))
     h = layers.Conv2D(4, 3, activation="relu", strides=2)(inputs)
