@@ -459,14 +459,15 @@ class _EpochHelper(keras.callbacks.Callback):
 
     def _after_batch(self) -> None:
         """Saves where a callback stops training in the middle of an epoch:
-        Keras ends the epoch as if it were whole."""
-        if (
-            self._model.stop_training
-            and self._position.has_more()
-            and not self._says_complete()
-        ):
+        Keras ends the epoch as if it were whole. After its last batch the save
+        waits for the epoch's end."""
+        if not self._model.stop_training or self._says_complete():
+            return
+        if self._position.has_more():
             self._is_paused = True
             self._save(self._epoch, self._position.reached)
+        elif self._epoch + 1 < self.params["epochs"]:
+            self._position.finish_epoch()
 
     def _save(self, epoch: int, batch: int) -> bool:
         """Saves, but where training has diverged, and returns whether there was

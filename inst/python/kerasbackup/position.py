@@ -96,6 +96,8 @@ class DataPosition:
                 f"lacks one of {', '.join((*needed, replay.STEPS_METHODS[0]))}."
             )
         self._is_over = False
+        # The steps of the epoch under way, as Keras draws them.
+        self._steps = None
         # Iterators made so far; epochs begun so far.
         self._made = 0
         self._epochs = 0
@@ -210,6 +212,12 @@ class DataPosition:
         """Whether batches of this epoch are left, as far as is known."""
         batches = self._iterator.num_batches
         return batches is None or self.reached < batches
+
+    def finish_epoch(self) -> None:
+        """To be called after the last batch of an epoch, where Keras stops and
+        asks for no further step: what it does when there is none is done now.
+        Torch draws a random number, and a dataset may shuffle itself."""
+        next(self._steps, None)
 
     def end_epoch(self) -> None:
         """The step under way had no data, and Keras knows: none follows in this
@@ -374,6 +382,7 @@ class DataPosition:
         """Gives Keras its own methods back."""
         for name in ("_get_iterator", self._steps_method):
             vars(self._iterator).pop(name, None)
+        self._steps = None
         self._batches.release()
 
     # Wrapping -------------------------------------------------------------
@@ -450,8 +459,12 @@ class DataPosition:
             if self._at_end is not None:
                 self._at_end()
 
+        def kept():
+            self._steps = passing()
+            return self._steps
+
         self._iterator._get_iterator = counted
-        setattr(self._iterator, self._steps_method, passing)
+        setattr(self._iterator, self._steps_method, kept)
 
     def _tell_of_batches(self) -> None:
         notes = self._batches.notes(all_drawn=True)
