@@ -235,11 +235,16 @@ format.keras_backup <- function(x, ...) {
 format_headline <- function(x) {
   c(
     paste0("<keras_backup> ", x$dir),
-    paste0(
-      "progress: ", count(x$epoch, "epoch"), " complete",
-      if (isTRUE(x$batch > 0)) paste0(" and ", count(x$batch, "batch", "batches"))
-    ),
+    paste0("progress: ", format_place(x$epoch, x$batch)),
     paste0("saved at: ", format(x$saved_at, "%Y-%m-%d %H:%M:%S", usetz = TRUE))
+  )
+}
+
+# How far training had come.
+format_place <- function(epoch, batch) {
+  paste0(
+    count(epoch, "epoch"), " complete",
+    if (isTRUE(batch > 0)) paste0(" and ", count(batch, "batch", "batches"))
   )
 }
 

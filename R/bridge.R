@@ -110,6 +110,9 @@ bridge_functions <- function(config) {
     },
     preempt = function() bridge_preempt(session, config),
     finish = function() bridge_finish(session, config),
+    leave = function(kind, lines) {
+      bridge_leave(session, config, kind, as.character(unlist(lines)))
+    },
     close = function() bridge_close(session, config)
   )
   lapply(functions, bridge_guard)
@@ -218,10 +221,13 @@ bridge_read <- function(session, config, places) {
     warn_fallback(lapply(loaded$skipped, with_tensor), loaded$path)
   }
   if (config$verbose) {
-    epoch <- manifest_count(loaded$metadata, "epoch", loaded$path)
+    place <- format_place(
+      manifest_count(loaded$metadata, "epoch", loaded$path),
+      manifest_count(loaded$metadata, "batch", loaded$path)
+    )
     cli::cli_inform(c(
       v = "Restored {.file {loaded$path}}.",
-      i = "Training goes on after epoch {epoch}."
+      i = "Progress so far: {place}."
     ))
   }
   TRUE
@@ -465,13 +471,10 @@ bridge_notify <- function(kind, lines) {
       )
     ),
     paused = c(
-      "!" = paste(
-        "A callback stopped training before all epochs were done. The",
-        "checkpoint stays: run the same script again to go on from it."
-      ),
+      "!" = "A callback stopped training before all epochs were done.",
       i = paste(
-        "Where that is the end of training, the callback must set",
-        "`ends_training` to `TRUE` when it sets `stop_training`."
+        "If training should end there, let the callback set `ends_training` to",
+        "`TRUE` when it sets `stop_training`."
       )
     ),
     diverged = c(
@@ -483,12 +486,12 @@ bridge_notify <- function(kind, lines) {
     diverged_end = c(
       "!" = paste(
         "Training has diverged: it ended with a loss or a weight that is not",
-        "finite. The last good checkpoint stays: the same script, run again,",
-        "goes on from it."
+        "finite."
       ),
       i = paste(
-        "Change first what made it diverge: the data, `clipnorm`, or the",
-        "learning rate, in a callback, as the checkpoint's is restored."
+        "Before you run it again, change what made it diverge, for example the",
+        "data or `clipnorm`. Change the learning rate in a callback: the script's",
+        "is replaced by the checkpoint's."
       )
     ),
     beyond = c(
@@ -519,7 +522,9 @@ bridge_notify <- function(kind, lines) {
     )
   )
   rlang::inform(
-    c(headline, stats::setNames(lines, rep("*", length(lines)))),
+    c(
+      headline[1], stats::setNames(lines, rep("*", length(lines))), headline[-1]
+    ),
     # One that was stopped is complete too.
     class = paste0(
       "kerasbackup_message_", c(kind, if (kind == "stopped") "complete")
@@ -565,6 +570,27 @@ bridge_finish <- function(session, config) {
       kerasbackup_error_io = function(e) warn_not_deleted(e)
     )
   }
+  bridge_close(session, config)
+}
+
+# fit() ends, and training is not complete. What is said of the newest checkpoint
+# is read from it when no save is under way (I2).
+bridge_leave <- function(session, config, kind, lines) {
+  bridge_report(session, config, goes_on = FALSE)
+  path <- newest_checkpoint(config$backup_dir)
+  place <- if (is.null(path)) {
+    "There is no checkpoint: run again, the same script begins anew."
+  } else {
+    metadata <- backup_manifest(path)$metadata
+    paste0(
+      "Run the same script again to go on from the last good checkpoint: ",
+      format_place(
+        manifest_count(metadata, "epoch", path),
+        manifest_count(metadata, "batch", path)
+      ), "."
+    )
+  }
+  bridge_notify(kind, c(place, lines))
   bridge_close(session, config)
 }
 

@@ -95,6 +95,16 @@ stop_at <- function(epoch, batch = NULL, for_good = FALSE) {
   )
 }
 
+# Lets operations of the store's saves fail in a fit(), see store_open().
+local_fault <- function(..., envir = parent.frame()) {
+  open <- store_open
+  local_function(
+    "store_open",
+    function(dir, keep, async) open(dir, keep, async, fault = list(...)),
+    envir = envir
+  )
+}
+
 # Counts the batches that are trained on.
 count_batches <- function() python_helpers()$CountBatches()
 

@@ -258,7 +258,7 @@ test_that("verbose says what is saved and restored", {
   messages <- capture_messages(fit_model(
     build_model(), callbacks = list(callback_backup_and_restore(dir, verbose = TRUE))
   ))
-  expect_match(paste(messages, collapse = ""), "Restored .*after epoch 2")
+  expect_match(paste(messages, collapse = ""), "Restored .*2 epochs complete\\.")
 })
 
 # Takes the directory away when epoch `from` (the first is 0) begins, so that
@@ -400,16 +400,6 @@ test_that("a backup that Keras' own callback made is told, and stays (I7)", {
   expect_length(history$epoch, 2)
   expect_equal(files_in(dir), "training_metadata.json")
 })
-
-# Lets operations of the store's saves fail in a fit(), see store_open().
-local_fault <- function(..., envir = parent.frame()) {
-  open <- store_open
-  local_function(
-    "store_open",
-    function(dir, keep, async) open(dir, keep, async, fault = list(...)),
-    envir = envir
-  )
-}
 
 test_that("old checkpoints that cannot be removed are told once a fit()", {
   skip_without_keras()

@@ -3,13 +3,13 @@
 
 # A training with validation; `dir` NULL: without ours. `log`: a CSVLogger's.
 train <- function(model, dir, ..., log = NULL, epochs = 4L, freq = "epoch",
-                  delete = TRUE, history = "full") {
+                  delete = TRUE, history = "full", async = TRUE) {
   data <- lapply(train_data(), reticulate::np_array, dtype = "float32")
   callbacks <- list(...)
   if (!is.null(log)) callbacks <- c(callbacks, keras()$callbacks$CSVLogger(log))
   if (!is.null(dir)) {
     callbacks <- c(callbacks, callback_backup_and_restore(
-      dir, freq, delete, history = history
+      dir, freq, delete, history = history, async = async
     ))
   }
   model$fit(
@@ -29,21 +29,58 @@ test_that("training that a callback stopped goes on when it is run again", {
   for (at in list(list(1), list(2, 3), list(2, 5), list(0, 0))) {
     dir <- withr::local_tempdir()
     label <- paste("stopped at", paste(at, collapse = ", "))
+    is_whole <- length(at) == 1 || at[[2]] == 5
+    epoch <- at[[1]] + is_whole
+    batch <- if (is_whole) 0 else at[[2]] + 1
+    place <- format_place(epoch, batch)
     expect_message(
       train(build_model(), dir, do.call(stop_at, at), log = log),
-      "run the same script again",
+      paste0("Run the same script again .*: ", place, "\\."),
       class = "kerasbackup_message_paused"
     )
-    is_whole <- length(at) == 1 || at[[2]] == 5
-    expect_left(
-      dir, at[[1]] + is_whole, if (is_whole) 0 else at[[2]] + 1
-    )
+    expect_left(dir, epoch, batch)
     resumed <- rebuild_model()
     expect_no_message(history <- train(resumed, dir, log = log)$history)
     expect_identical(variables_of(resumed), variables_of(whole), label = label)
     expect_identical(history, reference, label = label)
     expect_identical(readLines(log), rows, label = label)
     expect_length(files_in(dir), 0)
+  }
+})
+
+test_that("a stop after the last batch of an epoch lets its data end", {
+  skip_without_keras()
+  # Its on_epoch_end() shuffles: Keras does not call it where training stops.
+  fit <- function(model, ...) {
+    data <- train_data()
+    order <- python_file("sources")$OwnOrder(data$x, data$y, 16L)
+    model$fit(order, epochs = 4L, verbose = 0L, callbacks = list(...))
+    variables_of(model)
+  }
+  whole <- fit(build_model())
+  dir <- withr::local_tempdir()
+  expect_message(
+    fit(build_model(), stop_at(1, 5), callback_backup_and_restore(dir)),
+    "2 epochs complete\\.",
+    class = "kerasbackup_message_paused"
+  )
+  resumed <- fit(rebuild_model(), callback_backup_and_restore(dir))
+  expect_identical(resumed, whole)
+})
+
+test_that("where a stopped training goes on is said of what is on disk (I2)", {
+  skip_without_keras()
+  # Saves fail from one on: the first, or that at the stop.
+  stop_without_saves <- function(from, async) {
+    local_fault(op = "reserve", at = from, errno = "ENOSPC", persistent = TRUE)
+    dir <- withr::local_tempdir()
+    capture_messages(suppressWarnings(
+      train(build_model(), dir, stop_at(2, 3), async = async)
+    ))
+  }
+  for (async in c(TRUE, FALSE)) {
+    expect_match(stop_without_saves(1, async), "There is no checkpoint")
+    expect_match(stop_without_saves(3, async), "checkpoint: 2 epochs complete\\.")
   }
 })
 

@@ -230,8 +230,6 @@ class _EpochHelper(keras.callbacks.Callback):
         self._told = set()
         self._idle = True
         self._divergence = None
-        # What the newest checkpoint has: epochs, and batches of the next one.
-        self._newest = None
         # A callback has stopped training: for good, or before it is complete.
         self._has_ended = False
         self._is_paused = False
@@ -327,18 +325,11 @@ class _EpochHelper(keras.callbacks.Callback):
         if not diverged and not self._is_paused:
             self._finish()
             return
-        if self._newest is None:
-            lines = ["There is no checkpoint."]
-        else:
-            lines = [
-                "The checkpoint has {} epochs and {} batches.".format(
-                    *self._newest
-                )
-            ]
         if diverged:
-            lines.append(f"Saves that were skipped: {self._divergence.skipped}")
-        self._store.notify("diverged_end" if diverged else "paused", lines)
-        self._store.close()
+            skipped = f"Saves that were skipped: {self._divergence.skipped}"
+            self._store.leave("diverged_end", [skipped])
+        else:
+            self._store.leave("paused", [])
 
     def _finish(self) -> None:
         self._store.finish()
@@ -417,7 +408,6 @@ class _EpochHelper(keras.callbacks.Callback):
         restored = self._state.restored
         if restored is None:
             return
-        self._newest = restored.epoch, restored.batch
         notes = self._state.restore(exact=self._owner.resume == "batch")
         if notes:
             self._store.notify("notes", notes)
@@ -495,8 +485,7 @@ class _EpochHelper(keras.callbacks.Callback):
             if not self._store.plan(capture.spec):
                 return True
             self._planned = capture.spec
-        if self._store.save(capture.addresses, capture.metadata):
-            self._newest = epoch, batch
+        self._store.save(capture.addresses, capture.metadata)
         # Its memory is the backend's: held until the store has copied it, and
         # not a step longer.
         del capture

@@ -171,6 +171,16 @@ class Store:
         self._activity = None
         self._call("finish")
 
+    def leave(self, kind: str, lines: list[str]) -> None:
+        """As `close()`, and tells why training is incomplete and from which
+        checkpoint it goes on.
+
+        Args:
+            kind, lines: See `notify()`.
+        """
+        self._activity = None
+        self._call("leave", kind, lines)
+
     def close(self) -> None:
         """Ends an incomplete training: every checkpoint stays. Idempotent."""
         self._activity = None

@@ -147,9 +147,10 @@ def compare(saved: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:
         f"The checkpoint '{path}' is of another `fit()` than this one: "
         f"{numbers}. Nothing was restored, and the checkpoint was left as it "
         "is.\n"
-        "Give each `fit()` of a script a `backup_dir` of its own. The one that "
-        "was interrupted goes on with this directory where it begins with the "
-        "same weights and data."
+        "Give each `fit()` of a script a `backup_dir` of its own. To train "
+        "anew, delete the checkpoint with `backup_delete()`. To go on from it, "
+        "run the `fit()` that was interrupted first, with the weights and data "
+        "that it began with."
     )
 
 
