@@ -13,8 +13,8 @@
 
 #include "thread.h"
 
-/* Each attempt that fails has met somebody who removed or made the file just
- * then. */
+/* An attempt is repeated only when another process removed or made the file in
+ * the middle of it. */
 #define ATTEMPTS_MAX 100
 
 struct ck_lock {
@@ -63,6 +63,19 @@ static int guard_make(void) {
   return sys;
 }
 
+/* Unlocked first, as systems take their time with a file that is merely closed.
+ * Not where no file is open: its number may be another file's by now. And not by
+ * a child that got past the list: it would free the lock of its parent. */
+static void file_leave(ck_lock *lock) {
+  ck_error ignored;
+  if (lock->file.is_open && lock->pid == ck_process_self()) {
+    (void)ck_file_unlock(&lock->file, &ignored);
+  }
+  ck_monitor_enter(guard);
+  (void)ck_file_close(&lock->file, &ignored);
+  ck_monitor_leave(guard);
+}
+
 static void list_add(ck_lock *lock) {
   ck_monitor_enter(guard);
   lock->next = locks;
@@ -70,19 +83,18 @@ static void list_add(ck_lock *lock) {
   ck_monitor_leave(guard);
 }
 
+/* Its file is closed. */
 static void list_drop(ck_lock *lock) {
-  ck_error ignored;
   ck_lock **link = &locks;
   ck_monitor_enter(guard);
   while (*link != lock) {
     link = &(*link)->next;
   }
   *link = lock->next;
-  (void)ck_file_close(&lock->file, &ignored);
   ck_monitor_leave(guard);
 }
 
-/* A new, empty file. One that somebody has made meanwhile is as good. */
+/* A new, empty file. One that another process has just made serves as well. */
 static ck_status file_make(ck_lock *lock, ck_error *err) {
   ck_file file = {0};
   ck_status status = ck_file_create(&file, lock->file.vfs, lock->path, err);
@@ -142,7 +154,6 @@ cleanup:
 ck_status ck_lock_take(ck_lock **out, ck_vfs *vfs, const char *path,
                        ck_error *err) {
   ck_lock *lock;
-  ck_error ignored;
   bool taken = false;
   ck_status status = CK_OK;
   *out = NULL;
@@ -166,10 +177,7 @@ ck_status ck_lock_take(ck_lock **out, ck_vfs *vfs, const char *path,
       break;
     }
     if (!taken) {
-      (void)ck_file_unlock(&lock->file, &ignored);
-      ck_monitor_enter(guard);
-      (void)ck_file_close(&lock->file, &ignored);
-      ck_monitor_leave(guard);
+      file_leave(lock);
     }
   }
   if (taken) {
@@ -178,23 +186,19 @@ ck_status ck_lock_take(ck_lock **out, ck_vfs *vfs, const char *path,
   }
   if (status == CK_OK) {
     status = ck_error_set(err, CK_ERR_IO, "lock", path, EBUSY,
-                          "others make and remove it all the time");
+                          "other processes keep making and removing it");
   }
+  file_leave(lock);
   list_drop(lock);
   free(lock);
   return status;
 }
 
 void ck_lock_release(ck_lock *lock) {
-  ck_error ignored;
   if (lock == NULL) {
     return;
   }
-  /* Said, as systems take their time with a file that is merely closed. Not by
-   * a child that got past the list: it would free the lock of its parent. */
-  if (lock->file.is_open && lock->pid == ck_process_self()) {
-    (void)ck_file_unlock(&lock->file, &ignored);
-  }
+  file_leave(lock);
   list_drop(lock);
   free(lock);
 }

@@ -103,7 +103,8 @@ static void names(void) {
      "nor is one made where there is no directory");
   memset(path, 'x', sizeof path - 1);
   path[sizeof path - 1] = '\0';
-  ok(ck_lock_take(&lock, ck_vfs_system(), path, &err) == CK_ERR_IO,
+  ok(ck_lock_take(&lock, ck_vfs_system(), path, &err) == CK_ERR_IO &&
+         err.sys == ENAMETOOLONG && strcmp(err.op, "lock") == 0,
      "no path is longer than paths can be");
 }
 
@@ -113,6 +114,8 @@ typedef struct race_vfs {
   const char *path;
   const char *target;
   int times;
+  int n_open;  /* lock files that are open */
+  int n_stray; /* calls to lock or unlock while none is */
 } race_vfs;
 
 static race_vfs *race_of(ck_vfs *vfs) {
@@ -126,6 +129,12 @@ static int create_after_link(ck_vfs *vfs, const char *path, ck_handle *out) {
   if (race->times >= 0 && symlink(race->target, race->path) != 0) {
     exit(2);
   }
+  return ck_vfs_system()->create(ck_vfs_system(), path, out);
+}
+
+static int create_after_other(ck_vfs *vfs, const char *path, ck_handle *out) {
+  (void)vfs;
+  file_put(path, "", 0);
   return ck_vfs_system()->create(ck_vfs_system(), path, out);
 }
 
@@ -161,15 +170,34 @@ static int lock_after_removal(ck_vfs *vfs, ck_handle handle, bool exclusive) {
   return ck_vfs_system()->lock(ck_vfs_system(), handle, exclusive);
 }
 
+static int open_after_removal(ck_vfs *vfs, const char *path, ck_handle *out) {
+  race_vfs *race = race_of(vfs);
+  int sys;
+  if (race->times >= 0 && unlink(race->path) != 0) {
+    exit(2);
+  }
+  sys = ck_vfs_system()->open_lock(ck_vfs_system(), path, out);
+  race->n_open += sys == 0;
+  return sys;
+}
+
+static int lock_counted(ck_vfs *vfs, ck_handle handle, bool exclusive) {
+  race_vfs *race = (race_vfs *)(void *)vfs;
+  race->n_stray += race->n_open == 0;
+  return ck_vfs_system()->lock(ck_vfs_system(), handle, exclusive);
+}
+
 static void races(void) {
   const char *dir = fixture_dir();
-  race_vfs race = {*ck_vfs_system(), at(dir, "lock"), at(dir, "target"), 1};
+  race_vfs race = {*ck_vfs_system(), at(dir, "lock"), at(dir, "target"), 1, 0,
+                   0};
   ck_vfs system = race.vfs;
   ck_lock *lock;
   ck_error err;
   ck_buffer text = {0};
   bool found;
   char before[10];
+  int descriptors = count_descriptors();
   int i;
   file_put(race.target, "mine", 4);
   if (!HAS_POSIX) {
@@ -211,11 +239,30 @@ static void races(void) {
        "I8: a lock on a file that lost its name is none (%d)", i);
     ck_lock_release(lock);
   }
+  race.vfs = system;
+  race.vfs.create = create_after_other;
+  (void)unlink(race.path);
+  ok(ck_lock_take(&lock, &race.vfs, race.path, &err) == CK_OK &&
+         !is_free(race.path),
+     "a lock file that another process makes first is as good");
+  ck_lock_release(lock);
+  race.vfs = system;
+  race.vfs.open_lock = open_after_removal;
+  race.vfs.lock = lock_counted;
+  race.times = 2;
+  ok(ck_lock_take(&lock, &race.vfs, race.path, &err) == CK_OK &&
+         !is_free(race.path),
+     "a lock file that is removed before it is opened is made again");
+  ok(race.n_stray == 0, "and no other open file is unlocked meanwhile");
+  ck_lock_release(lock);
+  race.vfs = system;
+  race.vfs.lock = lock_after_removal;
   race.times = 1000;
   ok(ck_lock_take(&lock, &race.vfs, race.path, &err) == CK_ERR_IO,
      "who loses it again and again gives up");
   snprintf(before, sizeof before, "%d", err.sys);
   note("with errno %s", before);
+  ok(descriptors == count_descriptors(), "no attempt leaves a file open");
 }
 
 static void failures(void) {
@@ -289,8 +336,8 @@ static int takes_another(const char *path) {
   return had && is_free(other) ? 1 : 0;
 }
 
-/* Takes the lock, forks a child that goes on for long, and is killed. The
- * child's number is written to `out`. */
+/* Takes the lock, forks a child that runs on, and is killed. The child writes
+ * its number to `out`: from then on it is past what is called around a fork. */
 static void dies_with_child(const char *path, int out) {
   ck_lock *lock;
   int sys;
@@ -300,13 +347,13 @@ static void dies_with_child(const char *path, int out) {
   }
   child = fork();
   if (child == 0) {
-    (void)close(out);
+    child = getpid();
+    if (write(out, &child, sizeof child) != (ssize_t)sizeof child) {
+      _exit(1);
+    }
     for (;;) {
       (void)pause();
     }
-  }
-  if (write(out, &child, sizeof child) != (ssize_t)sizeof child) {
-    _exit(1);
   }
   (void)kill(getpid(), SIGKILL);
 }
