@@ -25,7 +25,7 @@ lock_table <- new.env(parent = emptyenv())
 #   directory is anybody else's), or stops with `kerasbackup_error_locked`.
 lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
   # A link to a directory is the same directory.
-  key <- store_file_id(normalizePath(dir))
+  key <- store_file_id(normalizePath(dir, mustWork = FALSE))
   holder <- lock_holder(key)
   if (!is.null(holder) && is_inherited(holder)) {
     # Only the file can tell whether the process that forked this one still
@@ -184,8 +184,8 @@ is_busy <- function(taken) {
   inherits(taken, "kb_failure") && taken$errno %in% "EBUSY"
 }
 
-# Some network file systems know no locks; a directory that we may not write
-# to is another matter.
+# Some network file systems know no locks. Any other failure is an error that
+# says what to do about it.
 lock_impossible <- function(dir, failure) {
   cause <- failure_cause(failure)
   if (failure$op == "lock") {
@@ -195,13 +195,14 @@ lock_impossible <- function(dir, failure) {
     warn_no_lock(dir, cause)
     return(NULL)
   }
-  if (file.access(dir, 2) != 0) {
+  path <- file.path(dir, lock_name)
+  is_refused <- failure$errno %in% c("EACCES", "EPERM")
+  if (is_refused && file.access(dir, 2) != 0) {
     stop_directory(
       dir, "No permission to write to it.", "Check who owns it."
     )
   }
-  path <- file.path(dir, lock_name)
-  if (file.exists(path) && (!store_is_file(path) || file.access(path, 2) != 0)) {
+  if (file.exists(path) && (is_refused || !store_is_file(path))) {
     stop_directory(
       dir,
       paste0("`", lock_name, "` in it is not a file that we may write."),
@@ -211,7 +212,7 @@ lock_impossible <- function(dir, failure) {
       )
     )
   }
-  stop_directory(dir, cause)
+  stop_directory(dir, cause, errno_hint(failure$errno, failure$op))
 }
 
 lock_unlink <- function(dir, keep_dir) {

@@ -148,7 +148,10 @@ test_that("I8: a lock ends with its process, whatever goes on that it began", {
     c(
       "args <- commandArgs(TRUE)",
       "lock <- kerasbackup:::lock_acquire(args[[1]])",
-      "forked <- parallel::mcparallel(Sys.sleep(60))$pid",
+      "begun <- tempfile()",
+      "forked <- parallel::mcparallel({file.create(begun); Sys.sleep(60)})$pid",
+      # Until then it may not have closed what it has inherited.
+      "while (!file.exists(begun)) Sys.sleep(0.01)",
       "started <- system2('sh', c('-c',",
       "  shQuote('sleep 60 >/dev/null 2>&1 & echo $!')), stdout = TRUE)",
       "writeLines(as.character(c(Sys.getpid(), forked, started)), args[[2]])",
@@ -443,6 +446,33 @@ test_that("another failure to lock is an error, not a warning", {
     error <- expect_error(lock_acquire(dir), class = "kerasbackup_error_io")
     expect_match(conditionMessage(error), failure[[1]], fixed = TRUE)
   }
+})
+
+test_that("a failure that is no matter of permission says what it is, and what to do", {
+  dir <- withr::local_tempdir()
+  file.create(file.path(dir, lock_name))
+  # Nobody but the superuser may write to it, as on a read-only file system.
+  Sys.chmod(dir, "0555")
+  withr::defer(Sys.chmod(dir, "0755"))
+  says <- c(EROFS = "read-only; choose another", ENOSPC = "Free some space")
+  for (errno in names(says)) {
+    for (op in c("create", "open")) {
+      local_lock_failure(errno, op)
+      error <- expect_error(lock_acquire(dir), class = "kerasbackup_error_io")
+      expect_match(conditionMessage(error), says[[errno]], fixed = TRUE)
+      expect_match(conditionMessage(error), errno, fixed = TRUE)
+      expect_no_match(conditionMessage(error), "permission|another user")
+    }
+  }
+})
+
+test_that("a directory that was removed meanwhile is an error of ours", {
+  gone <- file.path(withr::local_tempdir(), "gone")
+  expect_no_warning(
+    error <- expect_error(lock_acquire(gone), class = "kerasbackup_error_io")
+  )
+  expect_match(conditionMessage(error), "ENOENT")
+  expect_no_match(conditionMessage(error), "permission")
 })
 
 test_that("a directory that may not be written to is told as that", {
