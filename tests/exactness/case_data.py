@@ -393,7 +393,6 @@ DATA = {
     "pydataset-state": lambda: {"x": Stateful()},
     "pydataset-own-order": lambda: {"x": OwnOrder()},
     "pydataset-growing": lambda: {"x": Growing()},
-    "pydataset-growing-workers": lambda: {"x": Growing(workers=2)},
     "pydataset-larger-batches": lambda: {"x": LargerBatches()},
     "arrays-validation-pydataset-growing": lambda: data_arrays(
         validation_data=Growing()
