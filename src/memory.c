@@ -100,13 +100,13 @@ static uint64_t groups_left(source *from, const version *kind,
                             const char *point, const char *path) {
   char dir[PATH_CAP];
   size_t top = strlen(point);
-  size_t n;
+  size_t n = top + strlen(path);
   uint64_t left = UINT64_MAX;
-  if (top + strlen(path) >= sizeof dir) {
+  if (n >= sizeof dir) {
     return left;
   }
-  snprintf(dir, sizeof dir, "%s%s", point, path);
-  n = strlen(dir);
+  memcpy(dir, point, top);
+  memcpy(dir + top, path, n - top);
   for (;;) {
     while (n > top && dir[n - 1] == '/') {
       n--;
