@@ -252,6 +252,7 @@ bridge_plan <- function(session, config, spec) {
 bridge_save <- function(session, config, addresses, metadata) {
   copied <- FALSE
   submitted <- bridge_attempt(session, config, {
+    lock_renew(session$lock)
     copied <- store_submit(session$store, addresses, metadata)
   })
   if (!submitted || copied) {
@@ -326,7 +327,7 @@ obey_on_save_error <- function(session, config, expr, goes_on,
   )
 }
 
-# What went wrong without failing a save, each kind once.
+# Reports problems that did not make a save fail, each kind once.
 bridge_tell_notes <- function(session, config, notes) {
   is_sync <- vapply(notes, function(one) one$status == "durability", NA)
   if (any(is_sync)) {
@@ -440,8 +441,8 @@ bridge_notify <- function(kind, lines) {
     ),
     no_flush = c(
       "!" = paste(
-        "The file system cannot flush a directory to disk. Checkpoints survive",
-        "whatever ends the process, but a power cut may take the newest ones:"
+        "The file system cannot flush a directory to disk. Checkpoints survive the",
+        "end of the process, but the newest ones may be lost in a power cut:"
       )
     ),
     auto = c(i = "`save_freq = \"auto\"` has chosen how often to save:"),
@@ -562,12 +563,13 @@ bridge_finish <- function(session, config) {
   if (config$delete_checkpoint && dir.exists(config$backup_dir)) {
     tryCatch(
       {
+        lock_renew(session$lock)
         store_delete(config$backup_dir)
         lock_remove_files(session$lock)
       },
       # The training is done; that its backup is still there is no reason to
       # lose its result.
-      kerasbackup_error_io = function(e) warn_not_deleted(e)
+      kerasbackup_error = function(e) warn_not_deleted(e)
     )
   }
   bridge_close(session, config)

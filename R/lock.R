@@ -1,10 +1,9 @@
 # Owns the exclusive use of a directory (I8): the lock file, the note about its
 # owner, and the table of directories that this process holds.
 #
-# The system frees the lock when its owner dies (src/lock.c). The table tells
-# another training of this process from another process, and knows whether that
-# training is over. The owner is told in a file beside the lock, which is empty: a
-# locked file cannot be read on Windows.
+# The system frees the lock when its owner dies (src/lock.c). The table shows
+# whether the owner is this process, and whether its training is over. The owner's
+# name is in a file beside the lock file, because Windows cannot read a locked one.
 #
 # May not touch checkpoints or `.Call` (R/lock_file.R has that).
 
@@ -12,7 +11,7 @@ lock_name <- "kerasbackup.lock"
 owner_name <- "kerasbackup-owner.json"
 
 # Directories held by this process: key (device and inode) -> weak reference to
-# the lock, so that a lock nobody has any more is finalized.
+# the lock, so that an unreachable lock is finalized.
 lock_table <- new.env(parent = emptyenv())
 
 # @param dir an existing directory.
@@ -57,6 +56,27 @@ lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
   # hold the directory for ever.
   reg.finalizer(lock, function(lock) lock_release(lock), onexit = TRUE)
   lock
+}
+
+# Locks the directory again if its lock file was removed, or if the directory was
+# moved away and another one has its name now. Another training may have begun
+# there: then it stops with `kerasbackup_error_locked`. Called before anything is
+# written or deleted.
+lock_renew <- function(lock) {
+  # Where the directory is gone, what is done next says so.
+  if (is.null(lock$handle) || is_inherited(lock) || !dir.exists(lock$dir) ||
+    lock_file_holds(lock$handle)) {
+    return(invisible())
+  }
+  handle <- lock_file(lock$dir)
+  lock_let_go(lock)
+  lock$handle <- handle
+  key <- store_file_id(normalizePath(lock$dir, mustWork = FALSE))
+  lock$made_dir <- lock$made_dir && identical(key, lock$key)
+  rm(list = intersect(lock$key, ls(lock_table)), envir = lock_table)
+  lock$key <- key
+  assign(key, rlang::new_weakref(lock), envir = lock_table)
+  owner_write(lock$dir, lock$made_dir)
 }
 
 # Idempotent.
@@ -111,8 +131,7 @@ owner_read <- function(dir) {
   }
 }
 
-# A file of the owner's name that somebody else wrote stays as it is; all that is
-# lost is the owner's name in a message.
+# A foreign file of that name stays as it is; then a message cannot name the owner.
 owner_write <- function(dir, made_dir) {
   # A new file: the old one may have another name too, in a copy of the
   # directory that is made of hard links.
@@ -124,7 +143,8 @@ owner_write <- function(dir, made_dir) {
     started = format(Sys.time(), "%Y-%m-%d %H:%M:%S"),
     made_dir = made_dir
   )
-  # Only a name in a message depends on it: a full disk is the store's to tell.
+  # A failure is ignored because only a name in a message depends on it; the first
+  # save reports a full disk.
   note_write(
     file.path(dir, owner_name),
     paste0(jsonlite::toJSON(owner, auto_unbox = TRUE), "\n")
@@ -139,9 +159,10 @@ owner_remove <- function(dir) {
   }
 }
 
-# Ours begins as owner_write() begins it; empty is one whose writer was killed.
+# Our notes begin as owner_write() begins one; an empty one is left by a process
+# that was killed while it wrote.
 #
-# @param text as from note_read(), be it a failure.
+# @param text as from note_read(), which may be a failure.
 is_ours <- function(text) {
   is.character(text) &&
     (!nzchar(text) || startsWith(text, "{\"written_by\":\"kerasbackup\""))

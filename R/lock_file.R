@@ -1,9 +1,9 @@
 # The lock file and the note beside it, by way of the C core.
 #
-# Owns: the `.Call`s about them. May not touch: what a lock is for, what the note
-# says (R/lock.R). In a directory that others may write to, any of these names can
-# become a link or a pipe between two calls: so each is one call, which follows
-# no link, waits for no pipe and cuts no file off. A failure is returned, as a
+# The only file with their `.Call`s; R/lock.R knows what a lock and a note mean.
+# In a directory that others may write to, a name can become a link or a pipe
+# between two calls. So each function here is one call that follows no link, waits
+# for no pipe and truncates no file. A failure is returned, as a
 # list of class "kb_failure" (see R/store.R).
 
 #' Lock a file, which is made where it is missing
@@ -14,6 +14,14 @@
 #' @noRd
 lock_file_take <- function(path) {
   .Call(ffi_lock_take, path)
+}
+
+#' Whether the file that is locked still has its name
+#' @param handle <kb_lock>
+#' @return <logical(1)>
+#' @noRd
+lock_file_holds <- function(handle) {
+  .Call(ffi_lock_holds, handle)
 }
 
 #' Free a lock; again it does nothing

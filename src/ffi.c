@@ -884,6 +884,11 @@ SEXP ffi_lock_take(SEXP path) {
   return out;
 }
 
+SEXP ffi_lock_holds(SEXP lock) {
+  lock_handle *handle = owner_get(lock, OWNS_LOCK);
+  return Rf_ScalarLogical(handle != NULL && ck_lock_holds(handle->lock));
+}
+
 SEXP ffi_lock_release(SEXP lock) {
   if (owner_get(lock, OWNS_LOCK) != NULL) {
     owner_release(lock);

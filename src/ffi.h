@@ -42,6 +42,7 @@ SEXP ffi_signals_address(void);
 SEXP ffi_directory_make(SEXP path);
 SEXP ffi_directory_unmake(SEXP path);
 SEXP ffi_lock_take(SEXP path);
+SEXP ffi_lock_holds(SEXP lock);
 SEXP ffi_lock_release(SEXP lock);
 SEXP ffi_note_read(SEXP path);
 SEXP ffi_note_write(SEXP path, SEXP text);

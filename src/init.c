@@ -41,6 +41,7 @@ static const R_CallMethodDef entries[] = {
     ENTRY(ffi_directory_make, 1),
     ENTRY(ffi_directory_unmake, 1),
     ENTRY(ffi_lock_take, 1),
+    ENTRY(ffi_lock_holds, 1),
     ENTRY(ffi_lock_release, 1),
     ENTRY(ffi_note_read, 1),
     ENTRY(ffi_note_write, 2),

@@ -194,6 +194,13 @@ ck_status ck_lock_take(ck_lock **out, ck_vfs *vfs, const char *path,
   return status;
 }
 
+bool ck_lock_holds(ck_lock *lock) {
+  bool holds = false;
+  ck_error ignored;
+  return !lock->file.is_open || has_name(lock, &holds, &ignored) != CK_OK ||
+         holds;
+}
+
 void ck_lock_release(ck_lock *lock) {
   if (lock == NULL) {
     return;

@@ -1,8 +1,7 @@
-/* lock.h: a file that one process at a time has.
+/* lock.h: a lock file, which one process at a time can lock.
  *
- * Owns: making the lock file, locking it, and that the file locked is the one
- * that has the name. May not touch: what the lock is for, what is in the file.
- * Nothing is ever written to it.
+ * It makes the file, locks it, and checks that the locked file is the one that has
+ * the name. It never writes to the file.
  *
  * The system frees the lock when its process ends, however it does. A process
  * that is forked from it has no part in it, and its life does not prolong it.
@@ -16,11 +15,15 @@
 typedef struct ck_lock ck_lock;
 
 /* Lock the file, which is made where it is missing. A link is not followed.
- * CK_ERR_IO with EBUSY: somebody has it, in this process or in another one; with
+ * CK_ERR_IO with EBUSY: it is locked, in this process or in another one; with
  * "lock" as operation and ENOLCK, ENOSYS, ENOTSUP or EOPNOTSUPP: this file
  * system has no locks. On failure `*out` is NULL. `vfs` must outlive the lock. */
 ck_status ck_lock_take(ck_lock **out, ck_vfs *vfs, const char *path,
                        ck_error *err);
+
+/* Whether the file that is locked still has the name: where it was moved or
+ * removed, another process may lock a new one. True where one cannot know. */
+bool ck_lock_holds(ck_lock *lock);
 
 /* The file stays. In a forked process this leaves the lock to its owner. NULL is
  * allowed. */

@@ -60,6 +60,18 @@ static void one_holder(void) {
   ok(is_free(path) && file_exists(path),
      "it is free when it is released, and its file stays");
   ck_lock_release(NULL);
+  if (HAS_POSIX && take(path, &first, &sys) == CK_OK) {
+    ok(ck_lock_holds(first), "who has the lock holds it");
+    ok(rename(path, at(fixture_dir(), "away")) == 0 && !ck_lock_holds(first),
+       "I8: not any more where its file was moved away");
+    ok(take(path, &second, &sys) == CK_OK && ck_lock_holds(second) &&
+           !ck_lock_holds(first),
+       "I8: nor where another one has the name");
+    ck_lock_release(second);
+    ck_lock_release(first);
+  } else {
+    skip("a lock whose file is moved", "an open file cannot be moved here");
+  }
   ok(before == count_descriptors(), "no file is left open");
 }
 

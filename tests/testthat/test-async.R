@@ -171,6 +171,47 @@ test_that("the end of R waits for the save under way (I10)", {
   expect_true(store_verify(store_list(dir)$path))
 })
 
+test_that("a directory that was moved away or replaced is locked anew, or left to another training (I8)", {
+  skip_on_os("windows")
+  for (async in c(TRUE, FALSE)) {
+    parent <- withr::local_tempdir()
+    dir <- file.path(parent, "dir")
+    functions <- training(dir, async, delete_checkpoint = TRUE)
+    save <- save_call(functions)
+    save()
+    functions$is_saved()
+    # Nobody trains there: the lock file alone, or the directory, is made again.
+    unlink(file.path(dir, lock_name))
+    expect_no_warning(expect_true(save()$value))
+    expect_true(file.exists(file.path(dir, lock_name)))
+    expect_error(lock_acquire(dir), class = "kerasbackup_error_locked")
+    functions$is_saved()
+    file.rename(dir, paste0(dir, "-away"))
+    dir.create(dir)
+    expect_no_warning(expect_true(save()$value))
+    expect_s3_class(lock_file_take(file.path(dir, lock_name)), "kb_failure")
+    functions$is_saved()
+    unlink(dir, recursive = TRUE)
+
+    other <- training(dir, async)
+    save_call(other)()
+    other$is_saved()
+    before <- directory_state(dir)
+    warning <- expect_warning(
+      result <- save(), "is in use", class = "kerasbackup_warning_save"
+    )
+    expect_false(result$value)
+    # What it tells is that of another's directory.
+    warnings <- capture_warnings(functions$finish())
+    expect_match(warnings, "is in use", all = FALSE)
+    expect_match(warnings, "backup could not be deleted", all = FALSE)
+    expect_identical(directory_state(dir), before)
+    expect_true(save_call(other)()$value)
+    other$close()
+    expect_no_error(lock_release(lock_acquire(dir)))
+  }
+})
+
 test_that("each save's failure is a warning at the next hook (I4)", {
   skip_on_os("windows")
   dir <- withr::local_tempdir()
@@ -362,7 +403,7 @@ test_that("a full disk is told with what is needed and what is free (I4)", {
         conditionMessage(warning), "Needed: [0-9.]+ [kM]?B; free: [0-9.]+ .B"
       )
       expect_identical(directory_state(dir), before)
-      # The next save tries anew.
+      # The next save tries again.
       expect_true(save()$value)
     }
   }
