@@ -108,7 +108,7 @@
 #'   is 1 %.
 #' @param on_save_error What to do when a checkpoint cannot be saved, for whatever
 #'   reason, such as a full disk: `"warn"` (the default) warns and trains on, the
-#'   next save tries anew, and where none succeeds any more the last failure is
+#'   next save tries again, and where none succeeds any more the last failure is
 #'   told again when `fit()` ends; `"stop"` ends `fit()` with the error. Either
 #'   way the last good checkpoint is untouched. With `async = TRUE` it is done when the
 #'   next checkpoint is due, or when `fit()` ends. The warning is shown at once;

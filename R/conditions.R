@@ -24,10 +24,10 @@ stop_kerasbackup <- function(kind, message, ..., call = NULL) {
   )
 }
 
-# R keeps warnings until the top-level call ends, which may be days away: these
-# come at once. Under `warn = 2` each would be an error, and end a training that
-# `on_save_error = "warn"` lets go on, or take the place of the error by which
-# fit() is left. Under a negative `warn` nobody wants to see them.
+# R defers warnings until the top-level call ends, which may be days away, so
+# these are shown at once. Under `warn = 2` each would become an error: it would
+# end a training that `on_save_error = "warn"` keeps running, or replace the error
+# that ended fit(). A negative `warn` asks for no warnings.
 #
 # @param kind "save", "fallback", "lock" or "delete".
 warn_kerasbackup <- function(kind, message, ...) {
@@ -247,7 +247,7 @@ warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
         } else {
           "There is no checkpoint to go back to now."
         },
-        if (goes_on) " The next save tries anew."
+        if (goes_on) " The next save will try again."
       )
     ),
     failure = error$failure
@@ -267,8 +267,8 @@ warn_not_removed <- function(notes) {
       "Old checkpoint files could not be deleted.",
       stats::setNames(lines, rep("x", length(lines))),
       i = paste(
-        "Checkpoints are saved all the same, but files may accumulate until the",
-        "disk is full. This is said once for each `fit()`."
+        "New checkpoints are saved, but old files may accumulate until the disk is",
+        "full. This warning appears once per `fit()`."
       ),
       i = errno_hint(notes[[1]]$errno, "unlink")
     ),

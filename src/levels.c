@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* The parent may not be ours to read, or take no sync at all, which the first save
- * tells: then this is as good as it gets. Nor is `path` always a directory: whoever
- * makes one in it is told so. */
+/* Failures of a sync that stop nothing: we may not read the parent, its file
+ * system has no such sync, which the first save reports, or `path` is no directory,
+ * which the next mkdir reports. */
 static bool may_be(int sys) {
   return sys == EACCES || sys == EPERM || sys == ENOTDIR ||
          ck_means_unsupported(sys);
@@ -46,7 +46,7 @@ static ck_status make_one(ck_vfs *vfs, const char *path, bool *made,
                           ck_error *err) {
   ck_status status = ck_path_make_dir(vfs, path, err);
   *made = status == CK_OK;
-  /* Somebody else may have been quicker. */
+  /* Another process may have made it first. */
   return status != CK_OK && err->sys == EEXIST && is_there(vfs, path) ? CK_OK
                                                                       : status;
 }

@@ -187,8 +187,8 @@ static const char *word_read(const char *text, char *out, size_t cap) {
   return n == 0 ? NULL : text;
 }
 
-/* What of the path is below the root that is mounted: a container may see its
- * own group as the root, and its path as the machine has it. */
+/* The part of the path below the mounted root. A container may have its own group
+ * mounted as the root while its path is the one on the host. */
 static const char *below(const char *path, const char *root) {
   size_t n = strlen(root);
   while (n > 0 && root[n - 1] == '/') {

@@ -19,7 +19,7 @@ ck_status ck_note_read(ck_vfs *vfs, const char *path, ck_buffer *out,
     return CK_OK;
   }
   CK_TRY(ck_file_open(&file, vfs, path, err));
-  /* What was opened may be another file than the one that was looked at. */
+  /* The name may have gone to another file since it was looked up. */
   CK_TRY(ck_file_info_get(&file, &info, err));
   if (!info.regular || info.size > CK_NOTE_MAX) {
     goto cleanup;

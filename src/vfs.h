@@ -87,8 +87,8 @@ struct ck_vfs {
 
   /* Lock an open file, or unlock it. EBUSY: another handle has it, of this
    * process or of another one. The lock is the handle's: it ends when that is
-   * closed, and whoever opens and closes the same file changes nothing. But a
-   * forked process has the handle too. ENOLCK, ENOSYS, ENOTSUP or EOPNOTSUPP:
+   * closed, not when another handle of the same file is. But a forked process has
+   * the handle too. ENOLCK, ENOSYS, ENOTSUP or EOPNOTSUPP:
    * this file system has no locks. */
   int (*lock)(ck_vfs *vfs, ck_handle handle, bool exclusive);
 

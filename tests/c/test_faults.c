@@ -169,7 +169,7 @@ static bool save_run(const save_case *s, const fault_case *c, uint64_t fail_at,
     sum->bad_i1 += strncmp(before, after, strlen(before)) != 0;
   }
   sum->bad_i1 += s->before > 0 && which < 0;
-  /* The next save tries anew. */
+  /* The next save tries again. */
   if (store != NULL) {
     fault.fail_at = 0;
     sum->bad_next += tensors_save(store, &content[3], &commit, &err) != CK_OK;

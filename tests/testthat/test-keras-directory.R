@@ -303,7 +303,7 @@ test_that("I4: a save that fails warns, training goes on, the next one saves", {
     expect_length(failed, if (async) 4 else 2)
     expect_match(failed, dir, fixed = TRUE)
     expect_match(failed, "ENOENT")
-    expect_match(if (async) failed[-4] else failed, "next save tries anew")
+    expect_match(if (async) failed[-4] else failed, "next save will try again")
     if (async) {
       expect_match(failed[[4]], "training that ended could not be saved")
       file.rename(paste0(dir, "-away"), dir)
