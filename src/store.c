@@ -532,7 +532,6 @@ ck_status ck_store_load(ck_store *store, ck_stream_depth depth, ck_loaded *out,
     if (name->kind != CK_NAME_COMMITTED) {
       continue;
     }
-    any = true;
     CK_TRY(ck_directory_path(out->path, store->dir, name, err));
     if (image_read(store->vfs, out->path, depth, name->generation,
                    &out->image, &failure) == CK_OK) {
@@ -542,6 +541,12 @@ ck_status ck_store_load(ck_store *store, ck_stream_depth depth, ck_loaded *out,
       status = err->status;
       goto cleanup;
     } else {
+      if (name->generation > GENERATION_PLAUSIBLE &&
+          strcmp(failure.op, "identify") == 0) {
+        /* It never was a checkpoint, and does not count, as for a save. */
+        continue;
+      }
+      any = true;
       *err = failure;
       ck_error_list_add(&out->skipped, &failure);
       CK_TRY(doubtful_add(store, name->generation, err));

@@ -171,6 +171,7 @@ static void numbers(void) {
   const char *dir = fixture_dir();
   char name[200];
   tensors t[2] = {tensors_one(100, 1), tensors_one(100, 2)};
+  ck_loaded loaded = {0};
   ck_error err;
   ck_fault fault;
   ck_store *store;
@@ -186,6 +187,12 @@ static void numbers(void) {
   ok(strcmp(generations(dir), "1 2 999999999998 999999999999") == 0,
      "I7: a file that is not ours does not use up the numbers");
   ok(fixture_load(dir, t, 2) == 1, "the newest of ours is what is loaded");
+  store = open_store(ck_vfs_system(), dir, 1);
+  ok(ck_store_load(store, CK_READ_VERIFY, &loaded, &err) == CK_OK &&
+         loaded.found && loaded.skipped.n == 0,
+     "I7: and no other file is called a newer one that was skipped");
+  ck_loaded_clear(&loaded);
+  ck_store_close(store);
 
   /* Ours do count, and taken names are passed over. */
   fixture_clear(dir);

@@ -710,6 +710,17 @@ test_that("what only has the name of a checkpoint keeps no training from saving 
   expect_true(session_of(functions)$preempted$saved)
   expect_equal(store_list(dir)$generation, c(999999999999, 2))
   expect_identical(readLines(foreign), "mine")
+  # Nor does it count where one is restored, alone or beside one.
+  store <- store_open(dir)
+  loaded <- store_load(store)
+  expect_equal(loaded$generation, 2)
+  expect_length(loaded$skipped, 0)
+  unlink(loaded$path)
+  expect_null(store_load(store))
+  # A name that a save may have had is that of a checkpoint that was lost.
+  file.copy(foreign, file.path(dir, "backup-000000000003.safetensors"))
+  expect_match(failure_of(store_load(store))$path, "000000000003")
+  store_close(store)
 })
 
 test_that("a big-endian machine is refused before anything is made", {
