@@ -170,26 +170,29 @@ check_max_overhead <- function(max_overhead, save_freq, given,
 
 # A path that is, or can become, the directory of checkpoints: one non-empty
 # string. Returns it absolute, so that a later setwd() cannot move it.
-check_backup_dir <- function(backup_dir, call = rlang::caller_env()) {
+check_backup_dir <- function(backup_dir, arg = "backup_dir",
+                             call = rlang::caller_env()) {
   if (rlang::is_missing(backup_dir) || is.null(backup_dir) ||
     identical(backup_dir, "") || identical(backup_dir, character())) {
     stop_argument(
       c(
-        "Empty `backup_dir` argument passed.",
-        i = "Give the path of a directory, for example `backup_dir = \"backup\"`."
+        paste0("Empty `", arg, "` argument passed."),
+        i = paste0(
+          "Give the path of a directory, for example `", arg, " = \"backup\"`."
+        )
       ),
-      "backup_dir",
+      arg,
       call
     )
   }
   if (!rlang::is_string(backup_dir) || !nzchar(trimws(backup_dir))) {
     stop_argument(
       c(
-        "Invalid value for argument `backup_dir`.",
+        paste0("Invalid value for argument `", arg, "`."),
         x = paste0("Received: ", describe(backup_dir), "."),
         i = "Expected one string: the path of a directory."
       ),
-      "backup_dir",
+      arg,
       call
     )
   }
@@ -197,11 +200,11 @@ check_backup_dir <- function(backup_dir, call = rlang::caller_env()) {
   if (file.exists(path) && !dir.exists(path)) {
     stop_argument(
       c(
-        "Invalid value for argument `backup_dir`.",
+        paste0("Invalid value for argument `", arg, "`."),
         x = paste0(quote_path(path), " is a file, not a directory."),
-        i = "Give the path of a directory; it is created where it is missing."
+        i = "Give the path of a directory."
       ),
-      "backup_dir",
+      arg,
       call
     )
   }
@@ -210,9 +213,16 @@ check_backup_dir <- function(backup_dir, call = rlang::caller_env()) {
 
 # A directory that exists: for the verbs that only look.
 check_existing_dir <- function(dir, call = rlang::caller_env()) {
-  path <- check_backup_dir(dir, call = call)
+  path <- check_backup_dir(dir, "dir", call = call)
   if (!dir.exists(path)) {
-    stop_directory(path, "It does not exist.", "Check the path.")
+    stop_directory(
+      path,
+      "It does not exist.",
+      paste(
+        "Check the path. Where training is complete, its checkpoints have been",
+        "deleted, unless it ran with `delete_checkpoint = FALSE`."
+      )
+    )
   }
   path
 }

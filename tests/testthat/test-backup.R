@@ -296,3 +296,21 @@ test_that("a keras_backup draws its losses and where its checkpoints are", {
     class = "kerasbackup_error_argument"
   )
 })
+
+test_that("what is wrong with `dir` is said by that name", {
+  file <- withr::local_tempfile(lines = "")
+  for (verb in list(
+    backup_info, backup_verify, backup_history, backup_read, backup_delete
+  )) {
+    for (dir in list("", 1, file)) {
+      error <- expect_error(verb(dir), class = "kerasbackup_error_argument")
+      expect_equal(error$arg, "dir")
+      expect_match(conditionMessage(error), "`dir`", fixed = TRUE)
+      expect_no_match(conditionMessage(error), "backup_dir")
+    }
+    expect_error(
+      verb(withr::local_tempfile()), "complete.*delete_checkpoint",
+      class = "kerasbackup_error_io"
+    )
+  }
+})
