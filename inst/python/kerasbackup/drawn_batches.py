@@ -91,13 +91,16 @@ class DrawnBatches:
             "before the interruption"
         ]
 
-    def draw_first(self, before_draw: Callable[[], None]) -> None:
+    def draw_first(
+        self, before_draw: Callable[[], None], options: dict[str, Any]
+    ) -> None:
         """Draws the first batch from an iterator of its own.
 
         Args:
             before_draw: Callable, called when there is the iterator.
+            options: Dict, with what Keras asks the adapter for one.
         """
-        batches = iter(getattr(self._adapter, self._method)())
+        batches = iter(getattr(self._adapter, self._method)(**options))
         before_draw()
         next(batches, None)
 

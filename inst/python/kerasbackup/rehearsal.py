@@ -10,6 +10,7 @@ drew its first batch: it must come again.
 from collections.abc import Callable
 from typing import Any
 
+from kerasbackup import replay
 from kerasbackup.batch_checksum import checksum
 from kerasbackup.drawn_batches import DrawnBatches
 
@@ -39,6 +40,7 @@ class Rehearsal:
         self._batches = batches
         self._capture = capture
         self._adapter = epoch_iterator.data_adapter
+        self._options = replay.draw_options(epoch_iterator)
         kind = type(self._adapter).__name__
         self._is_of_arrays = kind == "ArrayDataAdapter" and hasattr(
             self._adapter, "_inputs"
@@ -82,4 +84,4 @@ class Rehearsal:
         restore()
         self._batches.expect(expected)
         # To make an iterator of torch's draws a random number.
-        self._batches.draw_first(restore)
+        self._batches.draw_first(restore, self._options)

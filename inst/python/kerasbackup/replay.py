@@ -89,11 +89,16 @@ def draw_step(iterator, step) -> None:
 def batches_per_draw(iterator) -> int:
     """How many batches its iterators hand over at once: on JAX since 3.16 those
     of a whole step."""
+    return draw_options(iterator).get("super_batch", 1)
+
+
+def draw_options(iterator) -> dict[str, int]:
+    """What Keras asks a data adapter with for batches."""
     if keras.backend.backend() != "jax" or iterator.steps_per_execution == 1:
-        return 1
+        return {}
     draw = getattr(iterator.data_adapter, "get_jax_iterator", None)
     stacks = draw and "super_batch" in inspect.signature(draw).parameters
-    return iterator.steps_per_execution if stacks else 1
+    return {"super_batch": iterator.steps_per_execution} if stacks else {}
 
 
 def size(iterator, step) -> int:
