@@ -610,7 +610,9 @@ class Lengths(unittest.TestCase):
     """Of data that change their own."""
 
     def test_the_state_is_put_back_before_they_are_compared(self):
-        kwargs = {"batch_size": None, "shuffle": True}
+        # TensorFlow's thread would shuffle with the numbers that callbacks draw.
+        shuffle = keras.backend.backend() != "tensorflow"
+        kwargs = {"batch_size": None, "shuffle": shuffle}
         for kind in (Growing, TellingItsState):
             for save_at in ((1, 1), (2, 2), (3, 1)):
                 with self.subTest(kind=kind, save_at=save_at):
