@@ -12,7 +12,7 @@ help:
 	@echo 'make test-nightly  the exactness table with the Keras that is to come'
 	@echo 'make test-windows    the C core, built for Windows, under wine'
 	@echo 'make mutants  break each sync, check and lock in turn: a test must notice'
-	@echo 'make check    every test, R CMD check, a third of the exactness table,'
+	@echo 'make check    every test, R CMD check, a quarter of the exactness table,'
 	@echo '              20 kills of the crash loop'
 	@echo 'make exactness  all of that table: kill, run again, compare all bits'
 	@echo 'make crashloop  kill -9 trainings inside their saves (KILLS=1000 SEED=1;'
