@@ -59,7 +59,7 @@ leg_testthat() { # GROUP LIMIT PATTERN [VARIABLE=VALUE...]
 # killed by SIGKILL and started again.
 leg_exactness() { # PART
   say "Exactness: one row in $1 of the table"
-  leg_tap exactness 1800 env PART="$1" BACKENDS="$BACKENDS" tools/exactness
+  leg_tap exactness 2700 env PART="$1" BACKENDS="$BACKENDS" tools/exactness
 }
 
 # Real trainings with a large state, killed inside their saves, on the last

@@ -610,7 +610,7 @@ class Lengths(unittest.TestCase):
     """Of data that change their own."""
 
     def test_the_state_is_put_back_before_they_are_compared(self):
-        # TensorFlow's thread would shuffle with the numbers that callbacks draw.
+        # TensorFlow's thread would shuffle with numbers that callbacks draw.
         shuffle = keras.backend.backend() != "tensorflow"
         kwargs = {"batch_size": None, "shuffle": shuffle}
         for kind in (Growing, TellingItsState):
