@@ -315,6 +315,11 @@ obey_on_save_error <- function(session, config, expr, goes_on,
       TRUE
     },
     kerasbackup_error = function(e) {
+      # Closed while training runs, as by unloading the package: no later save
+      # can succeed either.
+      if (!store_is_open(session$store)) {
+        rlang::cnd_signal(e)
+      }
       session$failure <- e
       session$told <- !goes_on
       if (may_stop && config$on_save_error == "stop") {

@@ -106,6 +106,7 @@ class DrawnBatches:
 
     def release(self) -> None:
         """Gives the data adapter its own method back."""
+        self.before_first = None
         if self._replaced is None:
             vars(self._adapter).pop(self._method, None)
         else:

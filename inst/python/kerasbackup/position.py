@@ -384,6 +384,8 @@ class DataPosition:
             vars(self._iterator).pop(name, None)
         self._steps = None
         self._batches.release()
+        # It refers to a method of ours: a cycle would keep the data alive.
+        self._rehearsal = None
 
     # Wrapping -------------------------------------------------------------
 
