@@ -18,6 +18,9 @@ class Auto(unittest.TestCase):
         helper._state = mock.Mock(unsaved=[])
         helper._planned = helper._preemption = None
         helper._told = set()
+        helper._has_ended = False
+        helper._divergence = mock.Mock()
+        helper._divergence.prevents.return_value = False
         helper._interval = SaveInterval(
             0.01, lambda: 0.0, lambda: None, lambda: self.now
         )
