@@ -62,11 +62,12 @@ class ReadAhead(Run):
     def __init__(self, source, **kwargs):
         self.source = source
         keras.utils.set_random_seed(5)
+        others = set(threading.enumerate())
         super().__init__(x=source.dataset(), **kwargs)
         # What Keras looked at first is still being read.
-        for thread in threading.enumerate():
+        for thread in set(threading.enumerate()) - others:
             if thread.name.startswith("grain-prefetch"):
-                thread.join()
+                thread.join(60)
 
     def before_batch(self, batch):
         self.source.epoch = self.epoch
