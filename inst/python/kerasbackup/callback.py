@@ -101,8 +101,9 @@ class BackupAndRestore(keras.callbacks.Callback):
         )
 
     def set_model(self, model):
-        # tf_keras asks for hooks that a callback of Keras 3 does not have.
-        unsupported.check_model(model)
+        # The first hook: tf_keras asks for others that a callback of Keras 3
+        # does not have.
+        unsupported.check(model)
         super().set_model(model)
 
     def set_params(self, params):
@@ -148,7 +149,6 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def _open(self, fit: RunningFit) -> None:
         """Takes the directory, and checks that its checkpoint fits."""
-        unsupported.check_processes(self._model)
         before, callback_list = self._used_by, weakref.ref(fit.callback_list)
         if before != callback_list:
             # First of all: it was, whatever is raised here.

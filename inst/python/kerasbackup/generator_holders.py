@@ -14,7 +14,6 @@ import gc
 import pathlib
 import queue
 import sys
-import sysconfig
 import threading
 import types
 from collections.abc import Iterable
@@ -50,6 +49,10 @@ OF_THREADS = (
     queue.Queue,
     concurrent.futures.Executor,
 )
+
+# Where Python's own modules lie. What `sysconfig` says of it is untrue where R
+# has started Python in a virtual environment.
+STANDARD_LIBRARY = pathlib.Path(threading.__file__).parent
 
 # Their objects draw for training, and from generators that we restore.
 OF_TRAINING = ("jax", "keras", "numpy", "tensorflow", "torch")
@@ -130,7 +133,7 @@ def is_of_library(holder: Any) -> bool:
     path = pathlib.Path(path)
     return any(
         part in ("site-packages", "dist-packages") for part in path.parts
-    ) or path.is_relative_to(sysconfig.get_path("stdlib"))
+    ) or path.is_relative_to(STANDARD_LIBRARY)
 
 
 def is_for_threads(holder: Any) -> bool:

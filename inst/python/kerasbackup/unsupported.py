@@ -10,12 +10,18 @@ import keras
 from kerasbackup import errors
 
 
-def check_model(model: Any) -> None:
+def check(model: Any) -> None:
     """To be called with the model that a `fit()` hands to its callbacks.
 
     Raises:
-        UnsupportedError: It is none of Keras 3.
+        UnsupportedError: It is none of Keras 3, or several processes train it
+            together.
     """
+    _check_model(model)
+    _check_processes(model)
+
+
+def _check_model(model: Any) -> None:
     if isinstance(model, keras.Model):
         return
     kind = type(model)
@@ -28,12 +34,7 @@ def check_model(model: Any) -> None:
     )
 
 
-def check_processes(model: keras.Model) -> None:
-    """To be called before a training takes its directory.
-
-    Raises:
-        UnsupportedError: Several processes train the model together.
-    """
+def _check_processes(model: keras.Model) -> None:
     find = _PROCESSES.get(keras.backend.backend(), lambda model: None)
     found = find(model)
     if found is not None:
