@@ -42,6 +42,9 @@ class EarlierUse:
         is_countable: Whether it is known how to leave data like these as so
             many iterators leave them.
         keeps_first_pass: Whether a pipeline caches what it has drawn.
+        ends_by_itself: Whether TensorFlow draws ahead of who asks, so that it
+            comes to the end of an iterator when that has given all batches:
+            what repeats a pipeline takes one more seed there.
     """
 
     NOTE = (
@@ -67,6 +70,9 @@ class EarlierUse:
             self.is_generator or self._draws_late or _have_behind(found, caches)
         )
         self.keeps_first_pass = any(map(caches, found))
+        self.ends_by_itself = self._draws_throughout and _is_drawn_ahead(
+            found[0]
+        )
         self._moved = [weakref.ref(stage) for stage in moved]
         self.times = max((_made[stage] for stage in self._known()), default=0)
 
@@ -131,6 +137,24 @@ def _begins_again(stage: Any) -> bool:
     """Whether it makes iterators of what is in front of it later than its own,
     or several."""
     return _name(stage) in ("_ConcatenateDataset", "_RepeatDataset")
+
+
+def _is_drawn_ahead(pipeline: Any) -> bool:
+    """Whether a thread draws from it. TensorFlow puts one behind each pipeline
+    that has none at its end, unless it is told not to."""
+    options = pipeline.options()
+    is_left_alone = (
+        options.autotune.enabled is False
+        or options.experimental_optimization.inject_prefetch is False
+        or options.experimental_optimization.apply_default_optimizations
+        is False
+    )
+    return not is_left_alone or any(
+        kind in _name(stage)
+        for stage in stages(pipeline)
+        for kind in ("Parallel", "Prefetch")
+        if _have_behind(list(stages(stage)), _begins_again)
+    )
 
 
 def _has_other_within(stage: Any) -> bool:

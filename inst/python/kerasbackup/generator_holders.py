@@ -15,6 +15,7 @@ import pathlib
 import queue
 import sys
 import threading
+import time
 import types
 from collections.abc import Iterable
 from typing import Any
@@ -28,14 +29,16 @@ CONTAINERS = (
     set,
     collections.deque,
     functools.partial,
-    types.MethodType,
     types.BuiltinMethodType,
+    types.CellType,
+    types.MethodType,
 )
 DEPTH = 3
 
-# How often those that nobody seems to have are looked for again, where other
-# threads run.
-LOOKS = 3
+# Seconds to wait before those that nobody seems to have are looked for again,
+# where other threads run: where one of these has just been handed a generator,
+# nothing in memory tells so until it goes on.
+PAUSES = (0.001, 0.005, 0.025)
 
 # An object that has one of these in a field is made to be used by several
 # threads.
@@ -54,6 +57,9 @@ OF_THREADS = (
 # has started Python in a virtual environment.
 STANDARD_LIBRARY = pathlib.Path(threading.__file__).parent
 
+# Its objects only look at generators.
+OURS = __name__.split(".")[0]
+
 # Their objects draw for training, and from generators that we restore.
 OF_TRAINING = ("jax", "keras", "numpy", "tensorflow", "torch")
 
@@ -67,7 +73,7 @@ def of(generators: list[Any]) -> tuple[list[list[Any]], set[int]]:
         to these. And, by identity, those that other threads have at hand.
     """
     holders, at_hand = _scan(generators), _at_hand()
-    for _ in range(LOOKS if len(sys._current_frames()) > 1 else 0):
+    for pause in PAUSES if len(sys._current_frames()) > 1 else ():
         # A thread may take one and put it back: here between two looks.
         unseen = [
             i
@@ -76,6 +82,7 @@ def of(generators: list[Any]) -> tuple[list[list[Any]], set[int]]:
         ]
         if not unseen:
             break
+        time.sleep(pause)
         again = _scan([generators[i] for i in unseen])
         for i, found in zip(unseen, again):
             holders[i] = found
@@ -99,7 +106,7 @@ def _scan(generators: list[Any]) -> list[list[Any]]:
             if _is(holder, CONTAINERS) and not _is_of_module(holder):
                 within[id(holder)] = those
                 containers.append(holder)
-            else:
+            elif str(type(holder).__module__).split(".")[0] != OURS:
                 for one in those:
                     holders[one].append(holder)
         level = containers
@@ -122,12 +129,11 @@ def _at_hand() -> set[int]:
 
 
 def is_of_library(holder: Any) -> bool:
-    """Whether an object's class comes with Python or an installed package,
-    other than those that train."""
-    name = type(holder).__module__
+    """Whether an object's class, or a function's or generator's code, comes
+    with Python or an installed package, other than those that train."""
+    name, path = _origin(holder)
     if not isinstance(name, str) or name.split(".")[0] in OF_TRAINING:
         return False
-    path = getattr(sys.modules.get(name), "__file__", None)
     if not isinstance(path, str):
         return False
     path = pathlib.Path(path)
@@ -136,12 +142,29 @@ def is_of_library(holder: Any) -> bool:
     ) or path.is_relative_to(STANDARD_LIBRARY)
 
 
+def _origin(holder: Any) -> tuple[Any, Any]:
+    """The module that an object comes from, and its file."""
+    if isinstance(holder, types.FunctionType):
+        return holder.__module__, holder.__code__.co_filename
+    if isinstance(holder, types.GeneratorType):
+        # What has ended holds nothing, and has no frame.
+        holder = holder.gi_frame
+    if isinstance(holder, types.FrameType):
+        return holder.f_globals.get("__name__"), holder.f_code.co_filename
+    name = type(holder).__module__
+    return name, getattr(sys.modules.get(name), "__file__", None)
+
+
 def is_for_threads(holder: Any) -> bool:
     """Whether an object is made to be used by several threads."""
     return any(_is(one, OF_THREADS) for one in _fields(holder))
 
 
 def _fields(holder: Any) -> Iterable[Any]:
+    if isinstance(holder, types.FunctionType):
+        # Its globals are the module's.
+        yield from gc.get_referents(*(holder.__closure__ or ()))
+        return
     for one in gc.get_referents(holder):
         # Its `__dict__`, where it has one as an object of its own.
         yield from one.values() if type(one) is dict else (one,)

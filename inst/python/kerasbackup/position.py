@@ -637,6 +637,9 @@ class DataPosition:
                 self._progress.at(i, missing)
             for drawn, _ in enumerate(itertools.islice(batches, needed)):
                 self._progress.at(drawn, needed)
+            if needed == length and self.use.ends_by_itself:
+                # Now, and not while the next iterator is made.
+                next(batches, None)
         self._progress.end()
         # The session that was interrupted goes on.
         return [self.use.DOUBT] * (earlier < 0)

@@ -106,6 +106,33 @@ class Using(unittest.TestCase):
         self.assertIsNone(EarlierUse(source.repeat()).settled_after(None))
 
     @needs_tensorflow
+    def test_whether_a_thread_comes_to_the_end(self):
+        import tensorflow as tf
+
+        def told(pipeline, **options):
+            known = tf.data.Options()
+            optimization = known.experimental_optimization
+            if "autotune" in options:
+                known.autotune.enabled = options.pop("autotune")
+            for name, value in options.items():
+                setattr(optimization, name, value)
+            return pipeline.with_options(known)
+
+        repeated = shuffled().repeat(2)
+        for one, expected in (
+            (repeated, True),
+            (shuffled(), False),
+            (told(repeated), True),
+            (told(repeated, autotune=True), True),
+            (told(repeated, autotune=False), False),
+            (told(repeated, inject_prefetch=False), False),
+            (told(repeated, apply_default_optimizations=False), False),
+            (told(repeated.prefetch(2), autotune=False), True),
+            (told(shuffled().prefetch(2).repeat(2), autotune=False), False),
+        ):
+            self.assertEqual(EarlierUse(one).ends_by_itself, expected, one)
+
+    @needs_tensorflow
     def test_two_share_what_moves(self):
         source = shuffled()
         one = EarlierUse(source.skip(2))

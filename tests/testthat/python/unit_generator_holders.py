@@ -66,6 +66,22 @@ class Augmenting:
 
     def draw(self):
         return self.fields["rng"].random(), self.choose()
+
+
+def drawing(rng, lock=None):
+    """A function and a generator object that have one."""
+
+    def draw():
+        return rng.random() if lock is None else lock
+
+    def numbers():
+        while True:
+            yield rng.random()
+
+    return draw, numbers()
+
+
+module_lock = threading.Lock()
 '''
 
 
@@ -74,7 +90,7 @@ def library(path="/opt/lib/python3/site-packages/pooling/__init__.py"):
     module = types.ModuleType("pooling")
     module.__file__ = path
     sys.modules["pooling"] = module
-    exec(LIBRARY, vars(module))
+    exec(compile(LIBRARY, path, "exec"), vars(module))
     return module
 
 
@@ -111,6 +127,28 @@ class Holding(unittest.TestCase):
         self.assertFalse(is_of_library(library("/home/me/x.py").Placing()))
         self.assertFalse(is_of_library(self))
         self.assertFalse(is_of_library(np.random.default_rng(1)))
+
+    def test_a_function_or_generator_of_a_library_is_one_too(self):
+        rngs = [random.Random(i) for i in range(4)]
+        lock = threading.Lock()
+        path = "/home/me/x.py"
+        kept = [
+            library().drawing(rngs[0]),
+            library().drawing(rngs[1], lock),
+            library(path).drawing(rngs[2]),
+        ]
+        for _, numbers in kept:
+            next(numbers)
+        is_of_library = generator_holders.is_of_library
+        holders, _ = generator_holders.of(rngs)
+        for found, expected in zip(holders, (True, True, False)):
+            names = sorted(set(names_of_classes(found)))
+            self.assertEqual(names, ["function", "generator"])
+            self.assertEqual({is_of_library(one) for one in found}, {expected})
+        is_for_threads = generator_holders.is_for_threads
+        self.assertTrue(any(map(is_for_threads, holders[1])))
+        # A lock of the module's is for anything.
+        self.assertFalse(any(map(is_for_threads, holders[0])))
 
     def test_one_that_a_librarys_threads_share_is_never_written_to(self):
         pool = library().Pool(3)
@@ -164,6 +202,24 @@ class Holding(unittest.TestCase):
             found, at_hand = generator_holders.of([one, other])
         self.assertEqual(found, [[pool], [self]])
         self.assertFalse(at_hand & {id(one), id(other)})
+
+    def test_what_looks_at_one_is_none_of_those_that_have_it(self):
+        seen = []
+
+        def of(generators):
+            seen.append(found := generator_holders_of(generators))
+            return found
+
+        generator_holders_of = generator_holders.of
+        draws = random.Random(1)
+        kept = draws.random
+        earlier = LooseGenerators()
+        with mock.patch.object(generator_holders, "of", of):
+            self.assertTrue(LooseGenerators().has(draws))
+        ((holders, _),) = seen
+        modules = {type(o).__module__ for found in holders for o in found}
+        self.assertFalse({m for m in modules if m.startswith("kerasbackup")})
+        del earlier, kept
 
     def test_one_that_a_library_sets_itself_has_no_state(self):
         placing = library().Placing()

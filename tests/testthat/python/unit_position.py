@@ -8,6 +8,7 @@ import importlib.util
 import json
 import random
 import sys
+import time
 import unittest
 from unittest import mock
 
@@ -471,6 +472,52 @@ class Reshuffling(unittest.TestCase):
                     self.assertEqual(
                         run.drawn, before.drawn[before.drawn_before :]
                     )
+
+    def test_one_that_takes_a_seed_after_its_last_batch(self):
+        import tensorflow as tf
+
+        ends = []
+
+        def make():
+            def end():
+                # Long after the last batch, unless somebody waits for it.
+                time.sleep(0.2)
+                ends.append(1)
+                return False
+
+            def is_more(*batch):
+                return tf.ensure_shape(tf.numpy_function(end, [], tf.bool), ())
+
+            keras.utils.set_random_seed(5)
+            source = tf.data.Dataset.from_tensor_slices((arrays(),)).batch(4)
+            shuffled = source.shuffle(5, seed=3)
+            rounds = shuffled.concatenate(source.take(1).filter(is_more))
+            known = tf.data.experimental.assert_cardinality(10)
+            return rounds.repeat(2).apply(known)
+
+        def until(iterators):
+            # Each has two rounds. A minute at most.
+            for _ in range(6000):
+                if len(ends) >= 2 * iterators:
+                    break
+                time.sleep(0.01)
+
+        def wait():
+            # Training is slower than that: each iterator has come to its end
+            # when the next is made.
+            begun.append(1)
+            until((len(begun) - 1) // 10)
+
+        begun = []
+        with mock.patch.object(Run, "before_draw", staticmethod(wait)):
+            before = lost((2, 1), x=make(), batch_size=None)
+        until(4)
+        run, notes = self.resumed(before.saved, 2, make(), batch_size=None)
+        # TensorFlow must not call Python when that has ended.
+        until(8)
+        self.assertEqual(notes, [])
+        # Those of the first epoch: the next is made at once here.
+        self.assertEqual(run.drawn[:9], before.drawn[before.drawn_before :][:9])
 
     @since_3_7
     def test_iterators_that_validation_made_count(self):
