@@ -56,15 +56,21 @@ backup_info <- function(dir) {
   metadata <- manifest$metadata
   tensors <- manifest$tensors
   place <- function(metadata, path) {
-    vapply(c("epoch", "batch"), manifest_count, 0L,
-      metadata = metadata, path = path
+    vapply(
+      c("epoch", "batch"),
+      manifest_count,
+      0L,
+      metadata = metadata,
+      path = path
     )
   }
   places <- lapply(files$path[-1], function(path) {
     tryCatch(
       place(backup_manifest(path)$metadata, path),
       # That it cannot be used is for backup_verify() to say.
-      kerasbackup_error = function(e) c(epoch = NA_integer_, batch = NA_integer_)
+      kerasbackup_error = function(e) {
+        c(epoch = NA_integer_, batch = NA_integer_)
+      }
     )
   })
   places <- do.call(rbind, c(list(place(metadata, path)), places))
@@ -117,7 +123,9 @@ backup_verify <- function(dir, all = FALSE) {
     store_verify(path)
   }
   files <- read_newest(dir, verify)$files
-  for (path in if (all) files$path[-1]) verify(path)
+  for (path in if (all) files$path[-1]) {
+    verify(path)
+  }
   invisible(TRUE)
 }
 
@@ -169,13 +177,18 @@ backup_read <- function(dir, names = NULL) {
   loaded <- read_newest(dir, store_read)$value
   on.exit(store_buffer_release(loaded$buffer))
   tensors <- manifest_parse(
-    loaded$header, loaded$path, loaded$data_bytes
+    loaded$header,
+    loaded$path,
+    loaded$data_bytes
   )$tensors
   tensors <- tensors[check_names(names, tensors$name), , drop = FALSE]
   values <- lapply(seq_len(nrow(tensors)), function(i) {
     read_tensor(
-      loaded$buffer, tensors$dtype[[i]], tensors$shape[[i]],
-      tensors$begin[[i]], tensors$end[[i]]
+      loaded$buffer,
+      tensors$dtype[[i]],
+      tensors$shape[[i]],
+      tensors$begin[[i]],
+      tensors$end[[i]]
     )
   })
   stats::setNames(values, tensors$name)
@@ -226,7 +239,9 @@ format.keras_backup <- function(x, ...) {
     },
     "checkpoints:",
     paste0(
-      "  ", basename(x$files$path), "  ",
+      "  ",
+      basename(x$files$path),
+      "  ",
       vapply(x$files$bytes, format_bytes, "")
     )
   )
@@ -243,7 +258,8 @@ format_headline <- function(x) {
 # How far training had come.
 format_place <- function(epoch, batch) {
   paste0(
-    count(epoch, "epoch"), " complete",
+    count(epoch, "epoch"),
+    " complete",
     if (isTRUE(batch > 0)) paste0(" and ", count(batch, "batch", "batches"))
   )
 }
@@ -257,9 +273,13 @@ print.keras_backup <- function(x, ...) {
 #' @export
 as.data.frame.keras_backup <- function(x, ...) {
   variables <- x$variables
-  variables$shape <- vapply(variables$shape, function(shape) {
-    paste0("(", paste(shape, collapse = ", "), ")")
-  }, "")
+  variables$shape <- vapply(
+    variables$shape,
+    function(shape) {
+      paste0("(", paste(shape, collapse = ", "), ")")
+    },
+    ""
+  )
   variables
 }
 
@@ -285,9 +305,14 @@ summary.keras_backup <- function(object, ...) {
       parts = data.frame(
         part = parts,
         variables = as.integer(table(factor(part, parts))),
-        bytes = vapply(parts, function(one) {
-          sum(variables$bytes[part == one])
-        }, 0, USE.NAMES = FALSE)
+        bytes = vapply(
+          parts,
+          function(one) {
+            sum(variables$bytes[part == one])
+          },
+          0,
+          USE.NAMES = FALSE
+        )
       )
     ),
     class = "summary.keras_backup"
@@ -308,7 +333,10 @@ format.summary.keras_backup <- function(x, ...) {
   parts <- x$parts
   parts$bytes <- vapply(parts$bytes, format_bytes, "")
   c(
-    format_headline(x), "logs:", table_lines(x$logs), "variables:",
+    format_headline(x),
+    "logs:",
+    table_lines(x$logs),
+    "variables:",
     table_lines(parts)
   )
 }
@@ -340,8 +368,14 @@ print.summary.keras_backup <- function(x, ...) {
 #' dir <- system.file("extdata", "example-backup", package = "kerasbackup")
 #' plot(backup_info(dir))
 #' @export
-plot.keras_backup <- function(x, logs = NULL, ..., xlab = "epoch", ylab = NULL,
-                              main = "Training so far") {
+plot.keras_backup <- function(
+  x,
+  logs = NULL,
+  ...,
+  xlab = "epoch",
+  ylab = NULL,
+  main = "Training so far"
+) {
   known <- names(x$history)[-1]
   logs <- logs %||% intersect(c("loss", "val_loss"), known)
   check_logs(logs, known, nrow(x$history))
@@ -349,17 +383,26 @@ plot.keras_backup <- function(x, logs = NULL, ..., xlab = "epoch", ylab = NULL,
   saves$at <- saves$epoch + (saves$batch > 0) / 2
   rownames(saves) <- NULL
   graphics::matplot(
-    x$history$epoch, as.matrix(x$history[logs]),
-    type = "b", pch = 19, lty = 1, cex = 0.6, col = seq_along(logs),
+    x$history$epoch,
+    as.matrix(x$history[logs]),
+    type = "b",
+    pch = 19,
+    lty = 1,
+    cex = 0.6,
+    col = seq_along(logs),
     xlim = range(x$history$epoch, saves$at),
-    xlab = xlab, ylab = ylab %||% paste(logs, collapse = ", "), main = main, ...
+    xlab = xlab,
+    ylab = ylab %||% paste(logs, collapse = ", "),
+    main = main,
+    ...
   )
   graphics::abline(v = saves$at, lty = "dashed", col = "grey40")
   graphics::legend(
     "topright",
     legend = c(logs, "checkpoint"),
     col = c(seq_along(logs), "grey40"),
-    lty = c(rep(1, length(logs)), 2), bty = "n"
+    lty = c(rep(1, length(logs)), 2),
+    bty = "n"
   )
   invisible(saves)
 }
@@ -380,7 +423,11 @@ check_logs <- function(logs, known, epochs, call = rlang::caller_env()) {
         x = if (epochs == 0) {
           "No epoch is complete."
         } else if (length(unknown) > 0) {
-          paste0("There is no log ", paste0("`", unknown, "`", collapse = ", "), ".")
+          paste0(
+            "There is no log ",
+            paste0("`", unknown, "`", collapse = ", "),
+            "."
+          )
         } else {
           "There is no log `loss`."
         },
@@ -470,7 +517,8 @@ check_names <- function(names, known, call = rlang::caller_env()) {
         "Invalid value for argument `names`.",
         x = paste0(
           "The checkpoint has no variable ",
-          paste0("`", unknown, "`", collapse = ", "), "."
+          paste0("`", unknown, "`", collapse = ", "),
+          "."
         ),
         i = "`backup_info()` lists them."
       ),
@@ -492,5 +540,8 @@ read_tensor <- function(buffer, dtype, shape, begin, end) {
 }
 
 count <- function(n, one, many = paste0(one, "s")) {
-  paste(format(n, big.mark = ","), if (identical(as.numeric(n), 1)) one else many)
+  paste(
+    format(n, big.mark = ","),
+    if (identical(as.numeric(n), 1)) one else many
+  )
 }

@@ -54,8 +54,15 @@ bridge_module <- function() {
 # fit(), a callback may see several.
 bridge_functions <- function(config) {
   session <- rlang::env(
-    lock = NULL, store = NULL, loaded = NULL, bar = NULL, bytes = 0,
-    said = character(), failure = NULL, told = TRUE, watches = FALSE,
+    lock = NULL,
+    store = NULL,
+    loaded = NULL,
+    bar = NULL,
+    bytes = 0,
+    said = character(),
+    failure = NULL,
+    told = TRUE,
+    watches = FALSE,
     preempted = NULL
   )
   functions <- list(
@@ -84,7 +91,10 @@ bridge_functions <- function(config) {
       bridge_save(session, config, addresses, metadata)
     },
     fail = function(class, message) {
-      error <- rlang::error_cnd(c(class, "kerasbackup_error"), message = message)
+      error <- rlang::error_cnd(
+        c(class, "kerasbackup_error"),
+        message = message
+      )
       bridge_attempt(session, config, rlang::cnd_signal(error))
       invisible()
     },
@@ -210,7 +220,9 @@ bridge_read <- function(session, config, places) {
       TRUE
     },
     kerasbackup_error = function(e) {
-      if (loaded$verified) rlang::cnd_signal(e)
+      if (loaded$verified) {
+        rlang::cnd_signal(e)
+      }
       FALSE
     }
   )
@@ -289,7 +301,11 @@ training_goes_on <- function(config) {
 bridge_report <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
   saved <- NULL
   worked <- obey_on_save_error(
-    session, config, saved <- store_wait(session$store), goes_on, may_stop
+    session,
+    config,
+    saved <- store_wait(session$store),
+    goes_on,
+    may_stop
   )
   if (!is.null(saved)) {
     session$failure <- NULL
@@ -307,8 +323,13 @@ bridge_report <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
 #
 # @param goes_on,may_stop see bridge_report().
 # @return FALSE where it failed.
-obey_on_save_error <- function(session, config, expr, goes_on,
-                               may_stop = goes_on) {
+obey_on_save_error <- function(
+  session,
+  config,
+  expr,
+  goes_on,
+  may_stop = goes_on
+) {
   tryCatch(
     {
       expr
@@ -366,7 +387,8 @@ bridge_end_saves <- function(session, config) {
         session$store <- NULL
         store_close(store)
       },
-      add = TRUE, after = FALSE
+      add = TRUE,
+      after = FALSE
     )
     # Its own finalizer, which may be earlier, has waited for them.
     if (store_is_open(store)) {
@@ -381,7 +403,9 @@ bridge_end_saves <- function(session, config) {
 bridge_tell_last <- function(session, config) {
   if (!is.null(session$failure) && !session$told) {
     warn_save_failed(
-      session$failure, has_checkpoint(config$backup_dir), goes_on = FALSE
+      session$failure,
+      has_checkpoint(config$backup_dir),
+      goes_on = FALSE
     )
   }
   session$failure <- NULL
@@ -418,7 +442,8 @@ bridge_preempt <- function(session, config) {
 }
 
 bridge_notify <- function(kind, lines) {
-  headline <- switch(kind,
+  headline <- switch(
+    kind,
     notes = c(
       "!" = paste(
         "Training goes on, but its result may differ from that of a training",
@@ -529,11 +554,14 @@ bridge_notify <- function(kind, lines) {
   )
   rlang::inform(
     c(
-      headline[1], stats::setNames(lines, rep("*", length(lines))), headline[-1]
+      headline[1],
+      stats::setNames(lines, rep("*", length(lines))),
+      headline[-1]
     ),
     # One that was stopped is complete too.
     class = paste0(
-      "kerasbackup_message_", c(kind, if (kind == "stopped") "complete")
+      "kerasbackup_message_",
+      c(kind, if (kind == "stopped") "complete")
     )
   )
 }
@@ -553,8 +581,10 @@ bridge_progress <- function(session, done, total) {
   }
   if (is.null(session$bar)) {
     session$bar <- cli::cli_progress_bar(
-      "Drawing past data again", total = total %||% NA,
-      .auto_close = FALSE, .envir = session
+      "Drawing past data again",
+      total = total %||% NA,
+      .auto_close = FALSE,
+      .envir = session
     )
   }
   cli::cli_progress_update(set = done, id = session$bar, .envir = session)
@@ -594,7 +624,8 @@ bridge_leave <- function(session, config, kind, lines) {
       format_place(
         manifest_count(metadata, "epoch", path),
         manifest_count(metadata, "batch", path)
-      ), "."
+      ),
+      "."
     )
   }
   bridge_notify(kind, c(place, lines))
@@ -726,9 +757,13 @@ python_caller <- function() {
   environments <- lapply(seq_along(frames), function(i) {
     environment(sys.function(i))
   })
-  is_guard <- vapply(environments, function(env) {
-    !is.null(env) && exists("is_bridge_guard", env, inherits = FALSE)
-  }, NA)
+  is_guard <- vapply(
+    environments,
+    function(env) {
+      !is.null(env) && exists("is_bridge_guard", env, inherits = FALSE)
+    },
+    NA
+  )
   guard <- max(which(is_guard), 0)
   is_arrival <- vapply(environments, identical, NA, asNamespace("reticulate")) &
     seq_along(frames) < guard

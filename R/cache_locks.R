@@ -82,7 +82,9 @@ lock_identity <- function(path) {
 }
 
 is_same_lock <- function(lock) {
-  is.list(lock) && is.character(lock$path) && is.character(lock$identity) &&
+  is.list(lock) &&
+    is.character(lock$path) &&
+    is.character(lock$identity) &&
     endsWith(lock$path, ".lockfile") &&
     identical(lock_identity(lock$path), lock$identity)
 }

@@ -237,18 +237,19 @@
 #' }
 #' @export
 callback_backup_and_restore <- function(
-    backup_dir,
-    save_freq = "epoch",
-    delete_checkpoint = TRUE,
-    ...,
-    double_checkpoint = FALSE,
-    save_before_preemption = FALSE,
-    resume = c("batch", "epoch"),
-    history = c("resumed", "full"),
-    async = TRUE,
-    max_overhead = 0.01,
-    on_save_error = c("warn", "stop"),
-    verbose = FALSE) {
+  backup_dir,
+  save_freq = "epoch",
+  delete_checkpoint = TRUE,
+  ...,
+  double_checkpoint = FALSE,
+  save_before_preemption = FALSE,
+  resume = c("batch", "epoch"),
+  history = c("resumed", "full"),
+  async = TRUE,
+  max_overhead = 0.01,
+  on_save_error = c("warn", "stop"),
+  verbose = FALSE
+) {
   check_dots(...)
   signals <- check_signals(save_before_preemption, "save_before_preemption")
   config <- list(
@@ -261,10 +262,14 @@ callback_backup_and_restore <- function(
     history = check_choice(history, c("resumed", "full"), "history"),
     async = check_flag(async, "async"),
     max_overhead = check_max_overhead(
-      max_overhead, save_freq, !missing(max_overhead)
+      max_overhead,
+      save_freq,
+      !missing(max_overhead)
     ),
     on_save_error = check_choice(
-      on_save_error, c("warn", "stop"), "on_save_error"
+      on_save_error,
+      c("warn", "stop"),
+      "on_save_error"
     ),
     verbose = check_flag(verbose, "verbose")
   )

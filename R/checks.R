@@ -30,7 +30,11 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
       c(
         paste0("Invalid value for argument `", arg, "`."),
         x = paste0("Received: ", describe(x), "."),
-        i = paste0("Expected one of ", paste0("\"", choices, "\"", collapse = ", "), ".")
+        i = paste0(
+          "Expected one of ",
+          paste0("\"", choices, "\"", collapse = ", "),
+          "."
+        )
       ),
       arg,
       call
@@ -44,13 +48,20 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
 #
 # @param may_be_false whether a checkpoint is saved all the same, in front of a
 #   preemption.
-check_save_freq <- function(save_freq, may_be_false = FALSE,
-                            call = rlang::caller_env()) {
-  if (identical(save_freq, "epoch") || identical(save_freq, "auto") ||
-    (may_be_false && isFALSE(save_freq))) {
+check_save_freq <- function(
+  save_freq,
+  may_be_false = FALSE,
+  call = rlang::caller_env()
+) {
+  if (
+    identical(save_freq, "epoch") ||
+      identical(save_freq, "auto") ||
+      (may_be_false && isFALSE(save_freq))
+  ) {
     return(save_freq)
   }
-  whole <- rlang::is_scalar_integerish(save_freq) && !is.na(save_freq) &&
+  whole <- rlang::is_scalar_integerish(save_freq) &&
+    !is.na(save_freq) &&
     !is.logical(save_freq)
   if (whole && save_freq >= 1 && save_freq <= .Machine$integer.max) {
     return(as.integer(save_freq))
@@ -80,8 +91,12 @@ check_save_freq <- function(save_freq, may_be_false = FALSE,
 #
 # @param bits_of what asks the system.
 # @return named integer, the signals to watch: their names, and their bits in C.
-check_signals <- function(signals, arg, bits_of = signals_bits,
-                          call = rlang::caller_env()) {
+check_signals <- function(
+  signals,
+  arg,
+  bits_of = signals_bits,
+  call = rlang::caller_env()
+) {
   if (rlang::is_bool(signals)) {
     signals <- if (signals) "SIGTERM" else character()
   } else if (!is.character(signals) || length(signals) == 0) {
@@ -90,14 +105,17 @@ check_signals <- function(signals, arg, bits_of = signals_bits,
   uncatchable <- intersect(signals, c("SIGKILL", "SIGSTOP"))
   if (length(uncatchable) > 0) {
     stop_signals(
-      arg, describe(uncatchable[[1]]),
-      "No process can do anything about that signal.", call
+      arg,
+      describe(uncatchable[[1]]),
+      "No process can do anything about that signal.",
+      call
     )
   }
   unknown <- setdiff(signals, known_signals)
   if (length(unknown) > 0) {
     stop_signals(
-      arg, describe(unknown[[1]]),
+      arg,
+      describe(unknown[[1]]),
       if ("SIGINT" %in% unknown) {
         paste(
           "SIGINT is Ctrl+C: it interrupts R as ever, and the newest",
@@ -126,7 +144,8 @@ stop_signals <- function(arg, received, cause = NULL, call = NULL) {
       x = cause,
       i = paste0(
         "Expected FALSE, TRUE (SIGTERM), or names of signals: ",
-        paste0("\"", known_signals, "\"", collapse = ", "), "."
+        paste0("\"", known_signals, "\"", collapse = ", "),
+        "."
       )
     ),
     arg,
@@ -137,8 +156,12 @@ stop_signals <- function(arg, received, cause = NULL, call = NULL) {
 # A part of the training time. It means nothing but with save_freq = "auto".
 #
 # @param given whether the user gave it.
-check_max_overhead <- function(max_overhead, save_freq, given,
-                               call = rlang::caller_env()) {
+check_max_overhead <- function(
+  max_overhead,
+  save_freq,
+  given,
+  call = rlang::caller_env()
+) {
   if (given && !identical(save_freq, "auto")) {
     stop_argument(
       c(
@@ -170,15 +193,24 @@ check_max_overhead <- function(max_overhead, save_freq, given,
 
 # A path that is, or can become, the directory of checkpoints: one non-empty
 # string. Returns it absolute, so that a later setwd() cannot move it.
-check_backup_dir <- function(backup_dir, arg = "backup_dir",
-                             call = rlang::caller_env()) {
-  if (rlang::is_missing(backup_dir) || is.null(backup_dir) ||
-    identical(backup_dir, "") || identical(backup_dir, character())) {
+check_backup_dir <- function(
+  backup_dir,
+  arg = "backup_dir",
+  call = rlang::caller_env()
+) {
+  if (
+    rlang::is_missing(backup_dir) ||
+      is.null(backup_dir) ||
+      identical(backup_dir, "") ||
+      identical(backup_dir, character())
+  ) {
     stop_argument(
       c(
         paste0("Empty `", arg, "` argument passed."),
         i = paste0(
-          "Give the path of a directory, for example `", arg, " = \"backup\"`."
+          "Give the path of a directory, for example `",
+          arg,
+          " = \"backup\"`."
         )
       ),
       arg,
@@ -237,8 +269,13 @@ check_dots <- function(..., call = rlang::caller_env()) {
   named <- names(dots)[nzchar(names(dots))]
   message <- if (length(named) > 0) {
     c(
-      paste0("Unknown argument", if (length(named) > 1) "s", ": ",
-        paste0("`", named, "`", collapse = ", "), "."),
+      paste0(
+        "Unknown argument",
+        if (length(named) > 1) "s",
+        ": ",
+        paste0("`", named, "`", collapse = ", "),
+        "."
+      ),
       i = paste0("Known arguments: ", known_arguments(), ".")
     )
   } else {

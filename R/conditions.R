@@ -54,7 +54,9 @@ stop_argument <- function(message, arg, call = rlang::caller_env()) {
 inform_cache_lock <- function(path) {
   rlang::inform(
     paste0(
-      "Removed ", quote_path(path), ": the interrupted training left this lock ",
+      "Removed ",
+      quote_path(path),
+      ": the interrupted training left this lock ",
       "of its `cache()`, and TensorFlow does not use the cache as long as it is ",
       "there."
     ),
@@ -67,7 +69,10 @@ inform_cache_lock <- function(path) {
 inform_new_keras <- function(version, newest) {
   rlang::inform(
     paste0(
-      "Keras ", version, " is newer than the newest version tested (", newest,
+      "Keras ",
+      version,
+      " is newer than the newest version tested (",
+      newest,
       "): what a resume relies on may have changed in it."
     ),
     class = "kerasbackup_message_new_keras"
@@ -82,7 +87,8 @@ inform_new_keras <- function(version, newest) {
 #   errno_text, message, offset, length, needed, available (see src/ffi.h).
 # @param tensor name of the damaged tensor(s), or NULL where unknown.
 stop_store_failure <- function(failure, tensor = NULL) {
-  kind <- switch(failure$status,
+  kind <- switch(
+    failure$status,
     corrupt = "corrupt",
     argument = "argument",
     too_large = "unsupported",
@@ -104,7 +110,8 @@ store_failure_message <- function(failure, tensor = NULL) {
   if (identical(failure$op, "identify")) {
     return(foreign_message(failure))
   }
-  switch(failure$status,
+  switch(
+    failure$status,
     corrupt = c(
       paste0("The checkpoint ", quote_path(failure$path), " is damaged."),
       x = failure_cause(failure),
@@ -131,7 +138,9 @@ store_failure_message <- function(failure, tensor = NULL) {
     ),
     exhausted = c(
       paste0(
-        "No number is left for a checkpoint in ", quote_path(failure$path), "."
+        "No number is left for a checkpoint in ",
+        quote_path(failure$path),
+        "."
       ),
       x = failure_cause(failure),
       i = paste(
@@ -146,7 +155,9 @@ store_failure_message <- function(failure, tensor = NULL) {
     ),
     durability = c(
       paste0(
-        "The checkpoint ", quote_path(failure$path), " was written, but the ",
+        "The checkpoint ",
+        quote_path(failure$path),
+        " was written, but the ",
         "system could not promise that it survives a power cut."
       ),
       x = failure_cause(failure),
@@ -169,7 +180,8 @@ store_failure_message <- function(failure, tensor = NULL) {
 foreign_message <- function(failure) {
   c(
     paste0(
-      quote_path(failure$path), " has the name of a checkpoint, but is no file ",
+      quote_path(failure$path),
+      " has the name of a checkpoint, but is no file ",
       "of ours."
     ),
     x = failure_cause(failure),
@@ -190,7 +202,9 @@ warn_fallback <- function(skipped, used) {
     skipped,
     function(one) {
       paste0(
-        quote_path(one$failure$path), ": ", failure_cause(one$failure),
+        quote_path(one$failure$path),
+        ": ",
+        failure_cause(one$failure),
         if (!is.null(one$tensor)) {
           paste0(" Damaged tensor: ", paste(one$tensor, collapse = ", "), ".")
         }
@@ -214,10 +228,15 @@ warn_fallback <- function(skipped, used) {
 with_good <- function(error, good) {
   if (!is.null(good)) {
     error$good <- good
-    error$body <- c(error$body, i = paste0(
-      "The checkpoint before it, ", quote_path(good), ", is good: training ",
-      "would go on from that."
-    ))
+    error$body <- c(
+      error$body,
+      i = paste0(
+        "The checkpoint before it, ",
+        quote_path(good),
+        ", is good: training ",
+        "would go on from that."
+      )
+    )
   }
   error
 }
@@ -258,9 +277,13 @@ warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
 #
 # @param notes list of "kb_failure".
 warn_not_removed <- function(notes) {
-  lines <- vapply(notes, function(one) {
-    paste0(quote_path(one$path), ": ", failure_cause(one))
-  }, "")
+  lines <- vapply(
+    notes,
+    function(one) {
+      paste0(quote_path(one$path), ": ", failure_cause(one))
+    },
+    ""
+  )
   warn_kerasbackup(
     "delete",
     c(
@@ -287,7 +310,8 @@ cnd_preempted <- function(signals, path, failure = NULL) {
   rlang::error_cnd(
     "kerasbackup_preempted",
     message = paste0(
-      paste(signals, collapse = ", "), " came, and training was stopped. ",
+      paste(signals, collapse = ", "),
+      " came, and training was stopped. ",
       if (!is.null(failure)) {
         if (identical(failure$failure$status, "durability")) {
           "The last checkpoint may not survive a power cut. "
@@ -300,7 +324,8 @@ cnd_preempted <- function(signals, path, failure = NULL) {
       } else {
         paste0(
           "Run the same script again to go on from the checkpoint ",
-          quote_path(path), "."
+          quote_path(path),
+          "."
         )
       }
     ),
@@ -371,15 +396,21 @@ stop_mismatch <- function(message, differences) {
 stop_locked <- function(dir, owner, same_process) {
   who <- if (same_process) {
     paste0(
-      "Another callback of this process (pid ", Sys.getpid(),
+      "Another callback of this process (pid ",
+      Sys.getpid(),
       ") is training with it."
     )
   } else if (is.null(owner)) {
     "Another process is training with it."
   } else {
     paste0(
-      "Process ", owner$pid, " on host ", owner$host,
-      " is training with it since ", owner$started, "."
+      "Process ",
+      owner$pid,
+      " on host ",
+      owner$host,
+      " is training with it since ",
+      owner$started,
+      "."
     )
   }
   stop_kerasbackup(
@@ -434,7 +465,8 @@ failure_cause <- function(failure) {
 }
 
 io_headline <- function(op) {
-  switch(op %||% "",
+  switch(
+    op %||% "",
     open = "Cannot open",
     create = "Cannot create",
     reserve = "No room for",
@@ -465,7 +497,8 @@ space_hint <- function(failure) {
 }
 
 errno_hint <- function(errno, op) {
-  switch(errno,
+  switch(
+    errno,
     ENOSPC = "Free some space, or choose a `backup_dir` on another disk.",
     EDQUOT = paste(
       "Your quota is used up, whatever is free on the disk: delete files of",
@@ -488,7 +521,10 @@ errno_hint <- function(errno, op) {
 }
 
 format_bytes <- function(bytes) {
-  format(structure(bytes, class = "object_size"),
-    units = "auto", standard = "SI", digits = 1L
+  format(
+    structure(bytes, class = "object_size"),
+    units = "auto",
+    standard = "SI",
+    digits = 1L
   )
 }

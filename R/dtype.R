@@ -9,8 +9,21 @@
 #   F16, BF16, F32, F64, F8_E4M3, F8_E5M2 -> double
 
 dtype_sizes <- c(
-  BOOL = 1, U8 = 1, I8 = 1, F8_E5M2 = 1, F8_E4M3 = 1, I16 = 2, U16 = 2,
-  F16 = 2, BF16 = 2, I32 = 4, U32 = 4, F32 = 4, F64 = 8, I64 = 8, U64 = 8
+  BOOL = 1,
+  U8 = 1,
+  I8 = 1,
+  F8_E5M2 = 1,
+  F8_E4M3 = 1,
+  I16 = 2,
+  U16 = 2,
+  F16 = 2,
+  BF16 = 2,
+  I32 = 4,
+  U32 = 4,
+  F32 = 4,
+  F64 = 8,
+  I64 = 8,
+  U64 = 8
 )
 
 # @param bytes raw vector, little-endian.
@@ -18,9 +31,14 @@ dtype_sizes <- c(
 # @return vector of length(bytes) / dtype_sizes[[dtype]] elements.
 dtype_decode <- function(bytes, dtype) {
   if (length(bytes) == 0) {
-    return(switch(dtype,
+    return(switch(
+      dtype,
       BOOL = logical(),
-      U8 = , I8 = , U16 = , I16 = , I32 = integer(),
+      U8 = ,
+      I8 = ,
+      U16 = ,
+      I16 = ,
+      I32 = integer(),
       double()
     ))
   }
@@ -31,7 +49,8 @@ dtype_decode <- function(bytes, dtype) {
   num <- function(size) {
     readBin(bytes, "double", n, size, endian = "little")
   }
-  switch(dtype,
+  switch(
+    dtype,
     BOOL = bytes != as.raw(0),
     U8 = as.integer(bytes),
     I8 = int(1L),
@@ -49,7 +68,9 @@ dtype_decode <- function(bytes, dtype) {
     # The "fn" kind that Keras uses: no infinities, one NaN per sign.
     F8_E4M3 = decode_small_float(
       as.integer(bytes),
-      exponent = 4, mantissa = 3, finite = TRUE
+      exponent = 4,
+      mantissa = 3,
+      finite = TRUE
     )
   )
 }

@@ -22,7 +22,11 @@ refuse_old_keras <- function(version) {
   if (is.na(number) || number < oldest_keras) {
     stop_unsupported(
       paste0("Keras ", version, " is not supported."),
-      paste0("The oldest version that is supported is Keras ", oldest_keras, "."),
+      paste0(
+        "The oldest version that is supported is Keras ",
+        oldest_keras,
+        "."
+      ),
       "Update it, for example with `keras3::install_keras()`."
     )
   }

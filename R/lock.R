@@ -64,8 +64,12 @@ lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
 # written or deleted.
 lock_renew <- function(lock) {
   # Where the directory is gone, what is done next says so.
-  if (is.null(lock$handle) || is_inherited(lock) || !dir.exists(lock$dir) ||
-    lock_file_holds(lock$handle)) {
+  if (
+    is.null(lock$handle) ||
+      is_inherited(lock) ||
+      !dir.exists(lock$dir) ||
+      lock_file_holds(lock$handle)
+  ) {
     return(invisible())
   }
   handle <- lock_file(lock$dir)
@@ -220,7 +224,9 @@ lock_impossible <- function(dir, failure) {
   is_refused <- failure$errno %in% c("EACCES", "EPERM")
   if (is_refused && file.access(dir, 2) != 0) {
     stop_directory(
-      dir, "No permission to write to it.", "Check who owns it."
+      dir,
+      "No permission to write to it.",
+      "Check who owns it."
     )
   }
   if (file.exists(path) && (is_refused || !store_is_file(path))) {
@@ -254,4 +260,3 @@ is_link <- function(path) {
   target <- Sys.readlink(path)
   !is.na(target) && nzchar(target)
 }
-

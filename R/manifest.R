@@ -16,8 +16,10 @@ trailer_name <- "kerasbackup.trailer"
 #   file order).
 manifest_plan <- function(names, dtypes, shapes) {
   stopifnot(
-    length(dtypes) == length(names), length(shapes) == length(names),
-    !anyDuplicated(names), nzchar(names),
+    length(dtypes) == length(names),
+    length(shapes) == length(names),
+    !anyDuplicated(names),
+    nzchar(names),
     !names %in% c("__metadata__", trailer_name)
   )
   unknown <- !dtypes %in% names(dtype_sizes)
@@ -25,7 +27,10 @@ manifest_plan <- function(names, dtypes, shapes) {
     stop_unsupported(
       "A variable cannot be saved.",
       paste0(
-        "`", names[unknown][[1]], "` has dtype ", dtypes[unknown][[1]],
+        "`",
+        names[unknown][[1]],
+        "` has dtype ",
+        dtypes[unknown][[1]],
         ", which the file format does not have."
       ),
       paste0("Known: ", paste(names(dtype_sizes), collapse = ", "), ".")
@@ -37,11 +42,13 @@ manifest_plan <- function(names, dtypes, shapes) {
   ends <- cumsum(sizes)
   members <- sprintf(
     "%s:{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%.0f,%.0f]}",
-    json_string(names), dtypes,
+    json_string(names),
+    dtypes,
     fold(sprintf("%.0f", dims), ranks, "", function(text, dim) {
       paste0(text, ifelse(nzchar(text), ",", ""), dim)
     }),
-    ends - sizes, ends
+    ends - sizes,
+    ends
   )
   list(tensors = paste(members, collapse = ","), sizes = sizes)
 }
@@ -64,7 +71,10 @@ manifest_metadata <- function(fields = list()) {
   fields <- c(list(kerasbackup = "1"), fields)
   paste0(
     "{",
-    paste0(json_string(names(fields)), ":", json_string(unlist(fields)),
+    paste0(
+      json_string(names(fields)),
+      ":",
+      json_string(unlist(fields)),
       collapse = ","
     ),
     "}"
@@ -74,8 +84,12 @@ manifest_metadata <- function(fields = list()) {
 # Adds one field to metadata that is text already, without parsing it.
 manifest_metadata_add <- function(metadata, name, value) {
   paste0(
-    substr(metadata, 1, nchar(metadata) - 1), ",", json_string(name), ":",
-    json_string(value), "}"
+    substr(metadata, 1, nchar(metadata) - 1),
+    ",",
+    json_string(name),
+    ":",
+    json_string(value),
+    "}"
   )
 }
 
@@ -119,14 +133,18 @@ manifest_parse <- function(header, path, data_bytes = NULL) {
     bad("Its header names a tensor twice.")
   }
   metadata <- fields[["__metadata__"]]
-  if (!is_object(metadata) || !all(vapply(metadata, rlang::is_string, NA)) ||
-    anyDuplicated(names(metadata))) {
+  if (
+    !is_object(metadata) ||
+      !all(vapply(metadata, rlang::is_string, NA)) ||
+      anyDuplicated(names(metadata))
+  ) {
     bad("Its metadata is not an object of strings.")
   }
   if (!identical(metadata[["kerasbackup"]], "1")) {
     version <- metadata[["kerasbackup"]] %||% "unknown"
     bad(paste0(
-      "Its format is version ", shown(version),
+      "Its format is version ",
+      shown(version),
       "; this version of the package reads version 1."
     ))
   }
@@ -238,10 +256,14 @@ fold <- function(x, counts, init, combine) {
 # A list of the groups.
 cut_up <- function(x, counts) {
   groups <- seq_along(counts)
-  unname(split(x, structure(
-    rep(groups, counts),
-    levels = as.character(groups), class = "factor"
-  )))
+  unname(split(
+    x,
+    structure(
+      rep(groups, counts),
+      levels = as.character(groups),
+      class = "factor"
+    )
+  ))
 }
 
 # What jsonlite makes of `{...}`; an array has no names.
@@ -260,7 +282,8 @@ manifest_tensors_at <- function(tensors, offset, length) {
   if (is.na(offset)) {
     return(NULL)
   }
-  hit <- tensors$begin < offset + length & tensors$end > offset &
+  hit <- tensors$begin < offset + length &
+    tensors$end > offset &
     tensors$end > tensors$begin
   if (!any(hit)) {
     return(NULL)
@@ -282,18 +305,23 @@ manifest_history <- function(metadata, path) {
   epochs <- if (is_object(history)) history[["epoch"]]
   whole <- is_whole_list(epochs) &&
     all(unlist(epochs) < .Machine$integer.max) &&
-    !anyDuplicated(names(history)) && all(nzchar(names(history))) &&
+    !anyDuplicated(names(history)) &&
+    all(nzchar(names(history))) &&
     all(vapply(history, is_log, NA)) &&
     all(lengths(history) == length(epochs))
   if (!whole) {
     stop_header(path, "Its history is not one value an epoch and log.")
   }
   logs <- lapply(history[names(history) != "epoch"], function(column) {
-    vapply(column, function(x) {
-      # JSON has no non-finite numbers: they are strings; a log that an epoch
-      # did not have is null.
-      if (is.null(x)) NA_real_ else as.numeric(x)
-    }, numeric(1))
+    vapply(
+      column,
+      function(x) {
+        # JSON has no non-finite numbers: they are strings; a log that an epoch
+        # did not have is null.
+        if (is.null(x)) NA_real_ else as.numeric(x)
+      },
+      numeric(1)
+    )
   })
   frame <- data.frame(epoch = as.integer(unlist(epochs)) + 1L)
   frame[names(logs)] <- logs
@@ -301,10 +329,17 @@ manifest_history <- function(metadata, path) {
 }
 
 is_log <- function(column) {
-  is.list(column) && is.null(names(column)) && all(vapply(column, function(x) {
-    is.null(x) || is.numeric(x) ||
-      (is.character(x) && x %in% c("NaN", "Inf", "-Inf"))
-  }, NA))
+  is.list(column) &&
+    is.null(names(column)) &&
+    all(vapply(
+      column,
+      function(x) {
+        is.null(x) ||
+          is.numeric(x) ||
+          (is.character(x) && x %in% c("NaN", "Inf", "-Inf"))
+      },
+      NA
+    ))
 }
 
 # What it was written with.

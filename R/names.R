@@ -29,7 +29,8 @@ names_of_script <- function(frames = sys.frames()) {
     }
   }
   visit_environment <- function(env, path, depth) {
-    is_new <- is.environment(env) && !isNamespace(env) &&
+    is_new <- is.environment(env) &&
+      !isNamespace(env) &&
       !any(vapply(seen, identical, logical(1), env))
     if (!is_new || identical(env, baseenv())) {
       return()

@@ -118,8 +118,8 @@ static ck_status content_is_ours(ck_file *file, uint64_t size, bool temp,
   } else if (temp) {
     *ours = may_be_cut_off(start, n);
   } else if (size >= sizeof footer) {
-    CK_TRY(ck_file_read(file, size - sizeof footer, footer, sizeof footer,
-                        err));
+    CK_TRY(
+        ck_file_read(file, size - sizeof footer, footer, sizeof footer, err));
     *ours = memcmp(footer, CK_FOOTER_MAGIC, 8) == 0;
   }
 cleanup:
@@ -164,9 +164,8 @@ ck_status ck_directory_owns(ck_vfs *vfs, const char *dir, const ck_name *name,
   return ck_path_is_ours(vfs, path, name->kind == CK_NAME_TEMP, ours, err);
 }
 
-ck_status ck_directory_remove(ck_vfs *vfs, const char *dir,
-                              const ck_name *name, bool *removed,
-                              ck_error *err) {
+ck_status ck_directory_remove(ck_vfs *vfs, const char *dir, const ck_name *name,
+                              bool *removed, ck_error *err) {
   char path[CK_PATH_CAP];
   bool ours = false;
   ck_status status;

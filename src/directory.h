@@ -32,9 +32,8 @@ ck_status ck_directory_path(char *out, const char *dir, const ck_name *name,
  * off can have left its beginning: nothing, or a part of what our headers begin
  * with, and zeros behind it, as space that was reserved has. Otherwise, and
  * where there is no such file, `removed` is false and nothing is touched. */
-ck_status ck_directory_remove(ck_vfs *vfs, const char *dir,
-                              const ck_name *name, bool *removed,
-                              ck_error *err);
+ck_status ck_directory_remove(ck_vfs *vfs, const char *dir, const ck_name *name,
+                              bool *removed, ck_error *err);
 
 /* Whether it is ours in that sense. */
 ck_status ck_directory_owns(ck_vfs *vfs, const char *dir, const ck_name *name,

@@ -34,7 +34,7 @@
 
 typedef struct store_handle store_handle;
 struct store_handle {
-  uint64_t pid; /* a forked child must not write: it shares the descriptors */
+  uint64_t pid;  /* a forked child must not write: it shares the descriptors */
   uint64_t told; /* the newest generation that ffi_store_wait() has returned */
   bool has_fault;
   ck_fault fault;
@@ -199,10 +199,9 @@ static double number(uint64_t value) {
 }
 
 static SEXP failure_out(const ck_error *err) {
-  static const char *names[] = {"status",     "op",      "path",
-                                "errno",      "errno_text", "message",
-                                "offset",     "length",  "needed",
-                                "available",  ""};
+  static const char *names[] = {"status",     "op",        "path",   "errno",
+                                "errno_text", "message",   "offset", "length",
+                                "needed",     "available", ""};
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
   SEXP errno_name = NA_STRING;
   SEXP errno_text = NA_STRING;
@@ -254,9 +253,9 @@ static SEXP memory_failure(uint64_t needed) {
 }
 
 static SEXP header_out(const ck_image *image) {
-  SEXP text = PROTECT(Rf_mkCharLenCE(
-      (const char *)image->header.data + CK_LENGTH_SIZE,
-      (int)image->layout.header_len, CE_UTF8));
+  SEXP text =
+      PROTECT(Rf_mkCharLenCE((const char *)image->header.data + CK_LENGTH_SIZE,
+                             (int)image->layout.header_len, CE_UTF8));
   SEXP out = Rf_ScalarString(text);
   UNPROTECT(1);
   return out;
@@ -395,8 +394,7 @@ SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async, SEXP fault) {
   }
   if (ck_store_open(&handle->store, vfs, path, (unsigned)generations, &err) !=
           CK_OK ||
-      ck_writer_open(&handle->writer, handle->store, &options, &err) !=
-          CK_OK) {
+      ck_writer_open(&handle->writer, handle->store, &options, &err) != CK_OK) {
     owner_release(out);
     UNPROTECT(1);
     return failure_out(&err);
@@ -522,14 +520,13 @@ SEXP ffi_store_activity(SEXP store) {
 /* The checkpoint as a list; `owner` owns its data, if any, from here on. The
  * header's copy is released: R has its own. */
 static SEXP loaded_out(SEXP owner, ck_loaded *loaded) {
-  static const char *names[] = {"generation", "path",    "header",
-                                "data_bytes", "buffer", "skipped", ""};
+  static const char *names[] = {"generation", "path",    "header", "data_bytes",
+                                "buffer",     "skipped", ""};
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(out, 0, Rf_ScalarReal((double)loaded->image.generation));
   SET_VECTOR_ELT(out, 1, path_out(loaded->path));
   SET_VECTOR_ELT(out, 2, header_out(&loaded->image));
-  SET_VECTOR_ELT(out, 3,
-                 Rf_ScalarReal((double)loaded->image.layout.data_len));
+  SET_VECTOR_ELT(out, 3, Rf_ScalarReal((double)loaded->image.layout.data_len));
   SET_VECTOR_ELT(out, 4, owner);
   SET_VECTOR_ELT(out, 5, failures_out(&loaded->skipped));
   ck_buffer_release(&loaded->image.header);
@@ -645,8 +642,7 @@ SEXP ffi_store_stop_all(void) {
 SEXP ffi_store_ops(SEXP store) {
   ck_error err;
   store_handle *handle = store_in(store, "ops", &err);
-  if (handle == NULL ||
-      ck_writer_settle(handle->writer, &err) != CK_OK) {
+  if (handle == NULL || ck_writer_settle(handle->writer, &err) != CK_OK) {
     return failure_out(&err);
   }
   return Rf_ScalarReal(handle->has_fault ? (double)handle->fault.n_ops
@@ -834,8 +830,8 @@ SEXP ffi_file_id(SEXP path) {
   ck_file_info info;
   ck_error err;
   char text[48];
-  if (!is_text(path) || ck_path_lookup(ck_vfs_system(), path_in(path), &info,
-                                       &err) != CK_OK) {
+  if (!is_text(path) ||
+      ck_path_lookup(ck_vfs_system(), path_in(path), &info, &err) != CK_OK) {
     return Rf_ScalarString(NA_STRING);
   }
   snprintf(text, sizeof text, "%" PRIu64 ":%" PRIu64, info.device, info.inode);
@@ -930,8 +926,7 @@ SEXP ffi_note_write(SEXP path, SEXP text) {
     return argument_failure("write", "a path and a text are needed");
   }
   if (ck_note_write(ck_vfs_system(), path_in(path),
-                    Rf_translateCharUTF8(STRING_ELT(text, 0)),
-                    &err) != CK_OK) {
+                    Rf_translateCharUTF8(STRING_ELT(text, 0)), &err) != CK_OK) {
     return failure_out(&err);
   }
   return R_NilValue;

@@ -8,12 +8,12 @@
 /* A signal interrupts a call now and then; one that always does is a fault. */
 #define RETRY_MAX 1000
 
-#define RETRY(sys, call)                                            \
-  do {                                                              \
-    int retry_left = RETRY_MAX;                                     \
-    do {                                                            \
-      (sys) = (call);                                               \
-    } while ((sys) == EINTR && --retry_left > 0);                   \
+#define RETRY(sys, call)                                                       \
+  do {                                                                         \
+    int retry_left = RETRY_MAX;                                                \
+    do {                                                                       \
+      (sys) = (call);                                                          \
+    } while ((sys) == EINTR && --retry_left > 0);                              \
   } while (0)
 
 static ck_status outcome(ck_error *err, int sys, const char *op,

@@ -63,8 +63,8 @@ uint64_t ck_trailer_size(uint64_t data_len) {
   return table_size(block_count(data_len)) + CK_FOOTER_SIZE;
 }
 
-ck_status ck_layout_init(ck_layout *out, uint64_t header_len,
-                         uint64_t data_len, ck_error *err) {
+ck_status ck_layout_init(ck_layout *out, uint64_t header_len, uint64_t data_len,
+                         ck_error *err) {
   uint64_t trailer_len = ck_trailer_size(data_len);
   if (header_len > CK_HEADER_MAX) {
     return ck_error_set(err, CK_ERR_TOO_LARGE, "layout", NULL, 0,
@@ -175,13 +175,11 @@ ck_status ck_header_build(ck_buffer *out, const char *metadata,
 bool ck_header_check(const uint8_t *header, const ck_layout *layout) {
   char entry[ENTRY_CAP];
   uint64_t end = layout->data_at;
-  size_t n_entry =
-      entry_build(entry, layout->data_len, layout->trailer_len);
-  if (ck_le64_get(header) != layout->header_len ||
-      end % CK_HEADER_ALIGN != 0 ||
+  size_t n_entry = entry_build(entry, layout->data_len, layout->trailer_len);
+  if (ck_le64_get(header) != layout->header_len || end % CK_HEADER_ALIGN != 0 ||
       layout->header_len < CK_HEADER_MAGIC_SIZE + 1 + n_entry ||
-      memcmp(header + CK_LENGTH_SIZE, CK_HEADER_MAGIC,
-             CK_HEADER_MAGIC_SIZE) != 0) {
+      memcmp(header + CK_LENGTH_SIZE, CK_HEADER_MAGIC, CK_HEADER_MAGIC_SIZE) !=
+          0) {
     return false;
   }
   /* Whoever takes it for a string must see all of it. */
@@ -219,8 +217,7 @@ static ck_status footer_error(ck_error *err, const char *path,
 }
 
 ck_status ck_footer_decode(ck_footer *out, const uint8_t in[CK_FOOTER_SIZE],
-                           uint64_t file_len, const char *path,
-                           ck_error *err) {
+                           uint64_t file_len, const char *path, ck_error *err) {
   ck_error ignored;
   if (memcmp(in + AT_MAGIC, CK_FOOTER_MAGIC, 8) != 0) {
     return footer_error(err, path, "no footer at the end: cut off or not ours");

@@ -48,8 +48,8 @@ typedef struct ck_footer {
 
 /* Everything that follows from the two lengths. CK_ERR_TOO_LARGE if a sum
  * does not fit or the header is larger than allowed. */
-ck_status ck_layout_init(ck_layout *out, uint64_t header_len,
-                         uint64_t data_len, ck_error *err);
+ck_status ck_layout_init(ck_layout *out, uint64_t header_len, uint64_t data_len,
+                         ck_error *err);
 
 /* The size of block `i`, which must exist. */
 uint64_t ck_layout_block_size(const ck_layout *layout, uint64_t i);

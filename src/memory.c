@@ -23,7 +23,7 @@ typedef struct version {
   const char *controller; /* that the line of the group names; "": none */
   const char *limits[2];
   const char *used[2];
-  const char *cached; /* in memory.stat, of the group and those below */
+  const char *cached;    /* in memory.stat, of the group and those below */
   const char *places[2]; /* where they are mounted mostly; "": no more */
 } version;
 
@@ -77,8 +77,7 @@ static uint64_t file_number(source *from, const char *dir, const char *name,
 
 /* ---- One group ----------------------------------------------------------- */
 
-static uint64_t group_left(source *from, const version *kind,
-                           const char *dir) {
+static uint64_t group_left(source *from, const version *kind, const char *dir) {
   uint64_t left = UINT64_MAX;
   for (int i = 0; i < 2; i++) {
     uint64_t most = file_number(from, dir, kind->limits[i], "");
@@ -253,8 +252,8 @@ static uint64_t mounted_left(source *from, const version *kind,
         has_word(one->options, one->options + strlen(one->options),
                  kind->controller)) {
       *found = true;
-      left = smaller(left, groups_left(from, kind, one->point,
-                                       below(path, one->root)));
+      left = smaller(
+          left, groups_left(from, kind, one->point, below(path, one->root)));
     }
     line = end == NULL ? NULL : end + 1;
   }

@@ -59,8 +59,8 @@ void ck_name_format(char out[CK_NAME_CAP], const ck_name *name) {
     snprintf(out, CK_NAME_CAP, "backup-%012" PRIu64 ".safetensors",
              name->generation);
   } else {
-    snprintf(out, CK_NAME_CAP, "backup-%012" PRIu64 ".%" PRIu64 "-%016" PRIx64
-             ".tmp",
+    snprintf(out, CK_NAME_CAP,
+             "backup-%012" PRIu64 ".%" PRIu64 "-%016" PRIx64 ".tmp",
              name->generation, name->pid, name->nonce);
   }
 }

@@ -59,11 +59,11 @@ typedef struct ck_error_list {
 
 /* Leave a function through its only exit as soon as a step fails. Needs a
  * `ck_status status` and a label `cleanup` in the function. */
-#define CK_TRY(step)                  \
-  do {                                \
-    if ((status = (step)) != CK_OK) { \
-      goto cleanup;                   \
-    }                                 \
+#define CK_TRY(step)                                                           \
+  do {                                                                         \
+    if ((status = (step)) != CK_OK) {                                          \
+      goto cleanup;                                                            \
+    }                                                                          \
   } while (0)
 
 /* Fill `err`; returns `status`, so that `return ck_error_set(...)` reads well.

@@ -125,8 +125,7 @@ void ck_store_close(ck_store *store) {
 }
 
 ck_status ck_store_plan(ck_store *store, const char *tensors, size_t n_tensors,
-                        const uint64_t *sizes, size_t n_sizes,
-                        ck_error *err) {
+                        const uint64_t *sizes, size_t n_sizes, ck_error *err) {
   uint64_t total = 0;
   char *text = NULL;
   uint64_t *copy = NULL;
@@ -189,8 +188,7 @@ ck_status ck_store_check(ck_store *store, const uint64_t *addresses, size_t n,
     if (store->sizes[i] != 0 &&
         (addresses[i] == 0 || addresses[i] > UINTPTR_MAX)) {
       return ck_error_set(err, CK_ERR_ARG, "save", NULL, 0,
-                          "tensor %" PRIu64 " has no address",
-                          (uint64_t)i + 1);
+                          "tensor %" PRIu64 " has no address", (uint64_t)i + 1);
     }
   }
   return header_build(store, metadata, n_metadata, err);
@@ -316,8 +314,8 @@ static void rotate(ck_store *store, const ck_listing *listing,
       status = ck_directory_owns(store->vfs, store->dir, name, &ours, &err);
       kept += ours;
     } else {
-      status = ck_directory_remove(store->vfs, store->dir, name, &removed,
-                                   &err);
+      status =
+          ck_directory_remove(store->vfs, store->dir, name, &removed, &err);
     }
     if (status != CK_OK) {
       ck_error_list_add(notes, &err);
@@ -414,8 +412,7 @@ static ck_status commit(ck_store *store, const ck_source *source,
 
 cleanup:
   (void)ck_file_close(&file, &ignored);
-  if (temp_exists &&
-      ck_path_unlink(store->vfs, temp_path, &ignored) != CK_OK) {
+  if (temp_exists && ck_path_unlink(store->vfs, temp_path, &ignored) != CK_OK) {
     ck_error_list_add(&store->notes, &ignored);
   }
   /* Where space could not be reserved, or did not hold: how much is there for
@@ -533,8 +530,8 @@ ck_status ck_store_load(ck_store *store, ck_stream_depth depth, ck_loaded *out,
       continue;
     }
     CK_TRY(ck_directory_path(out->path, store->dir, name, err));
-    if (image_read(store->vfs, out->path, depth, name->generation,
-                   &out->image, &failure) == CK_OK) {
+    if (image_read(store->vfs, out->path, depth, name->generation, &out->image,
+                   &failure) == CK_OK) {
       out->found = true;
     } else if (is_about_us(&failure)) {
       *err = failure;

@@ -19,9 +19,8 @@ void ck_scratch_release(ck_scratch *scratch) {
 void ck_source_copy(const ck_source *source, uint8_t *out) {
   for (size_t i = 0; i < source->n; i++) {
     if (source->sizes[i] != 0) {
-      ck_copy_past_cache(
-          out, (const uint8_t *)(uintptr_t)source->addresses[i],
-          (size_t)source->sizes[i]);
+      ck_copy_past_cache(out, (const uint8_t *)(uintptr_t)source->addresses[i],
+                         (size_t)source->sizes[i]);
       out += source->sizes[i];
     }
   }
@@ -65,8 +64,8 @@ ck_status ck_stream_write(ck_file *file, const ck_layout *layout,
   table = scratch->table.data;
   memset(table, 0, (size_t)layout->table_len);
 
-  CK_TRY(ck_file_write(file, scratch->header.data, (size_t)layout->data_at,
-                       err));
+  CK_TRY(
+      ck_file_write(file, scratch->header.data, (size_t)layout->data_at, err));
   for (uint64_t i = 0; i < layout->n_blocks; i++) {
     size_t n = (size_t)ck_layout_block_size(layout, i);
     const uint8_t *block = scratch->block.data;
@@ -94,8 +93,7 @@ cleanup:
   return status;
 }
 
-static ck_status damage(ck_error *err, const ck_file *file,
-                        const char *cause) {
+static ck_status damage(ck_error *err, const ck_file *file, const char *cause) {
   return ck_error_set(err, CK_ERR_CORRUPT, "verify", file->path, 0, "%s",
                       cause);
 }
@@ -114,8 +112,8 @@ static ck_status footer_read(ck_file *file, uint64_t generation,
     status = damage(err, file, "too short: cut off or not ours");
     goto cleanup;
   }
-  CK_TRY(ck_file_read(file, info.size - CK_FOOTER_SIZE, bytes, sizeof bytes,
-                      err));
+  CK_TRY(
+      ck_file_read(file, info.size - CK_FOOTER_SIZE, bytes, sizeof bytes, err));
   CK_TRY(ck_footer_decode(footer, bytes, info.size, file->path, err));
   if (generation != 0 && footer->generation != generation) {
     status = ck_error_set(err, CK_ERR_CORRUPT, "verify", file->path, 0,

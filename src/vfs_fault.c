@@ -48,8 +48,7 @@ static ck_fault_handle *handle_find(ck_fault *fault, ck_handle handle) {
   return NULL;
 }
 
-static void handle_opened(ck_fault *fault, ck_handle handle,
-                          const char *path) {
+static void handle_opened(ck_fault *fault, ck_handle handle, const char *path) {
   fault->n_open++;
   for (size_t i = 0; i < sizeof fault->handles / sizeof *fault->handles; i++) {
     ck_fault_handle *slot = &fault->handles[i];
@@ -310,10 +309,11 @@ static void fault_start_sync(ck_vfs *vfs, ck_handle handle) {
 
 void ck_fault_init(ck_fault *fault, ck_vfs *inner) {
   static const ck_vfs operations = {
-      fault_create, fault_open,  fault_reserve,  fault_write,  fault_read,
-      fault_sync,   fault_close, fault_info,     fault_lookup, fault_rename,
-      fault_unlink, fault_list,  fault_sync_dir, fault_space,
-      fault_make_dir, fault_open_lock, fault_lock, fault_start_sync, false,
+      fault_create,   fault_open,       fault_reserve,  fault_write,
+      fault_read,     fault_sync,       fault_close,    fault_info,
+      fault_lookup,   fault_rename,     fault_unlink,   fault_list,
+      fault_sync_dir, fault_space,      fault_make_dir, fault_open_lock,
+      fault_lock,     fault_start_sync, false,
   };
   memset(fault, 0, sizeof *fault);
   fault->vfs = operations;

@@ -319,10 +319,11 @@ static void posix_start_sync(ck_vfs *vfs, ck_handle handle) {
 
 ck_vfs *ck_vfs_system(void) {
   static ck_vfs system_vfs = {
-      posix_create, posix_open,   posix_reserve, posix_write,  posix_read,
-      posix_sync,   posix_close,  posix_info,    posix_lookup, posix_rename,
-      posix_unlink, posix_list,   posix_sync_dir, posix_space,
-      posix_make_dir, posix_open_lock, posix_lock, posix_start_sync, true,
+      posix_create,   posix_open,       posix_reserve,  posix_write,
+      posix_read,     posix_sync,       posix_close,    posix_info,
+      posix_lookup,   posix_rename,     posix_unlink,   posix_list,
+      posix_sync_dir, posix_space,      posix_make_dir, posix_open_lock,
+      posix_lock,     posix_start_sync, true,
   };
   return &system_vfs;
 }
@@ -418,8 +419,7 @@ static bool kernel_text(void *context, const char *path, char *out,
   return got >= 0;
 }
 
-static uint64_t limit_left(int resource, const char *status,
-                           const char *used) {
+static uint64_t limit_left(int resource, const char *status, const char *used) {
   struct rlimit limit;
   uint64_t kib = ck_memory_number(status, used);
   if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||

@@ -166,8 +166,8 @@ static int info_of(HANDLE handle, ck_file_info *out, bool *is_link) {
   }
   *is_link = (info.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0;
   out->regular =
-      !*is_link && (info.dwFileAttributes & (FILE_ATTRIBUTE_DIRECTORY |
-                                             FILE_ATTRIBUTE_DEVICE)) == 0;
+      !*is_link && (info.dwFileAttributes &
+                    (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_DEVICE)) == 0;
   out->size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
   out->device = info.dwVolumeSerialNumber;
   out->inode = (uint64_t)info.nFileIndexHigh << 32 | info.nFileIndexLow;
@@ -433,8 +433,8 @@ static int windows_lock(ck_vfs *vfs, ck_handle handle, bool exclusive) {
   memset(&at, 0, sizeof at);
   if (exclusive) {
     return LockFileEx((HANDLE)handle,
-                      LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0,
-                      1, 0, &at)
+                      LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 1,
+                      0, &at)
                ? 0
                : last_error();
   }
@@ -449,11 +449,25 @@ static void windows_start_sync(ck_vfs *vfs, ck_handle handle) {
 
 ck_vfs *ck_vfs_system(void) {
   static ck_vfs system_vfs = {
-      windows_create, windows_open,   windows_reserve,  windows_write,
-      windows_read,   windows_sync,   windows_close,    windows_info,
-      windows_lookup, windows_rename, windows_unlink,   windows_list,
-      windows_sync_dir, windows_space, windows_make_dir, windows_open_lock,
-      windows_lock,   windows_start_sync, true,
+      windows_create,
+      windows_open,
+      windows_reserve,
+      windows_write,
+      windows_read,
+      windows_sync,
+      windows_close,
+      windows_info,
+      windows_lookup,
+      windows_rename,
+      windows_unlink,
+      windows_list,
+      windows_sync_dir,
+      windows_space,
+      windows_make_dir,
+      windows_open_lock,
+      windows_lock,
+      windows_start_sync,
+      true,
   };
   return &system_vfs;
 }

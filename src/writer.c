@@ -192,8 +192,7 @@ ck_status ck_writer_plan(ck_writer *writer, const char *tensors,
                          size_t n_sizes, ck_error *err) {
   ck_status status;
   CK_TRY(ck_writer_settle(writer, err));
-  CK_TRY(ck_store_plan(writer->store, tensors, n_tensors, sizes, n_sizes,
-                       err));
+  CK_TRY(ck_store_plan(writer->store, tensors, n_tensors, sizes, n_sizes, err));
   CK_TRY(ck_writer_prepare(writer, ck_store_bytes(writer->store), err));
 cleanup:
   return status;
@@ -220,8 +219,8 @@ ck_status ck_writer_submit(ck_writer *writer, const uint64_t *addresses,
   ck_status status;
   *copied = false;
   CK_TRY(ck_writer_settle(writer, err));
-  CK_TRY(ck_store_check(writer->store, addresses, n, metadata, n_metadata,
-                        err));
+  CK_TRY(
+      ck_store_check(writer->store, addresses, n, metadata, n_metadata, err));
   *copied = take_copy(writer, addresses, metadata, n_metadata);
   if (*copied) {
     writer->activity.saving = 1;

@@ -28,8 +28,10 @@ dir <- file.path("inst", "extdata", "example-backup")
 unlink(dir, recursive = TRUE)
 try(
   model$fit(
-    reticulate::np_array(x), reticulate::np_array(y),
-    epochs = 10L, verbose = 0L,
+    reticulate::np_array(x),
+    reticulate::np_array(y),
+    epochs = 10L,
+    verbose = 0L,
     callbacks = list(callback_backup_and_restore(dir), interrupt)
   ),
   silent = TRUE

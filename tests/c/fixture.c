@@ -142,9 +142,9 @@ ck_status tensors_save(ck_store *store, const tensors *t, ck_commit *commit,
   ck_status status =
       ck_store_plan(store, t->text, t->n_text, t->sizes, t->n, err);
   if (status == CK_OK) {
-    status = ck_store_commit(store, t->addresses, t->n, METADATA,
-                             strlen(METADATA), commit != NULL ? commit : &own,
-                             err);
+    status =
+        ck_store_commit(store, t->addresses, t->n, METADATA, strlen(METADATA),
+                        commit != NULL ? commit : &own, err);
   }
   ck_commit_clear(&own);
   return status;
@@ -161,8 +161,7 @@ void fixture_save(const char *dir, unsigned keep, const tensors *t) {
   ck_store_close(store);
 }
 
-static int match(const ck_loaded *loaded, const tensors *candidates,
-                 size_t n) {
+static int match(const ck_loaded *loaded, const tensors *candidates, size_t n) {
   for (size_t i = 0; i < n; i++) {
     if (loaded->image.layout.data_len == candidates[i].total &&
         memcmp(loaded->image.data.data, candidates[i].bytes,
@@ -269,10 +268,9 @@ char *directory_state(const char *dir) {
         crc = ck_crc32c_update_table(0, data, size);
         free(data);
       }
-      used += (size_t)sprintf(out + used, "%s %o %lld %08x\n", name,
-                              (unsigned)st.st_mode,
-                              S_ISREG(st.st_mode) ? (long long)st.st_size : 0,
-                              (unsigned)crc);
+      used += (size_t)sprintf(
+          out + used, "%s %o %lld %08x\n", name, (unsigned)st.st_mode,
+          S_ISREG(st.st_mode) ? (long long)st.st_size : 0, (unsigned)crc);
     }
     free(entries[i]);
   }

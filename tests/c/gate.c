@@ -28,8 +28,8 @@ static int gate_create(ck_vfs *vfs, const char *path, ck_handle *out) {
   return g->inner->create(g->inner, path, out);
 }
 
-static int gate_write(ck_vfs *vfs, ck_handle handle, const void *data,
-                      size_t n, size_t *done) {
+static int gate_write(ck_vfs *vfs, ck_handle handle, const void *data, size_t n,
+                      size_t *done) {
   gate *g = gate_of(vfs);
   pthread_mutex_lock(&g->lock);
   if (n == CK_BLOCK_SIZE && g->n_blocks < GATE_BLOCKS) {

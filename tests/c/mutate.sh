@@ -114,6 +114,7 @@ run_tests() { # FILE
 
 # What no single run need show: ThreadSanitizer does.
 run_tsan() {
+  # shellcheck disable=SC2046 # names without spaces
   ${CLANG:-clang} -std=c11 -pthread -w -O1 -fsanitize=thread -I "$build/src" \
     $(for source in $sources; do
       found=
@@ -144,6 +145,7 @@ attempt() {
   nth=${file#*#}
   file=${file%#*}
   [ "$nth" != "$file" ] || nth=
+  outcome=
   FROM=$from TO=$to NTH=$nth awk '
     BEGIN { from = ENVIRON["FROM"]; to = ENVIRON["TO"]; nth = ENVIRON["NTH"] }
     {
@@ -153,10 +155,8 @@ attempt() {
       else if (to != "-") print to
     }
     END { if (nth == "" ? n != 1 : n < nth) exit 3 }
-  ' "../../src/$file" > "$build/src/$file"
-  if [ $? -ne 0 ]; then
-    outcome=stale
-  else
+  ' "../../src/$file" > "$build/src/$file" || outcome=stale
+  if [ -z "$outcome" ]; then
     name=${file%.c}
     objects="$build/broken.o"
     for source in $sources; do

@@ -41,7 +41,9 @@ static uint64_t random_next(void) {
   return random_state * UINT64_C(2685821657736338717);
 }
 
-static uint64_t random_below(uint64_t n) { return (random_next() >> 11) % n; }
+static uint64_t random_below(uint64_t n) {
+  return (random_next() >> 11) % n;
+}
 
 static void random_fill(uint8_t *bytes, size_t n) {
   for (size_t i = 0; i < n; i++) {
@@ -116,10 +118,9 @@ static bool is_clean(const tally *t) {
 }
 
 static void report(const tally *t, const char *what) {
-  note(
-      "%s: %zu damages, %zu loaded, %zu without the older one, %zu unsaid, "
-      "%zu misplaced, %zu left in memory",
-      what, t->n, t->loaded, t->lost, t->silent, t->misplaced, t->kept);
+  note("%s: %zu damages, %zu loaded, %zu without the older one, %zu unsaid, "
+       "%zu misplaced, %zu left in memory",
+       what, t->n, t->loaded, t->lost, t->silent, t->misplaced, t->kept);
 }
 
 /* Whether an error names the file and, if the damage is in the data alone
@@ -198,8 +199,7 @@ static bool is_sound(const subject *s, const tensors *t) {
   }
   sound = ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
           loaded.found && loaded.image.generation == 2 &&
-          loaded.skipped.n == 0 &&
-          loaded.image.layout.data_len == t->total &&
+          loaded.skipped.n == 0 && loaded.image.layout.data_len == t->total &&
           memcmp(loaded.image.data.data, t->bytes, (size_t)t->total) == 0;
   ck_loaded_clear(&loaded);
   ck_store_close(store);

@@ -43,8 +43,8 @@ int main(void) {
   ok(aligned, "around where the way changes");
   for (int i = 0; i < 2000; i++) {
     size_t n = 4096 + (size_t)rand() % 10000;
-    anywhere = anywhere && arrives(to, from, (size_t)rand() % 200,
-                                   (size_t)rand() % 200, n);
+    anywhere = anywhere &&
+               arrives(to, from, (size_t)rand() % 200, (size_t)rand() % 200, n);
   }
   ok(anywhere, "many bytes, from and to anywhere");
   free(from);

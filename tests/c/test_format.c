@@ -40,15 +40,14 @@ static void round_trip(const uint64_t *sizes, size_t n, const char *name) {
          strlen(json) == header_len &&
          n_file == 8 + header_len + t.total + ck_trailer_size(t.total),
      "%s: data at a multiple of 64, sizes add up", name);
-  ok(strncmp(json, "{\"__metadata__\":" METADATA, 16 + strlen(METADATA)) ==
-             0 &&
+  ok(strncmp(json, "{\"__metadata__\":" METADATA, 16 + strlen(METADATA)) == 0 &&
          (n == 0 || strstr(json, t.text) != NULL) &&
          strstr(json, ",\"kerasbackup.trailer\":{") != NULL,
      "%s: the header holds the texts given", name);
   ok(ck_trailer_size(t.total) % 8 == 0, "%s: trailer a multiple of 8", name);
   ck_image_release(&image);
-  ok(ck_checkpoint_read(ck_vfs_system(), at_generation(dir, 1),
-                        CK_READ_VERIFY, &image, &err) == CK_OK &&
+  ok(ck_checkpoint_read(ck_vfs_system(), at_generation(dir, 1), CK_READ_VERIFY,
+                        &image, &err) == CK_OK &&
          image.data.data == NULL,
      "%s: verifies, keeping nothing", name);
   ck_image_release(&image);

@@ -49,8 +49,7 @@ static void large(void) {
                          &commit, &err) == CK_OK &&
          commit.bytes > 4 * GIB,
      "more than 4 GiB are saved");
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
-         loaded.found,
+  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK && loaded.found,
      "and loaded");
   for (int i = 0; loaded.found && i < 5; i++) {
     same = same && memcmp(loaded.image.data.data + (uint64_t)i * GIB, memory,

@@ -84,8 +84,7 @@ static void names(void) {
   char path[CK_PATH_CAP + 10];
   int sys;
   file_put(at(dir, "full"), "mine", 4);
-  ok(take(at(dir, "full"), &lock, &sys) == CK_OK &&
-         is_size(at(dir, "full"), 4),
+  ok(take(at(dir, "full"), &lock, &sys) == CK_OK && is_size(at(dir, "full"), 4),
      "I7: a file with something in it is locked, and keeps that");
   ck_lock_release(lock);
   snprintf(target, sizeof target, "%s/target", dir);
@@ -159,8 +158,7 @@ static int open_after_link(ck_vfs *vfs, const char *path, ck_handle *out) {
   return ck_vfs_system()->open_lock(ck_vfs_system(), path, out);
 }
 
-static int open_read_after_pipe(ck_vfs *vfs, const char *path,
-                                ck_handle *out) {
+static int open_read_after_pipe(ck_vfs *vfs, const char *path, ck_handle *out) {
   race_vfs *race = race_of(vfs);
   if (unlink(race->path) != 0 || mkfifo(race->path, 0666) != 0) {
     exit(2);
@@ -201,8 +199,8 @@ static int lock_counted(ck_vfs *vfs, ck_handle handle, bool exclusive) {
 
 static void races(void) {
   const char *dir = fixture_dir();
-  race_vfs race = {*ck_vfs_system(), at(dir, "lock"), at(dir, "target"), 1, 0,
-                   0};
+  race_vfs race = {
+      *ck_vfs_system(), at(dir, "lock"), at(dir, "target"), 1, 0, 0};
   ck_vfs system = race.vfs;
   ck_lock *lock;
   ck_error err;

@@ -21,8 +21,7 @@
 #define MB UINT64_C(1000000)
 
 /* A file below a directory that stands for the root. */
-static bool read_below(void *context, const char *path, char *out,
-                       size_t cap) {
+static bool read_below(void *context, const char *path, char *out, size_t cap) {
   char full[2000];
   size_t n;
   FILE *file;
@@ -54,7 +53,8 @@ static void put(const char *root, const char *path, const char *text) {
 static const char *root_new(const char *groups, const char *mounts) {
   const char *root = fixture_dir();
   put(root, "/proc/meminfo",
-      "MemTotal:       24000000 kB\nMemFree: 1 kB\nMemAvailable:   16000000 kB\n");
+      "MemTotal:       24000000 kB\nMemFree: 1 kB\nMemAvailable:   16000000 "
+      "kB\n");
   put(root, "/proc/self/cgroup", groups);
   if (mounts != NULL) {
     put(root, "/proc/self/mountinfo", mounts);
@@ -75,16 +75,17 @@ static bool is_left(const char *root, uint64_t wanted) {
 }
 
 #define ALL (UINT64_C(16000000) * 1024)
-#define V2_MOUNT \
-  "22 1 0:5 / / rw - ext4 /dev/root rw\n" \
+#define V2_MOUNT                                                               \
+  "22 1 0:5 / / rw - ext4 /dev/root rw\n"                                      \
   "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n"
-#define V1_MOUNT \
-  "35 31 0:31 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n" \
+#define V1_MOUNT                                                               \
+  "35 31 0:31 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"          \
   "36 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
 
 static void numbers(void) {
   const char *text = "ab 12\nb 34\nc: 5 kB\nd x";
-  ok(ck_memory_number(text, "b ") == 34 && ck_memory_number(text, "ab ") == 12 &&
+  ok(ck_memory_number(text, "b ") == 34 &&
+         ck_memory_number(text, "ab ") == 12 &&
          ck_memory_number(text, "c:") == 5,
      "a number is found by how its line begins");
   ok(ck_memory_number(text, "d ") == UINT64_MAX &&
@@ -125,10 +126,10 @@ static void second_version(void) {
 
 static void first_version(void) {
   const char *path = "/sys/fs/cgroup/memory/slurm/uid_7/job_1";
-  const char *root = root_new(
-      "9:name=systemd:/x\n7:cpu,memory:/slurm/uid_7/job_1/step_0\n"
-      "3:cpuset:/slurm\n0::/\n",
-      V1_MOUNT);
+  const char *root =
+      root_new("9:name=systemd:/x\n7:cpu,memory:/slurm/uid_7/job_1/step_0\n"
+               "3:cpuset:/slurm\n0::/\n",
+               V1_MOUNT);
   char file[300];
   put(root, "/sys/fs/cgroup/memory/memory.limit_in_bytes",
       "9223372036854771712\n");
@@ -171,9 +172,9 @@ static void containers(void) {
   put(root, "/proc/self/cgroup", "0::/../other\n");
   ok(is_left(root, 700 * MB), "and other groups as beside it");
 
-  root = root_new("0::/job\n4:memory:/job\n",
-                  "38 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 c rw\n"
-                  V1_MOUNT);
+  root = root_new(
+      "0::/job\n4:memory:/job\n",
+      "38 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 c rw\n" V1_MOUNT);
   put(root, "/sys/fs/cgroup/unified/job/cgroup.procs", "");
   put(root, "/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "200000000\n");
   put(root, "/sys/fs/cgroup/memory/job/memory.usage_in_bytes", "50000000\n");
@@ -200,8 +201,13 @@ static void nonsense(void) {
       "", "\n", ":", "::", "0::", "0:", "memory", "1:memory:", "0::/a\n:::\n",
   };
   static const char *const mounts[] = {
-      "", "\n", "a", "1 2 3 / /p - cgroup2", "1 2 3 /\n - cgroup2 c rw\n",
-      "1 2 3 / /p rw - cgroup2 \\777 rw\n", "1 2 3 /\\ /\\0 - cgroup c memory",
+      "",
+      "\n",
+      "a",
+      "1 2 3 / /p - cgroup2",
+      "1 2 3 /\n - cgroup2 c rw\n",
+      "1 2 3 / /p rw - cgroup2 \\777 rw\n",
+      "1 2 3 /\\ /\\0 - cgroup c memory",
   };
   char *long_line = malloc(100001);
   size_t n = 0;
@@ -253,8 +259,8 @@ static bool own_group(char *out, size_t cap, bool first) {
     line[strcspn(line, "\n")] = '\0';
     found = path != NULL && (first || path == line);
     if (found) {
-      snprintf(out, cap, "%s%s", first ? "/sys/fs/cgroup/memory" :
-                                         "/sys/fs/cgroup",
+      snprintf(out, cap, "%s%s",
+               first ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup",
                strchr(path, '/'));
     }
   }
@@ -314,7 +320,7 @@ static void real_group(void) {
   }
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&         \
     !defined(__clang__)
 /* 3: less is available than the limit. */
 static int available_under(int resource, uint64_t limit) {
@@ -337,7 +343,7 @@ static int available_under(int resource, uint64_t limit) {
 #endif
 
 static void limits(void) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||           \
     defined(__clang__)
   skip("the limits of the process count", "sanitizers use up all of them");
 #else
@@ -345,8 +351,7 @@ static void limits(void) {
   uint64_t limit = all / 2 < 500 * MB ? all / 2 : 500 * MB;
   ok(available_under(RLIMIT_DATA, limit) == 3,
      "the limit on a process's data counts");
-  ok(available_under(RLIMIT_AS, limit) == 3,
-     "the limit on addresses counts");
+  ok(available_under(RLIMIT_AS, limit) == 3, "the limit on addresses counts");
 #endif
 }
 

@@ -179,8 +179,10 @@ typedef struct parts {
 /* Parts of up to `largest` bytes, some of them of none. */
 static parts parts_new(uint64_t total, size_t largest) {
   size_t most = (size_t)(total / 1000) + 100;
-  parts p = {malloc(most * sizeof *p.memory), malloc(most * 8),
-             malloc(most * 8), {NULL, NULL, 0}};
+  parts p = {malloc(most * sizeof *p.memory),
+             malloc(most * 8),
+             malloc(most * 8),
+             {NULL, NULL, 0}};
   uint64_t end = 0;
   if (p.memory == NULL || p.addresses == NULL || p.ends == NULL) {
     exit(2);
@@ -246,16 +248,15 @@ static void apart(void) {
   ck_store *store;
   ck_error err;
   srand(5);
-  snprintf(dir, sizeof dir, "%.*s",
-           (int)(ck_name_of_path(path) - path - 1), path);
+  snprintf(dir, sizeof dir, "%.*s", (int)(ck_name_of_path(path) - path - 1),
+           path);
   if (ck_store_open(&store, &m.vfs, dir, 1, &err) != CK_OK) {
     exit(2);
   }
   for (size_t i = 0; i < sizeof largest / sizeof *largest; i++) {
     parts p = parts_new(t.total, largest[i]);
     m.has_first = m.met = false;
-    right = right &&
-            ck_store_read_into(store, 1, &p.places, &err) == CK_OK &&
+    right = right && ck_store_read_into(store, 1, &p.places, &err) == CK_OK &&
             parts_hold(&p, t.bytes);
     two = two && m.met;
     file_flip(path, 8 * (begin + 6 * CK_BLOCK_SIZE + 1));
@@ -264,11 +265,11 @@ static void apart(void) {
             err.offset == 6 * CK_BLOCK_SIZE;
     file_flip(path, 8 * (begin + 6 * CK_BLOCK_SIZE + 1));
     p.ends[p.places.n - 1]--;
-    refused = refused &&
-              ck_store_read_into(store, 1, &p.places, &err) == CK_ERR_ARG;
+    refused =
+        refused && ck_store_read_into(store, 1, &p.places, &err) == CK_ERR_ARG;
     p.ends[p.places.n - 1] += 2;
-    refused = refused &&
-              ck_store_read_into(store, 1, &p.places, &err) == CK_ERR_ARG;
+    refused =
+        refused && ck_store_read_into(store, 1, &p.places, &err) == CK_ERR_ARG;
     p.ends[p.places.n - 1]--;
     parts_free(&p);
   }

@@ -113,15 +113,14 @@ static void before(void) {
   ok(errno == ENOENT, "errno is as it was, whatever they do");
   ck_signals_release(both);
   ok(is_set(SIGTERM, plain), "a handler is put back");
-  ok(sigaction(SIGUSR1, NULL, &action) == 0 &&
-         (action.sa_flags & SA_SIGINFO) && action.sa_sigaction == with_info,
+  ok(sigaction(SIGUSR1, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) &&
+         action.sa_sigaction == with_info,
      "one with information too");
   set(SIGUSR1, SIG_DFL);
 
   ok(ck_signals_watch(both, here) == 0, "over a handler of the host's own");
   (void)raise(SIGTERM);
-  ok(seen() == ck_signals_bit("SIGTERM") && calls == 1,
-     "it is not called");
+  ok(seen() == ck_signals_bit("SIGTERM") && calls == 1, "it is not called");
   ck_signals_release(both);
   ok(is_set(SIGTERM, plain), "and put back");
 

@@ -285,8 +285,7 @@ static void nothing_verifies(void) {
   before = directory_state(dir);
   ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT &&
          !loaded.found && loaded.image.data.data == NULL &&
-         loaded.skipped.n == 2 &&
-         strcmp(err.path, at_generation(dir, 2)) == 0,
+         loaded.skipped.n == 2 && strcmp(err.path, at_generation(dir, 2)) == 0,
      "I5: if none verifies it is an error that names the newest");
   after = directory_state(dir);
   ok(strcmp(before, after) == 0, "I5: and no file is changed");
@@ -564,8 +563,8 @@ static void shrunk(void) {
   custom.read = read_shorter;
   for (; n < 20; n++) {
     reads_before_end = n;
-    if (ck_checkpoint_read(&custom, at_generation(dir, 1), CK_READ_LOAD,
-                           &image, &err) == CK_OK) {
+    if (ck_checkpoint_read(&custom, at_generation(dir, 1), CK_READ_LOAD, &image,
+                           &err) == CK_OK) {
       ck_image_release(&image);
       break;
     }
@@ -1050,8 +1049,7 @@ static void arguments(void) {
   joined[sizeof joined - 1] = '\0';
   ok(ck_store_open(&store, ck_vfs_system(), "", 1, &err) == CK_ERR_IO &&
          err.sys == ENOENT &&
-         ck_store_open(&store, ck_vfs_system(), joined, 1, &err) ==
-             CK_ERR_IO &&
+         ck_store_open(&store, ck_vfs_system(), joined, 1, &err) == CK_ERR_IO &&
          err.sys == ENAMETOOLONG && store == NULL,
      "a directory without a path, or with one too long, is refused");
   memset(long_dir, 'x', sizeof long_dir - 1);
@@ -1066,8 +1064,8 @@ static void arguments(void) {
                      &err) == CK_ERR_ARG,
      "a save without a plan is refused");
   (void)ck_store_plan(store, t.text, t.n_text, t.sizes, t.n, &err);
-  ok(ck_store_commit(store, t.addresses, 0, METADATA, strlen(METADATA),
-                     &commit, &err) == CK_ERR_ARG &&
+  ok(ck_store_commit(store, t.addresses, 0, METADATA, strlen(METADATA), &commit,
+                     &err) == CK_ERR_ARG &&
          ck_store_commit(store, &none, 1, METADATA, strlen(METADATA), &commit,
                          &err) == CK_ERR_ARG,
      "so are too few addresses and the address 0");

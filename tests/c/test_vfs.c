@@ -67,8 +67,7 @@ static bool clock_agrees(void) {
   return included_clock() - started >= between;
 }
 
-static void renames(int (*move)(const char *, const char *),
-                    const char *name) {
+static void renames(int (*move)(const char *, const char *), const char *name) {
   const char *dir = fixture_dir();
   file_put(at(dir, "a"), "A", 1);
   file_put(at(dir, "b"), "B", 1);
@@ -101,9 +100,8 @@ static void memory(void) {
          strcmp(text, "1234") == 0 &&
          !kernel_text(NULL, dir, text, sizeof text),
      "a text is read as far as there is room, or not at all");
-  ok(available > 0 &&
-         available <= (uint64_t)sysconf(_SC_PHYS_PAGES) *
-                          (uint64_t)sysconf(_SC_PAGESIZE),
+  ok(available > 0 && available <= (uint64_t)sysconf(_SC_PHYS_PAGES) *
+                                       (uint64_t)sysconf(_SC_PAGESIZE),
      "less memory is available than there is");
 }
 #else

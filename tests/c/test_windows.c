@@ -226,8 +226,9 @@ int main(void) {
   ck_vfs *vfs = included_vfs_system();
   uint64_t available = 0;
   paths();
-  snprintf(dir, sizeof dir, "%s/r\xc3\xa9seau \xe6\xb5\x8b\xe8\xaf\x95 "
-                            "\xf0\x9f\x98\x80",
+  snprintf(dir, sizeof dir,
+           "%s/r\xc3\xa9seau \xe6\xb5\x8b\xe8\xaf\x95 "
+           "\xf0\x9f\x98\x80",
            fixture_dir());
   life_in(dir, "a name in any script");
   long_paths();

@@ -61,8 +61,7 @@ static void end(session *s) {
 }
 
 static ck_status plan(session *s, const tensors *t) {
-  return ck_writer_plan(s->writer, t->text, t->n_text, t->sizes, t->n,
-                        &s->err);
+  return ck_writer_plan(s->writer, t->text, t->n_text, t->sizes, t->n, &s->err);
 }
 
 static ck_status submit(session *s, const tensors *t) {
@@ -146,7 +145,8 @@ static void next_save_waits(void) {
   (void)submit(&s, &t[0]);
   gate_open_soon(&g);
   gate_expect(&g);
-  ok(submit(&s, &t[1]) == CK_OK && s.copied && file_exists(at_generation(dir, 1)),
+  ok(submit(&s, &t[1]) == CK_OK && s.copied &&
+         file_exists(at_generation(dir, 1)),
      "I9: the next save waits for the one under way");
   ok(await(&s) == CK_OK && s.last != NULL && s.last->generation == 2,
      "and both are made");
@@ -362,11 +362,11 @@ static void nothing_to_save(void) {
 
 /* In a child that was forked while a save was under way. */
 static int forked(session *s, const tensors *t) {
-  int refused = submit(s, t) == CK_ERR_FORKED && await(s) == CK_ERR_FORKED &&
-                s->last == NULL && plan(s, t) == CK_ERR_FORKED &&
-                ck_writer_prepare(s->writer, 5 * MIB, &s->err) ==
-                    CK_ERR_FORKED &&
-                strstr(s->err.message, "forked") != NULL;
+  int refused =
+      submit(s, t) == CK_ERR_FORKED && await(s) == CK_ERR_FORKED &&
+      s->last == NULL && plan(s, t) == CK_ERR_FORKED &&
+      ck_writer_prepare(s->writer, 5 * MIB, &s->err) == CK_ERR_FORKED &&
+      strstr(s->err.message, "forked") != NULL;
   ck_writer_close(s->writer);
   return refused ? 0 : 1;
 }
@@ -486,10 +486,11 @@ static bool faulty_run(const char *dir, const tensors *content,
     sum->bad_state += fixture_load(dir, content, 2) != 0;
   }
   /* I2: done or failed, and that is what it stays. */
-  sum->bad_report += status == CK_OK ? s.last == NULL
-                                     : s.err.sys != sys || !injected ||
-                                           s.last != NULL;
-  sum->bad_report += await(&s) != CK_OK || (s.last != NULL) != (status == CK_OK);
+  sum->bad_report += status == CK_OK
+                         ? s.last == NULL
+                         : s.err.sys != sys || !injected || s.last != NULL;
+  sum->bad_report +=
+      await(&s) != CK_OK || (s.last != NULL) != (status == CK_OK);
   fault.fail_at = 0;
   sum->bad_next += submit(&s, &content[1]) != CK_OK || await(&s) != CK_OK ||
                    fixture_load(dir, content, 2) != 1;

@@ -13,7 +13,9 @@ typedef struct open_file {
   size_t at; /* where the next write goes */
 } open_file;
 
-static memory_vfs *memory_of(ck_vfs *vfs) { return (memory_vfs *)(void *)vfs; }
+static memory_vfs *memory_of(ck_vfs *vfs) {
+  return (memory_vfs *)(void *)vfs;
+}
 
 static void *get(size_t n) {
   void *memory = calloc(1, n);
@@ -259,10 +261,10 @@ static void memory_start_sync(ck_vfs *vfs, ck_handle handle) {
 
 void memory_init(memory_vfs *memory) {
   static const ck_vfs operations = {
-      memory_create,   memory_open,   memory_reserve, memory_write,
-      memory_read,     memory_sync,   memory_close,   memory_info,
-      memory_lookup,   memory_rename, memory_unlink,  memory_list,
-      memory_sync_dir, memory_space,  memory_make_dir, memory_open_lock,
+      memory_create,   memory_open,       memory_reserve,  memory_write,
+      memory_read,     memory_sync,       memory_close,    memory_info,
+      memory_lookup,   memory_rename,     memory_unlink,   memory_list,
+      memory_sync_dir, memory_space,      memory_make_dir, memory_open_lock,
       memory_lock,     memory_start_sync, false,
   };
   memset(memory, 0, sizeof *memory);

@@ -11,7 +11,9 @@ __attribute__((noreturn)) static void stop(const char *what) {
   exit(2);
 }
 
-static recorder *recorder_of(ck_vfs *vfs) { return (recorder *)(void *)vfs; }
+static recorder *recorder_of(ck_vfs *vfs) {
+  return (recorder *)(void *)vfs;
+}
 
 static void text_set(char out[CK_NAME_CAP], const char *path) {
   const char *text = ck_name_of_path(path);
@@ -230,10 +232,10 @@ static void record_start_sync(ck_vfs *vfs, ck_handle handle) {
 
 void record_init(recorder *record, ck_vfs *inner) {
   static const ck_vfs operations = {
-      record_create,   record_open,   record_reserve, record_write,
-      record_read,     record_sync,   record_close,   record_info,
-      record_lookup,   record_rename, record_unlink,  record_list,
-      record_sync_dir, record_space,  record_make_dir, record_open_lock,
+      record_create,   record_open,       record_reserve,  record_write,
+      record_read,     record_sync,       record_close,    record_info,
+      record_lookup,   record_rename,     record_unlink,   record_list,
+      record_sync_dir, record_space,      record_make_dir, record_open_lock,
       record_lock,     record_start_sync, false,
   };
   memset(record, 0, sizeof *record);

@@ -2,10 +2,15 @@
 
 # @return the arguments of fit() for data that begin with "r-", else NULL.
 r_data <- function(name) {
-  numbers <- withr::with_seed(1, list(
-    x = matrix(rnorm(72 * 6), 72), y = matrix(rnorm(72), 72)
-  ))
-  switch(name,
+  numbers <- withr::with_seed(
+    1,
+    list(
+      x = matrix(rnorm(72 * 6), 72),
+      y = matrix(rnorm(72), 72)
+    )
+  )
+  switch(
+    name,
     "r-arrays" = c(numbers, list(batch_size = 8L)),
     # Draws from R's generator, and keeps its place in its environment.
     "r-generator" = {
@@ -15,7 +20,8 @@ r_data <- function(name) {
         pick <- c(sample(72L, 7L), place %% 72L + 1L)
         noise <- rnorm(8, sd = 0.1)
         reticulate::tuple(
-          numbers$x[pick, ] + noise, numbers$y[pick, , drop = FALSE]
+          numbers$x[pick, ] + noise,
+          numbers$y[pick, , drop = FALSE]
         )
       }
       list(x = as_generator(draw), steps_per_epoch = 7L)

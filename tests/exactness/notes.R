@@ -4,7 +4,8 @@
 # Messages that say nothing of the result: how often "auto" saves, that nothing
 # was left to do, and that Keras is newer than those tested.
 NEUTRAL <- paste0(
-  "kerasbackup_message_", c("auto", "complete", "stopped", "new_keras")
+  "kerasbackup_message_",
+  c("auto", "complete", "stopped", "new_keras")
 )
 
 # Evaluates `code`, and appends what is told to `file` at once, as the process may

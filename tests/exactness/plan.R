@@ -21,14 +21,22 @@
 #   label: string, for the table.
 plan_row <- function(kind, row, epochs) {
   epoch <- sample(1:3, 1)
-  if (grepl("/(early-stopping|several)$", row)) epoch <- 2L
-  if (grepl("/start-from-epoch$", row)) epoch <- 3L
+  if (grepl("/(early-stopping|several)$", row)) {
+    epoch <- 2L
+  }
+  if (grepl("/start-from-epoch$", row)) {
+    epoch <- 3L
+  }
   freq <- sample(list("epoch", 1L, 2L), 1)[[1]]
   batch <- function(from = 0L, to = 4L) sample(from:to, 1)
   at <- function(epoch, batch, event = "batch") {
-    list(kill = list(event, as.integer(epoch), as.integer(batch)), epochs = epochs)
+    list(
+      kill = list(event, as.integer(epoch), as.integer(batch)),
+      epochs = epochs
+    )
   }
-  kills <- switch(kind,
+  kills <- switch(
+    kind,
     first = list(at(0, batch(1))),
     twice = list(at(epoch, batch(1, 2)), at(epoch, batch(3, 4))),
     thrice = list(at(0, batch(2)), at(2, batch()), at(3, batch())),
@@ -40,27 +48,41 @@ plan_row <- function(kind, row, epochs) {
     auto = list(at(epoch - 1, batch()), at(epoch, batch())),
     list(at(epoch, batch()))
   )
-  freq <- switch(kind,
-    first = "epoch", twice = , tail = 1L, thrice = , `first-validation` = 2L, auto = "auto", freq
+  freq <- switch(
+    kind,
+    first = "epoch",
+    twice = ,
+    tail = 1L,
+    thrice = ,
+    `first-validation` = 2L,
+    auto = "auto",
+    freq
   )
   list(runs = kills, freq = freq, label = plan_label(kills, freq))
 }
 
 plan_label <- function(kills, freq) {
-  where <- vapply(kills, function(one) {
-    if (is.null(one$kill)) {
-      return(sprintf("none, %d epochs first", one$epochs))
-    }
-    switch(one$kill[[1]],
-      batch = sprintf("epoch %d, batch %d", one$kill[[2]] + 1, one$kill[[3]]),
-      `epoch-end` = sprintf("epoch %d, at its end", one$kill[[2]] + 1),
-      validation = sprintf("epoch %d, in validation", one$kill[[2]] + 1),
-      end = "after the last epoch"
-    )
-  }, character(1))
+  where <- vapply(
+    kills,
+    function(one) {
+      if (is.null(one$kill)) {
+        return(sprintf("none, %d epochs first", one$epochs))
+      }
+      switch(
+        one$kill[[1]],
+        batch = sprintf("epoch %d, batch %d", one$kill[[2]] + 1, one$kill[[3]]),
+        `epoch-end` = sprintf("epoch %d, at its end", one$kill[[2]] + 1),
+        validation = sprintf("epoch %d, in validation", one$kill[[2]] + 1),
+        end = "after the last epoch"
+      )
+    },
+    character(1)
+  )
   sprintf(
-    "%s; saved every %s", paste(where, collapse = "; "),
-    switch(as.character(freq),
+    "%s; saved every %s",
+    paste(where, collapse = "; "),
+    switch(
+      as.character(freq),
       epoch = "epoch",
       auto = "so often by itself",
       paste(freq, "batches")

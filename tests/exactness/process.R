@@ -12,7 +12,9 @@ run_forked <- function(dir, name, compute, follow = wait_for) {
   process <- parallel::mcparallel(run_here(dir, name, compute), silent = TRUE)
   # With it go the workers it had: of one that was killed they may wait forever.
   on.exit(cases$end_group(process$pid))
-  if (!follow(process)) tools::pskill(process$pid, tools::SIGKILL)
+  if (!follow(process)) {
+    tools::pskill(process$pid, tools::SIGKILL)
+  }
   suppressWarnings(parallel::mccollect(process))
   invisible()
 }

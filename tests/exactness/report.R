@@ -27,11 +27,15 @@ cell <- function(table, name) {
   gsub("|", "/", text, fixed = TRUE)
 }
 first <- tables[[1]]
-lines <- vapply(first$name, function(name) {
-  cells <- vapply(tables, cell, character(1), name)
-  killed <- first$killed[[match(name, first$name)]]
-  sprintf("| %s |", paste(c(name, cells, killed), collapse = " | "))
-}, character(1))
+lines <- vapply(
+  first$name,
+  function(name) {
+    cells <- vapply(tables, cell, character(1), name)
+    killed <- first$killed[[match(name, first$name)]]
+    sprintf("| %s |", paste(c(name, cells, killed), collapse = " | "))
+  },
+  character(1)
+)
 table <- c(
   sprintf(
     "| data / model / callbacks | %s | interrupted |",
@@ -54,15 +58,29 @@ if (nzchar(page)) {
     count <- function(which) sum(vapply(results, function(r) sum(which(r)), 1))
     is_failed <- function(result) startsWith(result, "FAILED")
     differs <- Reduce(`|`, lapply(results, is_failed))
-    about <- c(about, "", sprintf(
-      "Of %d rows and backends %d are equal, %d were not run, %d differ.",
-      sum(lengths(results)), count(function(r) r == "equal"),
-      count(function(r) r != "equal" & !is_failed(r)), count(is_failed)
-    ))
+    about <- c(
+      about,
+      "",
+      sprintf(
+        "Of %d rows and backends %d are equal, %d were not run, %d differ.",
+        sum(lengths(results)),
+        count(function(r) r == "equal"),
+        count(function(r) r != "equal" & !is_failed(r)),
+        count(is_failed)
+      )
+    )
     table <- if (any(differs)) table[c(TRUE, TRUE, differs)]
   }
-  writeLines(c(
-    text[seq_len(begin)], "", about, "", table, if (length(table) > 0) "",
-    text[end:length(text)]
-  ), page)
+  writeLines(
+    c(
+      text[seq_len(begin)],
+      "",
+      about,
+      "",
+      table,
+      if (length(table) > 0) "",
+      text[end:length(text)]
+    ),
+    page
+  )
 }

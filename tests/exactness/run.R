@@ -31,11 +31,15 @@ train <- function(job) {
   if (job$backup) {
     ours <- callback_backup_and_restore(
       file.path(job$dir, job$saved),
-      save_freq = job$freq, delete_checkpoint = job$delete, history = "full",
+      save_freq = job$freq,
+      delete_checkpoint = job$delete,
+      history = "full",
       # There is no time after the last save of an epoch that is over.
       async = !identical(job$kill[[1]], "epoch-end")
     )
-    if (job$freq == "auto") cases$hasten(ours)
+    if (job$freq == "auto") {
+      cases$hasten(ours)
+    }
     callbacks <- c(ours, callbacks)
   }
   if (!is.null(job$kill)) {
@@ -44,9 +48,13 @@ train <- function(job) {
   }
   model <- built[[1]]
   fit <- model$fit
-  history <- do.call(fit, c(
-    built[[2]], r_data(parts[[1]]),
-    list(epochs = job$epochs, verbose = 0L, callbacks = callbacks)
-  ))
+  history <- do.call(
+    fit,
+    c(
+      built[[2]],
+      r_data(parts[[1]]),
+      list(epochs = job$epochs, verbose = 0L, callbacks = callbacks)
+    )
+  )
   cases$digest(model, history, others, out)
 }

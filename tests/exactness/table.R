@@ -18,7 +18,9 @@ ablations <- strsplit(Sys.getenv("ABLATE"), "[ ,]+")[[1]]
 here <- Sys.getenv("EXACTNESS_HOME")
 # Workers that are started anew, as Grain's, have the cases to import.
 Sys.setenv(
-  KERAS_BACKEND = backend, TF_CPP_MIN_LOG_LEVEL = "3", PYTHONPATH = here
+  KERAS_BACKEND = backend,
+  TF_CPP_MIN_LOG_LEVEL = "3",
+  PYTHONPATH = here
 )
 
 library(kerasbackup)
@@ -28,17 +30,24 @@ source(file.path(here, "process.R"))
 source(file.path(here, "notes.R"))
 source(file.path(here, "run.R"))
 # Loaded here, so that the processes that are forked have them at once.
-has <- vapply(c("tensorflow", "torch", "tensorboard", "grain"), function(module) {
-  there <- reticulate::py_module_available(module)
-  if (there) reticulate::import(module, delay_load = FALSE)
-  there
-}, logical(1))
+has <- vapply(
+  c("tensorflow", "torch", "tensorboard", "grain"),
+  function(module) {
+    there <- reticulate::py_module_available(module)
+    if (there) {
+      reticulate::import(module, delay_load = FALSE)
+    }
+    there
+  },
+  logical(1)
+)
 # R's library path may give them another version of Python's library.
 Sys.unsetenv("LD_LIBRARY_PATH")
 cases <- reticulate::import_from_path("cases", here, delay_load = FALSE)
 if (length(ablations) > 0) {
   invisible(reticulate::import_from_path(
-    "kerasbackup", system.file("python", package = "kerasbackup")
+    "kerasbackup",
+    system.file("python", package = "kerasbackup")
   ))
   ablate <- reticulate::import_from_path("ablate", here, delay_load = FALSE)
   if ("all" %in% ablations) ablations <- names(ablate$KINDS)
@@ -48,7 +57,9 @@ if (length(ablations) > 0) {
 
 rows <- read.csv(
   file.path(here, "rows.csv"),
-  comment.char = "#", colClasses = "character", na.strings = character()
+  comment.char = "#",
+  colClasses = "character",
+  na.strings = character()
 )
 rows$why <- rows[[backend]]
 rows$name <- trimws(paste(rows$row, rows$kill))
@@ -87,9 +98,17 @@ run_row <- function(i) {
   job <- function(name, ...) {
     run_job(utils::modifyList(
       list(
-        row = rows$row[[i]], dir = dir, name = name, backup = TRUE,
-        freq = plan$freq, delete = TRUE, epochs = cases$EPOCHS, ablate = "",
-        out = "out", saved = "backup", await = rows$kill[[i]] != "first"
+        row = rows$row[[i]],
+        dir = dir,
+        name = name,
+        backup = TRUE,
+        freq = plan$freq,
+        delete = TRUE,
+        epochs = cases$EPOCHS,
+        ablate = "",
+        out = "out",
+        saved = "backup",
+        await = rows$kill[[i]] != "first"
       ),
       list(...)
     ))
@@ -102,8 +121,11 @@ run_row <- function(i) {
   for (k in seq_along(plan$runs)) {
     run <- plan$runs[[k]]
     name <- paste0("victim-", k)
-    end <- job(name,
-      kill = run$kill, epochs = run$epochs, delete = !is.null(run$kill)
+    end <- job(
+      name,
+      kill = run$kill,
+      epochs = run$epochs,
+      delete = !is.null(run$kill)
     )
     # It must be killed, or end well where it is not to be.
     if (is.null(run$kill) == grepl("^error: ", end[[1]])) {
@@ -125,21 +147,33 @@ run_row <- function(i) {
     name <- paste0("without-", kind)
     end <- job(
       name,
-      out = paste0("out-", kind), saved = paste0("backup-", kind), ablate = kind
+      out = paste0("out-", kind),
+      saved = paste0("backup-", kind),
+      ablate = kind
     )
     if (!identical(reference, end)) {
       paste0(kind, if (length(read_notes(dir, name)) > 0) " (told)")
     }
   })
   resumed <- job("resumed")
-  notes <- read_notes(dir, c(paste0("victim-", seq_along(plan$runs)), "resumed"))
+  notes <- read_notes(
+    dir,
+    c(paste0("victim-", seq_along(plan$runs)), "resumed")
+  )
   false <- false_alarms(notes, rows$notes[[i]])
   result <- "equal"
   if (!identical(resumed, reference)) {
     differs <- setdiff(resumed, reference)
-    result <- sprintf("FAILED: %d lines differ, %s", length(differs), differs[1])
+    result <- sprintf(
+      "FAILED: %d lines differ, %s",
+      length(differs),
+      differs[1]
+    )
   } else if (length(false) > 0) {
-    result <- paste("FAILED: equal, but told was:", paste(false, collapse = "; "))
+    result <- paste(
+      "FAILED: equal, but told was:",
+      paste(false, collapse = "; ")
+    )
   }
   list(result = result, noticed = unlist(noticed), notes = notes)
 }
@@ -147,34 +181,61 @@ run_row <- function(i) {
 possible <- !nzchar(rows$why)
 results <- lapply(rows$why, function(why) list(result = why, noticed = NULL))
 results[possible] <- parallel::mclapply(
-  which(possible), run_row,
-  mc.cores = as.integer(Sys.getenv("CORES", "2")), mc.preschedule = FALSE
+  which(possible),
+  run_row,
+  mc.cores = as.integer(Sys.getenv("CORES", "2")),
+  mc.preschedule = FALSE
 )
 
 # Reporting -----------------------------------------------------------------
 
-rows$result <- vapply(results, function(one) {
-  if (is.list(one)) one$result else paste("FAILED:", one[[1]])
-}, character(1))
+rows$result <- vapply(
+  results,
+  function(one) {
+    if (is.list(one)) one$result else paste("FAILED:", one[[1]])
+  },
+  character(1)
+)
 rows$killed <- vapply(plans, `[[`, character(1), "label")
-rows$noticed <- vapply(results, function(one) {
-  if (!is.list(one)) return("")
-  paste(one$noticed, collapse = " ")
-}, character(1))
-rows$told <- vapply(results, function(one) {
-  if (!is.list(one)) return("")
-  paste(one$notes, collapse = "; ")
-}, character(1))
+rows$noticed <- vapply(
+  results,
+  function(one) {
+    if (!is.list(one)) {
+      return("")
+    }
+    paste(one$noticed, collapse = " ")
+  },
+  character(1)
+)
+rows$told <- vapply(
+  results,
+  function(one) {
+    if (!is.list(one)) {
+      return("")
+    }
+    paste(one$notes, collapse = "; ")
+  },
+  character(1)
+)
 failed <- startsWith(rows$result, "FAILED")
-cat(sprintf(
-  "%s %d - exact %s %s [%s] %s%s%s%s\n", ifelse(failed, "not ok", "ok"),
-  seq_len(nrow(rows)), backend, rows$name, rows$killed,
-  ifelse(possible, "", "# SKIP "), rows$result,
-  ifelse(nzchar(rows$told), paste("; told:", rows$told), ""),
-  if (length(ablations) > 0) paste("; notices:", rows$noticed) else ""
-), sep = "")
+cat(
+  sprintf(
+    "%s %d - exact %s %s [%s] %s%s%s%s\n",
+    ifelse(failed, "not ok", "ok"),
+    seq_len(nrow(rows)),
+    backend,
+    rows$name,
+    rows$killed,
+    ifelse(possible, "", "# SKIP "),
+    rows$result,
+    ifelse(nzchar(rows$told), paste("; told:", rows$told), ""),
+    if (length(ablations) > 0) paste("; notices:", rows$noticed) else ""
+  ),
+  sep = ""
+)
 columns <- c("name", "result", "killed", "noticed", "told")
 write.csv(
-  rows[columns], file.path(base, "table.csv"),
+  rows[columns],
+  file.path(base, "table.csv"),
   row.names = FALSE
 )

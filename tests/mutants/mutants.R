@@ -27,14 +27,18 @@ read_mutations <- function(path) {
   lapply(unname(blocks), function(block) {
     stopifnot(length(block) == 3)
     head <- regmatches(
-      block[[1]], regexec("^(\\S+) \\[(.*?)\\] (.*)$", block[[1]])
+      block[[1]],
+      regexec("^(\\S+) \\[(.*?)\\] (.*)$", block[[1]])
     )[[1]]
     stopifnot(length(head) == 4)
     nth <- regmatches(block[[2]], regexec("#([0-9])$", block[[2]]))[[1]][2]
     list(
-      file = head[[2]], tests = strsplit(head[[3]], " ")[[1]],
-      what = head[[4]], from = sub("#[0-9]$", "", block[[2]]),
-      nth = as.integer(nth), to = block[[3]]
+      file = head[[2]],
+      tests = strsplit(head[[3]], " ")[[1]],
+      what = head[[4]],
+      from = sub("#[0-9]$", "", block[[2]]),
+      nth = as.integer(nth),
+      to = block[[3]]
     )
   })
 }
@@ -60,8 +64,13 @@ install <- function() {
   status <- system2(
     r[[1]],
     c(
-      "CMD", "INSTALL", "--no-docs", "--no-test-load", "--no-byte-compile",
-      "--no-staged-install", shQuote(paste0("--library=", library)),
+      "CMD",
+      "INSTALL",
+      "--no-docs",
+      "--no-test-load",
+      "--no-byte-compile",
+      "--no-staged-install",
+      shQuote(paste0("--library=", library)),
       shQuote(package)
     ),
     stdout = file.path(work, "install.log"),
@@ -77,16 +86,24 @@ first_red <- function(test) {
   status <- suppressWarnings(system2(
     "timeout",
     c(
-      "-k", "5", limit, shQuote(r[[2]]),
+      "-k",
+      "5",
+      limit,
+      shQuote(r[[2]]),
       shQuote(file.path(root, "tests/mutants/run-test.R")),
       shQuote(file.path(root, "tests/testthat", paste0("test-", test, ".R"))),
       shQuote(red)
     ),
-    stdout = file.path(work, "test.log"), stderr = file.path(work, "test.log"),
+    stdout = file.path(work, "test.log"),
+    stderr = file.path(work, "test.log"),
     env = c(
-      paste0("R_LIBS=", shQuote(paste(
-        c(library, Sys.getenv("R_LIBS")), collapse = ":"
-      ))),
+      paste0(
+        "R_LIBS=",
+        shQuote(paste(
+          c(library, Sys.getenv("R_LIBS")),
+          collapse = ":"
+        ))
+      ),
       "NOT_CRAN=true",
       if (startsWith(test, "keras-")) {
         paste0("KERAS_BACKEND=", Sys.getenv("KERAS_BACKEND", "jax"))
@@ -120,7 +137,10 @@ attempt <- function(one) {
   for (test in one$tests) {
     red <- first_red(test)
     if (is.na(red)) {
-      return(c("timeout", paste0("test-", test, ".R did not end in ", limit, " s")))
+      return(c(
+        "timeout",
+        paste0("test-", test, ".R did not end in ", limit, " s")
+      ))
     }
     if (nzchar(red)) {
       return(c("noticed", paste0("test-", test, ".R: ", red)))
@@ -130,14 +150,20 @@ attempt <- function(one) {
 }
 
 mutations <- read_mutations("tests/mutants/mutations.txt")
-mutations <- Filter(function(one) {
-  grepl(pattern, paste(one$file, one$what))
-}, mutations)
+mutations <- Filter(
+  function(one) {
+    grepl(pattern, paste(one$file, one$what))
+  },
+  mutations
+)
 
 unlink(work, recursive = TRUE)
-for (dir in c(package, library)) dir.create(dir, recursive = TRUE)
+for (dir in c(package, library)) {
+  dir.create(dir, recursive = TRUE)
+}
 stopifnot(
-  file.copy(c("DESCRIPTION", "NAMESPACE", "R", "inst", "src", "LICENSE"),
+  file.copy(
+    c("DESCRIPTION", "NAMESPACE", "R", "inst", "src", "LICENSE"),
     package,
     recursive = TRUE
   ),
@@ -157,13 +183,22 @@ for (one in mutations) {
   good <- outcome[[1]] == "noticed"
   bad <- bad + !good
   cat(
-    if (good) "ok" else "not ok", " - ", one$file, " ", one$what,
-    if (good) " -> " else ": ", if (good) outcome[[2]] else outcome, "\n",
+    if (good) "ok" else "not ok",
+    " - ",
+    one$file,
+    " ",
+    one$what,
+    if (good) " -> " else ": ",
+    if (good) outcome[[2]] else outcome,
+    "\n",
     sep = ""
   )
   cat(
-    paste(outcome[[1]], one$file, one$what, outcome[[2]], sep = "\t"), "\n",
-    sep = "", file = report, append = TRUE
+    paste(outcome[[1]], one$file, one$what, outcome[[2]], sep = "\t"),
+    "\n",
+    sep = "",
+    file = report,
+    append = TRUE
   )
 }
 cat("# ", length(mutations) - bad, " breaks noticed, ", bad, " not\n", sep = "")

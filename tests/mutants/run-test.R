@@ -4,7 +4,8 @@
 
 arguments <- commandArgs(trailingOnly = TRUE)
 
-reporter <- R6::R6Class("FirstFailure",
+reporter <- R6::R6Class(
+  "FirstFailure",
   inherit = testthat::Reporter,
   public = list(
     add_result = function(context, test, result) {
@@ -23,6 +24,8 @@ library(kerasbackup)
 Sys.setenv(CI = "true")
 test_file(
   arguments[[1]],
-  package = "kerasbackup", load_package = "installed", reporter = reporter$new(),
+  package = "kerasbackup",
+  load_package = "installed",
+  reporter = reporter$new(),
   stop_on_failure = FALSE
 )

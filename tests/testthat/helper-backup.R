@@ -1,8 +1,13 @@
 # Backups made without Python, for the tests of what looks at them.
 
 # @param tensors named list of list(dtype, shape, bytes).
-save_backup <- function(dir, tensors = example_tensors(), fields = list(),
-                        keep = 1L, times = 1) {
+save_backup <- function(
+  dir,
+  tensors = example_tensors(),
+  fields = list(),
+  keep = 1L,
+  times = 1
+) {
   plan <- manifest_plan(
     names(tensors),
     vapply(tensors, function(one) one$dtype, ""),
@@ -12,7 +17,8 @@ save_backup <- function(dir, tensors = example_tensors(), fields = list(),
   on.exit(store_close(store))
   store_plan(store, plan$tensors, plan$sizes)
   addresses <- do.call(
-    c, c(list(raw()), lapply(tensors, function(one) store_raw_address(one$bytes)))
+    c,
+    c(list(raw()), lapply(tensors, function(one) store_raw_address(one$bytes)))
   )
   for (i in seq_len(times)) {
     saved <- store_save(store, addresses, manifest_metadata(fields))
@@ -23,19 +29,24 @@ save_backup <- function(dir, tensors = example_tensors(), fields = list(),
 example_tensors <- function() {
   list(
     "variables/dense/kernel" = list(
-      dtype = "F32", shape = c(2, 3),
+      dtype = "F32",
+      shape = c(2, 3),
       bytes = writeBin(as.numeric(1:6), raw(), 4, endian = "little")
     ),
     "variables/seed" = list(
-      dtype = "U32", shape = 2,
+      dtype = "U32",
+      shape = 2,
       bytes = writeBin(c(7L, -1L), raw(), 4, endian = "little")
     ),
     "optimizer/iterations" = list(
-      dtype = "I32", shape = numeric(),
+      dtype = "I32",
+      shape = numeric(),
       bytes = writeBin(12L, raw(), 4, endian = "little")
     ),
     "variables/flags" = list(
-      dtype = "BOOL", shape = c(1, 2, 2), bytes = as.raw(c(1, 0, 0, 1))
+      dtype = "BOOL",
+      shape = c(1, 2, 2),
+      bytes = as.raw(c(1, 0, 0, 1))
     ),
     "variables/none" = list(dtype = "U8", shape = c(0, 4), bytes = raw())
   )
@@ -43,7 +54,9 @@ example_tensors <- function() {
 
 example_fields <- function() {
   list(
-    epoch = "3", batch = "0", stopped = "0",
+    epoch = "3",
+    batch = "0",
+    stopped = "0",
     saved_at = "2026-01-02T03:04:05",
     versions = "{\"kerasbackup\":\"0.1.0\",\"keras\":\"3.15.1\"}",
     history = "{\"epoch\":[0,1,2],\"loss\":[0.5,0.25,0.125]}"
@@ -61,9 +74,12 @@ rewrite_backup <- function(from, to, change) {
   found <- manifest$tensors
   tensors <- lapply(seq_len(nrow(found)), function(i) {
     list(
-      dtype = found$dtype[[i]], shape = found$shape[[i]],
+      dtype = found$dtype[[i]],
+      shape = found$shape[[i]],
       bytes = store_buffer_read(
-        loaded$buffer, found$begin[[i]], found$end[[i]] - found$begin[[i]]
+        loaded$buffer,
+        found$begin[[i]],
+        found$end[[i]] - found$begin[[i]]
       )
     )
   })
@@ -86,10 +102,12 @@ run_r <- function(code, ..., wait = TRUE, env = character()) {
   system2(
     file.path(R.home("bin"), "Rscript"),
     c("--vanilla", shQuote(script), shQuote(c(...))),
-    stdout = if (wait) TRUE else FALSE, stderr = if (wait) TRUE else FALSE,
+    stdout = if (wait) TRUE else FALSE,
+    stderr = if (wait) TRUE else FALSE,
     wait = wait,
     env = c(
-      paste0("R_LIBS=", shQuote(paste(.libPaths(), collapse = ":"))), env
+      paste0("R_LIBS=", shQuote(paste(.libPaths(), collapse = ":"))),
+      env
     )
   )
 }

@@ -35,7 +35,8 @@ crc32c <- function(bytes) {
   for (byte in as.integer(bytes)) {
     i <- bitwAnd(bitwXor(l, byte), 255L) + 1L
     l <- bitwXor(
-      bitwOr(bitwShiftR(l, 8L), bitwShiftL(bitwAnd(h, 255L), 8L)), low[[i]]
+      bitwOr(bitwShiftR(l, 8L), bitwShiftL(bitwAnd(h, 255L), 8L)),
+      low[[i]]
     )
     h <- bitwXor(bitwShiftR(h, 8L), high[[i]])
   }
@@ -56,7 +57,10 @@ trailer_length <- function(data_len) {
 hostile_header <- function(metadata, tensors, data_len) {
   trailer <- trailer_length(data_len)
   paste0(
-    "{\"__metadata__\":", metadata, if (nzchar(tensors)) ",", tensors,
+    "{\"__metadata__\":",
+    metadata,
+    if (nzchar(tensors)) ",",
+    tensors,
     sprintf(
       ",\"kerasbackup.trailer\":{\"dtype\":\"U8\",\"shape\":[%.0f],",
       trailer
@@ -69,8 +73,13 @@ hostile_header <- function(metadata, tensors, data_len) {
 #
 # @param claims the header's length as the file gives it, where that is a lie:
 #   8 raw bytes.
-write_hostile <- function(path, header, data = raw(), generation = 1,
-                          claims = NULL) {
+write_hostile <- function(
+  path,
+  header,
+  data = raw(),
+  generation = 1,
+  claims = NULL
+) {
   if (is.character(header)) {
     header <- charToRaw(enc2utf8(header))
   }
@@ -78,16 +87,29 @@ write_hostile <- function(path, header, data = raw(), generation = 1,
   length_bytes <- claims %||% le_bytes(length(header), 8)
   head <- c(length_bytes, header)
   starts <- seq_len(ceiling(length(data) / 2^20)) * 2^20 - 2^20
-  table <- do.call(c, c(list(raw()), lapply(starts, function(from) {
-    crc32c(data[from + seq_len(min(2^20, length(data) - from))])
-  })))
+  table <- do.call(
+    c,
+    c(
+      list(raw()),
+      lapply(starts, function(from) {
+        crc32c(data[from + seq_len(min(2^20, length(data) - from))])
+      })
+    )
+  )
   if (length(starts) %% 2 == 1) {
     table <- c(table, raw(4))
   }
   footer <- c(
-    charToRaw("KBFOOTER"), le_bytes(1, 4), le_bytes(20, 4), length_bytes,
-    le_bytes(length(data), 8), le_bytes(generation, 8),
-    le_bytes(length(starts), 8), crc32c(head), crc32c(table), raw(4)
+    charToRaw("KBFOOTER"),
+    le_bytes(1, 4),
+    le_bytes(20, 4),
+    length_bytes,
+    le_bytes(length(data), 8),
+    le_bytes(generation, 8),
+    le_bytes(length(starts), 8),
+    crc32c(head),
+    crc32c(table),
+    raw(4)
   )
   writeBin(c(head, data, table, footer, crc32c(footer)), path)
   invisible(path)
@@ -126,18 +148,26 @@ rewrite_metadata <- function(path, ..., to = dirname(path)) {
   fields <- jsonlite::parse_json(parts$header)
   metadata <- utils::modifyList(fields[["__metadata__"]], list(...))
   tensors <- fields[setdiff(names(fields), c("__metadata__", trailer_name))]
-  members <- vapply(names(tensors), function(name) {
-    one <- tensors[[name]]
-    manifest_entry(
-      name, one$dtype, unlist(one$shape), unlist(one$data_offsets)
-    )
-  }, "")
+  members <- vapply(
+    names(tensors),
+    function(name) {
+      one <- tensors[[name]]
+      manifest_entry(
+        name,
+        one$dtype,
+        unlist(one$shape),
+        unlist(one$data_offsets)
+      )
+    },
+    ""
+  )
   unlink(store_list(to)$path)
   store <- store_open(to)
   on.exit(store_close(store))
   store_plan(store, paste(members, collapse = ","), length(parts$data))
   store_save(
-    store, store_raw_address(parts$data),
+    store,
+    store_raw_address(parts$data),
     manifest_metadata(metadata[names(metadata) != "kerasbackup"])
   )$path
 }
@@ -145,7 +175,9 @@ rewrite_metadata <- function(path, ..., to = dirname(path)) {
 manifest_entry <- function(name, dtype, shape, offsets) {
   sprintf(
     "%s:{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%s]}",
-    json_string(name), dtype, paste(sprintf("%.0f", shape), collapse = ","),
+    json_string(name),
+    dtype,
+    paste(sprintf("%.0f", shape), collapse = ","),
     paste(sprintf("%.0f", offsets), collapse = ",")
   )
 }

@@ -72,12 +72,20 @@ numpy_data <- function() {
   unname(lapply(train_data(), reticulate::np_array, dtype = "float32"))
 }
 
-fit_model <- function(model, ..., epochs = 6L, callbacks = list(),
-                      data = train_data()) {
+fit_model <- function(
+  model,
+  ...,
+  epochs = 6L,
+  callbacks = list(),
+  data = train_data()
+) {
   model$fit(
     reticulate::np_array(data$x, dtype = "float32"),
     reticulate::np_array(data$y, dtype = "float32"),
-    epochs = as.integer(epochs), verbose = 0L, callbacks = callbacks, ...
+    epochs = as.integer(epochs),
+    verbose = 0L,
+    callbacks = callbacks,
+    ...
   )
 }
 
@@ -91,7 +99,9 @@ variables_of <- function(model) {
 # first is 0).
 stop_at <- function(epoch, batch = NULL, for_good = FALSE) {
   python_helpers()$StopAt(
-    as.integer(epoch), if (!is.null(batch)) as.integer(batch), for_good
+    as.integer(epoch),
+    if (!is.null(batch)) as.integer(batch),
+    for_good
   )
 }
 
@@ -116,7 +126,9 @@ python_helpers <- function() python_file("keras_helpers")
 # A file of the directory `python`, as a module.
 python_file <- function(name) {
   reticulate::import_from_path(
-    name, testthat::test_path("python"), delay_load = FALSE
+    name,
+    testthat::test_path("python"),
+    delay_load = FALSE
   )
 }
 
@@ -154,7 +166,8 @@ expect_complete <- function(fit) {
   } else {
     history <- NULL
     expect_message(
-      history <- fit(), "complete already",
+      history <- fit(),
+      "complete already",
       class = "kerasbackup_message_complete"
     )
     expect_length(history$epoch, 0)
@@ -168,7 +181,10 @@ files_in <- function(dir) {
 # Sends a signal to this process when a hook is called, see keras_helpers.py.
 signal_at <- function(name, hook, epoch, batch = NULL) {
   python_helpers()$SignalAt(
-    name, hook, as.integer(epoch), if (!is.null(batch)) as.integer(batch)
+    name,
+    hook,
+    as.integer(epoch),
+    if (!is.null(batch)) as.integer(batch)
   )
 }
 
@@ -190,13 +206,22 @@ start_training <- function(code, args = character(), env = parent.frame()) {
   writeLines(dump_code[-c(1, length(dump_code))], paste0(base, ".R"))
   rscript <- file.path(R.home("bin"), "Rscript")
   command <- paste0(
-    shQuote(rscript), " --vanilla ", shQuote(paste0(base, "-start.R")), " ",
-    paste(shQuote(args), collapse = " "), " >", shQuote(paste0(base, ".out")),
-    " 2>", shQuote(paste0(base, ".err")), " </dev/null; echo $? >",
+    shQuote(rscript),
+    " --vanilla ",
+    shQuote(paste0(base, "-start.R")),
+    " ",
+    paste(shQuote(args), collapse = " "),
+    " >",
+    shQuote(paste0(base, ".out")),
+    " 2>",
+    shQuote(paste0(base, ".err")),
+    " </dev/null; echo $? >",
     shQuote(paste0(base, ".status"))
   )
   system2(
-    "sh", c("-c", shQuote(command)), wait = FALSE,
+    "sh",
+    c("-c", shQuote(command)),
+    wait = FALSE,
     env = c(
       "TESTTHAT=true",
       paste0("R_LIBS=", shQuote(paste(.libPaths(), collapse = ":")))
@@ -215,9 +240,13 @@ end_of <- function(base, limit = 300) {
     if (file.exists(file)) status <- readLines(file)
   }
   if (length(status) == 0) {
-    stop("a process that trains did not end:\n", paste(
-      readLines(paste0(base, ".err")), collapse = "\n"
-    ))
+    stop(
+      "a process that trains did not end:\n",
+      paste(
+        readLines(paste0(base, ".err")),
+        collapse = "\n"
+      )
+    )
   }
   list(
     status = as.integer(status),

@@ -9,19 +9,26 @@ metadata_text <- function(epoch = 3) {
 tensor_plan <- function(tensors) {
   sizes <- as.double(lengths(tensors))
   ends <- cumsum(sizes)
-  members <- vapply(seq_along(tensors), function(i) {
-    x <- tensors[[i]]
-    shape <- attr(x, "shape")
-    if (is.null(shape)) {
-      shape <- length(x)
-    }
-    dtype <- attr(x, "dtype")
-    sprintf(
-      "\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%.0f,%.0f]}",
-      names(tensors)[[i]], if (is.null(dtype)) "U8" else dtype,
-      paste(shape, collapse = ","), ends[[i]] - sizes[[i]], ends[[i]]
-    )
-  }, character(1))
+  members <- vapply(
+    seq_along(tensors),
+    function(i) {
+      x <- tensors[[i]]
+      shape <- attr(x, "shape")
+      if (is.null(shape)) {
+        shape <- length(x)
+      }
+      dtype <- attr(x, "dtype")
+      sprintf(
+        "\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%.0f,%.0f]}",
+        names(tensors)[[i]],
+        if (is.null(dtype)) "U8" else dtype,
+        paste(shape, collapse = ","),
+        ends[[i]] - sizes[[i]],
+        ends[[i]]
+      )
+    },
+    character(1)
+  )
   list(
     text = paste(members, collapse = ","),
     sizes = sizes,
@@ -52,7 +59,9 @@ native64 <- function(n) {
 # The data of a generation, each part in a raw vector of its own.
 read_apart <- function(store, generation, sizes) {
   into <- lapply(unname(sizes), function(n) as.raw(rep(238, n)))
-  places <- lapply(into, function(x) c(store_raw_address(x), native64(length(x))))
+  places <- lapply(into, function(x) {
+    c(store_raw_address(x), native64(length(x)))
+  })
   store_read_into(store, generation, do.call(c, c(list(raw()), places)))
   into
 }
@@ -93,8 +102,12 @@ some_bytes <- function(n = 40, seed = 1) {
 train <- function(dir, saves = 2, complete = TRUE, ...) {
   config <- utils::modifyList(
     list(
-      backup_dir = dir, delete_checkpoint = TRUE, double_checkpoint = FALSE,
-      async = FALSE, on_save_error = "stop", verbose = FALSE
+      backup_dir = dir,
+      delete_checkpoint = TRUE,
+      double_checkpoint = FALSE,
+      async = FALSE,
+      on_save_error = "stop",
+      verbose = FALSE
     ),
     list(...)
   )
@@ -111,7 +124,8 @@ train <- function(dir, saves = 2, complete = TRUE, ...) {
   bytes <- some_bytes()$a
   for (i in seq_len(saves)) {
     value_of(functions$save(
-      store_raw_address(bytes), manifest_metadata(list(epoch = as.character(i)))
+      store_raw_address(bytes),
+      manifest_metadata(list(epoch = as.character(i)))
     ))
   }
   if (complete) {
@@ -166,8 +180,10 @@ safetensors_python <- function() {
   python <- Sys.getenv("KERASBACKUP_PYTHON", Sys.getenv("RETICULATE_PYTHON"))
   skip_if(python == "", "no Python is named")
   found <- suppressWarnings(system2(
-    python, c("-c", shQuote("import safetensors, numpy")),
-    stdout = FALSE, stderr = FALSE
+    python,
+    c("-c", shQuote("import safetensors, numpy")),
+    stdout = FALSE,
+    stderr = FALSE
   ))
   skip_if(found != 0, "there is no Python with safetensors")
   python

@@ -97,7 +97,10 @@ test_that("signals that are none, or that nobody can catch, are refused", {
     callback_backup_and_restore("d", save_before_preemption = "TERM")
     callback_backup_and_restore("d", save_before_preemption = c("SIGTERM", NA))
     callback_backup_and_restore("d", save_before_preemption = "SIGKILL")
-    callback_backup_and_restore("d", save_before_preemption = c("SIGTERM", "SIGSTOP"))
+    callback_backup_and_restore(
+      "d",
+      save_before_preemption = c("SIGTERM", "SIGSTOP")
+    )
     callback_backup_and_restore("d", save_before_preemption = "SIGINT")
   })
   arg <- "save_before_preemption"
@@ -110,7 +113,8 @@ test_that("signals are FALSE, TRUE or names", {
   # As where there are no such signals.
   none <- function(names) stats::setNames(integer(length(names)), names)
   expect_error(
-    check_signals(TRUE, "arg", none), "It has no signal SIGTERM",
+    check_signals(TRUE, "arg", none),
+    "It has no signal SIGTERM",
     class = "kerasbackup_error_unsupported"
   )
   expect_length(check_signals(FALSE, "arg", none), 0)
@@ -155,7 +159,11 @@ test_that("paths become absolute, links and spaces are kept", {
 test_that("the looking verbs refuse a bad directory", {
   missing_dir <- file.path(withr::local_tempdir(), "no")
   for (verb in list(
-    backup_info, backup_verify, backup_history, backup_read, backup_delete
+    backup_info,
+    backup_verify,
+    backup_history,
+    backup_read,
+    backup_delete
   )) {
     expect_error(verb(NULL), class = "kerasbackup_error_argument")
     expect_error(verb(missing_dir), class = "kerasbackup_error_io")
@@ -200,6 +208,7 @@ test_that("the newest Keras tested is the one that the pins have", {
   pinned <- grep("^keras==", readLines(pins), value = TRUE)
   expect_length(pinned, 1)
   expect_equal(
-    as.character(keras_number(sub("^keras==", "", pinned))), newest_keras
+    as.character(keras_number(sub("^keras==", "", pinned))),
+    newest_keras
   )
 })

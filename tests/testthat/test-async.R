@@ -1,13 +1,23 @@
 # I9: saves in the background, and that nothing of them is lost.
 
 # Everything but Keras: what Python gets from R, for a directory of its own.
-training <- function(dir, async = TRUE, on_save_error = "warn", verbose = FALSE,
-                     running = function() TRUE, delete_checkpoint = FALSE,
-                     signals = integer()) {
+training <- function(
+  dir,
+  async = TRUE,
+  on_save_error = "warn",
+  verbose = FALSE,
+  running = function() TRUE,
+  delete_checkpoint = FALSE,
+  signals = integer()
+) {
   functions <- bridge_functions(list(
-    backup_dir = dir, double_checkpoint = FALSE, async = async,
-    on_save_error = on_save_error, verbose = verbose,
-    delete_checkpoint = delete_checkpoint, signals = signals
+    backup_dir = dir,
+    double_checkpoint = FALSE,
+    async = async,
+    on_save_error = on_save_error,
+    verbose = verbose,
+    delete_checkpoint = delete_checkpoint,
+    signals = signals
   ))
   functions$open(running)
   functions
@@ -198,7 +208,9 @@ test_that("a directory that was moved away or replaced is locked anew, or left t
     other$is_saved()
     before <- directory_state(dir)
     warning <- expect_warning(
-      result <- save(), "is in use", class = "kerasbackup_warning_save"
+      result <- save(),
+      "is in use",
+      class = "kerasbackup_warning_save"
     )
     expect_false(result$value)
     # What it tells is that of another's directory.
@@ -222,7 +234,8 @@ test_that("each save's failure is a warning at the next hook (I4)", {
   back <- move_away(dir)
   expect_no_warning(expect_true(save()$value))
   expect_warning(
-    expect_true(save()$value), "training goes on",
+    expect_true(save()$value),
+    "training goes on",
     class = "kerasbackup_warning_save"
   )
   # Also the last one's, when training is complete.
@@ -269,7 +282,8 @@ test_that("an interrupted training's last save is committed, or told of (I10)", 
   back <- move_away(dir)
   save()
   expect_warning(
-    functions$close(), "that ended could not be saved",
+    functions$close(),
+    "that ended could not be saved",
     class = "kerasbackup_warning_save"
   )
   back()
@@ -331,7 +345,8 @@ test_that("without `async` all is known at once, and nothing is prepared", {
   expect_equal(store_list(dir)$generation, 1)
   back <- move_away(dir)
   expect_warning(
-    expect_false(save()$value), "training goes on",
+    expect_false(save()$value),
+    "training goes on",
     class = "kerasbackup_warning_save"
   )
   back()
@@ -360,7 +375,8 @@ test_that("the last failure is told once more in the end, unless a later save su
       })
       expect_length(grep("training goes on", told), 2)
       warning <- expect_warning(
-        functions[[end]](), "that ended could not be saved",
+        functions[[end]](),
+        "that ended could not be saved",
         class = "kerasbackup_warning_save"
       )
       expect_equal(warning$failure$errno, "ENOENT")
@@ -396,11 +412,13 @@ test_that("a full disk is told with what is needed and what is free (I4)", {
       save <- save_call(functions)
       before <- directory_state(dir)
       warning <- expect_warning(
-        expect_false(save()$value), errno,
+        expect_false(save()$value),
+        errno,
         class = "kerasbackup_warning_save"
       )
       expect_match(
-        conditionMessage(warning), "Needed: [0-9.]+ [kM]?B; free: [0-9.]+ .B"
+        conditionMessage(warning),
+        "Needed: [0-9.]+ [kM]?B; free: [0-9.]+ .B"
       )
       expect_identical(directory_state(dir), before)
       # The next save tries again.
@@ -422,7 +440,8 @@ test_that("too little memory for a copy is said once a training", {
   session$store <- store_open(dir, async = TRUE, fault = list(copy_max = 39))
   save <- save_call(functions)
   expect_message(
-    save(), "too little free memory",
+    save(),
+    "too little free memory",
     class = "kerasbackup_message_no_copy"
   )
   expect_identical(capture_messages(save()), character())
@@ -486,7 +505,8 @@ test_that("a signal that stopped nothing is told when the training ends", {
     save_call(functions)()
     tools::pskill(Sys.getpid(), tools::SIGTERM)
     expect_message(
-      functions[[end]](), "nothing else is done about the signal:\n. SIGTERM",
+      functions[[end]](),
+      "nothing else is done about the signal:\n. SIGTERM",
       class = "kerasbackup_message_signal"
     )
     expect_equal(store_list(dir)$generation, 1)
@@ -498,9 +518,15 @@ test_that("a signal that stopped nothing is told when the training ends", {
 
 test_that("what failed is never reported as done, whichever operation it was (I2, I4)", {
   operations <- c(
-    create = 1, reserve = 1, write = 1, sync = 1, close = 1, rename = 1,
+    create = 1,
+    reserve = 1,
+    write = 1,
+    sync = 1,
+    close = 1,
+    rename = 1,
     # The first are those of opening the store.
-    list = 2, sync_dir = 2
+    list = 2,
+    sync_dir = 2
   )
   for (async in c(TRUE, FALSE)) {
     for (op in names(operations)) {
@@ -508,7 +534,14 @@ test_that("what failed is never reported as done, whichever operation it was (I2
         where <- paste(op, end, async)
         dir <- withr::local_tempdir()
         functions <- training(dir, async, verbose = TRUE)
-        let_fail(functions, dir, async, op = op, at = operations[[op]], errno = "EIO")
+        let_fail(
+          functions,
+          dir,
+          async,
+          op = op,
+          at = operations[[op]],
+          errno = "EIO"
+        )
         save <- save_call(functions)
         said <- all_said({
           save()
@@ -566,14 +599,21 @@ test_that("old checkpoints that cannot be removed are told once a training", {
     functions <- training(dir, async)
     for (times in 1:2) {
       let_fail(
-        functions, dir, async,
-        op = "unlink", at = 1, errno = "EACCES", persistent = TRUE
+        functions,
+        dir,
+        async,
+        op = "unlink",
+        at = 1,
+        errno = "EACCES",
+        persistent = TRUE
       )
       save <- save_call(functions)
       warnings <- list()
       withCallingHandlers(
         {
-          for (i in 1:4) save()
+          for (i in 1:4) {
+            save()
+          }
           expect_true(functions$is_saved()$value)
         },
         warning = function(w) {
@@ -585,10 +625,13 @@ test_that("old checkpoints that cannot be removed are told once a training", {
       expect_s3_class(warnings[[1]], "kerasbackup_warning_delete")
       expect_match(conditionMessage(warnings[[1]]), "backup-00.*EACCES")
       expect_equal(warnings[[1]]$failure$errno, "EACCES")
-      expect_equal(warnings[[1]]$path[[1]], normalizePath(
-        file.path(dir, sprintf("backup-%012d.safetensors", c(1, 4)[[times]])),
-        mustWork = FALSE
-      ))
+      expect_equal(
+        warnings[[1]]$path[[1]],
+        normalizePath(
+          file.path(dir, sprintf("backup-%012d.safetensors", c(1, 4)[[times]])),
+          mustWork = FALSE
+        )
+      )
       expect_length(store_list(dir)$path, 4 * times)
       functions$close()
       functions$open(function() TRUE)
@@ -603,8 +646,13 @@ test_that("a file system that cannot flush a directory is told of once a trainin
       dir <- withr::local_tempdir()
       functions <- training(dir, async, verbose = TRUE)
       let_fail(
-        functions, dir, async,
-        op = "sync_dir", at = 1, errno = errno, persistent = TRUE
+        functions,
+        dir,
+        async,
+        op = "sync_dir",
+        at = 1,
+        errno = errno,
+        persistent = TRUE
       )
       save <- save_call(functions)
       expect_message(
@@ -635,31 +683,42 @@ test_that("whatever a save cannot be made for obeys `on_save_error` (I4)", {
   huge <- paste0("{\"kerasbackup\":\"1\",\"x\":\"", strrep("x", 1e8), "\"}")
   causes <- list(
     plan = list(
-      class = "kerasbackup_error_unsupported", says = "C64",
-      save = function(functions, save, dir) functions$plan("[[\"a\",\"C64\",[1]]]")
+      class = "kerasbackup_error_unsupported",
+      says = "C64",
+      save = function(functions, save, dir) {
+        functions$plan("[[\"a\",\"C64\",[1]]]")
+      }
     ),
     too_large = list(
-      class = "kerasbackup_error_unsupported", says = "larger than its file format",
+      class = "kerasbackup_error_unsupported",
+      says = "larger than its file format",
       save = function(functions, save, dir) {
         bytes <- some_bytes()$a
         functions$save(store_raw_address(bytes), huge)
       }
     ),
     fail = list(
-      class = "kerasbackup_error_unsupported", says = "cannot be looked at",
+      class = "kerasbackup_error_unsupported",
+      says = "cannot be looked at",
       save = function(functions, save, dir) {
-        functions$fail("kerasbackup_error_unsupported", "It cannot be looked at.")
+        functions$fail(
+          "kerasbackup_error_unsupported",
+          "It cannot be looked at."
+        )
       }
     ),
     exhausted = list(
-      class = "kerasbackup_error_io", says = "No number is left",
+      class = "kerasbackup_error_io",
+      says = "No number is left",
       save = function(functions, save, dir) {
         last <- file.path(dir, "backup-999999999999.safetensors")
         file.copy(store_list(dir)$path[[1]], last)
         withr::defer(unlink(last))
         result <- save()
         # In the background this is where it is known.
-        if (is.null(result$error)) functions$is_saved()
+        if (is.null(result$error)) {
+          functions$is_saved()
+        }
         result
       }
     )
@@ -673,7 +732,8 @@ test_that("whatever a save cannot be made for obeys `on_save_error` (I4)", {
       save()
       functions$is_saved()
       warning <- expect_warning(
-        result <- one$save(functions, save, dir), "training goes on",
+        result <- one$save(functions, save, dir),
+        "training goes on",
         class = "kerasbackup_warning_save"
       )
       expect_null(result$error, label = cause)

@@ -35,8 +35,10 @@ test_that("a keras_backup prints itself", {
   fields$epoch <- "1"
   save_backup(dir, fields = fields)
   expect_match(
-    format(backup_info(dir)), "1 epoch complete and 1 batch",
-    fixed = TRUE, all = FALSE
+    format(backup_info(dir)),
+    "1 epoch complete and 1 batch",
+    fixed = TRUE,
+    all = FALSE
   )
 })
 
@@ -45,8 +47,10 @@ test_that("backup_read() gives R arrays in R's dimension order", {
   save_backup(dir)
   values <- backup_read(dir)
   expect_named(values, names(example_tensors()))
-  expect_equal(values[["variables/dense/kernel"]],
-    matrix(as.numeric(1:6), 2, 3, byrow = TRUE))
+  expect_equal(
+    values[["variables/dense/kernel"]],
+    matrix(as.numeric(1:6), 2, 3, byrow = TRUE)
+  )
   expect_equal(values[["variables/seed"]], array(c(7, 2^32 - 1), 2))
   expect_identical(values[["optimizer/iterations"]], 12L)
   expect_equal(dim(values[["variables/flags"]]), c(1, 2, 2))
@@ -125,11 +129,18 @@ test_that("a directory without checkpoints is an error that says so", {
 test_that("I7: backup_delete() deletes our files and nothing else", {
   dir <- withr::local_tempdir()
   path <- save_backup(dir, keep = 2L, times = 2)
-  mine <- file.path(dir, c(
-    "notes.txt", "backup-1.safetensors", "backup-000000000009.safetensors.bak",
-    "backup-000000000077.safetensors"
-  ))
-  for (file in mine) writeLines("mine", file)
+  mine <- file.path(
+    dir,
+    c(
+      "notes.txt",
+      "backup-1.safetensors",
+      "backup-000000000009.safetensors.bak",
+      "backup-000000000077.safetensors"
+    )
+  )
+  for (file in mine) {
+    writeLines("mine", file)
+  }
   dir.create(file.path(dir, "sub"))
   target <- withr::local_tempfile(lines = "elsewhere")
   link <- file.path(dir, "backup-000000000099.safetensors")
@@ -178,7 +189,9 @@ test_that("a checkpoint that is replaced while it is read is read anew", {
   seen <- character()
   result <- read_newest(dir, function(path) {
     seen <<- c(seen, path)
-    if (length(seen) == 1) save_backup(dir)
+    if (length(seen) == 1) {
+      save_backup(dir)
+    }
     store_header(path)
   })
   expect_equal(seen, c(first, result$files$path[[1]]))
@@ -201,7 +214,9 @@ test_that("I5: a damaged newest names the older one that is good", {
     expect_equal(error$good, older)
     expect_match(conditionMessage(error), newest, fixed = TRUE)
     expect_match(
-      conditionMessage(error), paste0("'", older, "', is good"), fixed = TRUE
+      conditionMessage(error),
+      paste0("'", older, "', is good"),
+      fixed = TRUE
     )
   }
   # A byte of the data of the older one: its header alone does not make it good.
@@ -228,14 +243,17 @@ test_that("a keras_backup has a summary", {
   expect_equal(
     summary$logs,
     data.frame(
-      log = c("loss", "mae"), last = c(0.25, 3), lowest = c(0.125, 3),
+      log = c("loss", "mae"),
+      last = c(0.25, 3),
+      lowest = c(0.125, 3),
       highest = c(0.5, 3)
     )
   )
   expect_equal(
     summary$parts,
     data.frame(
-      part = c("variables", "optimizer"), variables = c(4L, 1L),
+      part = c("variables", "optimizer"),
+      variables = c(4L, 1L),
       bytes = c(36, 4)
     )
   )
@@ -278,7 +296,11 @@ test_that("a keras_backup draws its losses and where its checkpoints are", {
   expect_equal(points[[2]][[2]]$y, c(9, 5, 3))
   expect_length(points, 2)
   lines <- plot$calls[names(plot$calls) == "C_abline"]
-  expect_true(any(vapply(lines, function(one) identical(one[[5]], c(3.5, 3)), NA)))
+  expect_true(any(vapply(
+    lines,
+    function(one) identical(one[[5]], c(3.5, 3)),
+    NA
+  )))
   # All of it is within the axes.
   expect_lt(plot$usr[[1]], 1)
   expect_gt(plot$usr[[2]], 3.5)
@@ -287,12 +309,14 @@ test_that("a keras_backup draws its losses and where its checkpoints are", {
   points <- points[names(points) == "C_plotXY"]
   expect_equal(points[[1]][[2]]$y, c(1, 1, 1))
   expect_error(
-    drawn(plot(info, logs = "acc")), "There is no log `acc`",
+    drawn(plot(info, logs = "acc")),
+    "There is no log `acc`",
     class = "kerasbackup_error_argument"
   )
   save_backup(dir, fields = list(epoch = "0"))
   expect_error(
-    drawn(plot(backup_info(dir))), "No epoch is complete",
+    drawn(plot(backup_info(dir))),
+    "No epoch is complete",
     class = "kerasbackup_error_argument"
   )
 })
@@ -300,7 +324,11 @@ test_that("a keras_backup draws its losses and where its checkpoints are", {
 test_that("what is wrong with `dir` is said by that name", {
   file <- withr::local_tempfile(lines = "")
   for (verb in list(
-    backup_info, backup_verify, backup_history, backup_read, backup_delete
+    backup_info,
+    backup_verify,
+    backup_history,
+    backup_read,
+    backup_delete
   )) {
     for (dir in list("", 1, file)) {
       error <- expect_error(verb(dir), class = "kerasbackup_error_argument")
@@ -309,7 +337,8 @@ test_that("what is wrong with `dir` is said by that name", {
       expect_no_match(conditionMessage(error), "backup_dir")
     }
     expect_error(
-      verb(withr::local_tempfile()), "complete.*delete_checkpoint",
+      verb(withr::local_tempfile()),
+      "complete.*delete_checkpoint",
       class = "kerasbackup_error_io"
     )
   }

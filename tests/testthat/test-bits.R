@@ -40,34 +40,55 @@ damages <- function() {
     "a bit of the first tensor" = list(flip(0), "first"),
     "a bit of the second tensor" = list(flip(2 * mib - 1), "second"),
     "a bit that two tensors share a block with" = list(
-      flip(2 * mib + 7999), "third, fourth"
+      flip(2 * mib + 7999),
+      "third, fourth"
     ),
-    "a zeroed block" = list(function(bytes, data) {
-      bytes[data + mib + pages(3)] <- raw(4096)
-      bytes
-    }, "second"),
-    "two blocks that changed places" = list(function(bytes, data) {
-      bytes[data + c(pages(3), pages(9))] <- bytes[data + c(pages(9), pages(3))]
-      bytes
-    }, "first"),
-    "a bit of the header" = list(function(bytes, data) {
-      bytes[[21]] <- xor(bytes[[21]], as.raw(4))
-      bytes
-    }, NULL),
+    "a zeroed block" = list(
+      function(bytes, data) {
+        bytes[data + mib + pages(3)] <- raw(4096)
+        bytes
+      },
+      "second"
+    ),
+    "two blocks that changed places" = list(
+      function(bytes, data) {
+        bytes[data + c(pages(3), pages(9))] <- bytes[
+          data + c(pages(9), pages(3))
+        ]
+        bytes
+      },
+      "first"
+    ),
+    "a bit of the header" = list(
+      function(bytes, data) {
+        bytes[[21]] <- xor(bytes[[21]], as.raw(4))
+        bytes
+      },
+      NULL
+    ),
     "a bit of the trailer" = list(flip(-80), NULL),
     "a bit of the footer" = list(flip(-20), NULL),
-    "a file cut in its data" = list(function(bytes, data) {
-      bytes[seq_len(data + mib)]
-    }, NULL),
-    "a file cut by one byte" = list(function(bytes, data) {
-      bytes[-length(bytes)]
-    }, NULL),
+    "a file cut in its data" = list(
+      function(bytes, data) {
+        bytes[seq_len(data + mib)]
+      },
+      NULL
+    ),
+    "a file cut by one byte" = list(
+      function(bytes, data) {
+        bytes[-length(bytes)]
+      },
+      NULL
+    ),
     "a byte more" = list(function(bytes, data) c(bytes, as.raw(0)), NULL),
     "an empty file" = list(function(bytes, data) raw(), NULL),
     "zeros" = list(function(bytes, data) raw(length(bytes)), NULL),
-    "random bytes" = list(function(bytes, data) {
-      withr::with_seed(7, as.raw(sample(0:255, 5000, replace = TRUE)))
-    }, NULL)
+    "random bytes" = list(
+      function(bytes, data) {
+        withr::with_seed(7, as.raw(sample(0:255, 5000, replace = TRUE)))
+      },
+      NULL
+    )
   )
 }
 
@@ -124,11 +145,15 @@ test_that("I5: damage to the only one is an error, and nothing is loaded", {
       expect_s3_class(error, "kerasbackup_error")
       expect_equal(error$path, path, label = name)
       expect_match(
-        conditionMessage(error), path, fixed = TRUE, label = name
+        conditionMessage(error),
+        path,
+        fixed = TRUE,
+        label = name
       )
       expect_equal(
         if (length(error$tensor) > 0) paste(error$tensor, collapse = ", "),
-        damage[[2]], label = name
+        damage[[2]],
+        label = name
       )
     }
     expect_identical(directory_state(dir), before, label = name)

@@ -2,9 +2,15 @@
 
 failure <- function(status, ...) {
   defaults <- list(
-    status = status, op = "write", path = "/backup/f.safetensors",
-    errno = NA_character_, errno_text = NA_character_, message = "",
-    offset = NA_real_, length = NA_real_, needed = NA_real_,
+    status = status,
+    op = "write",
+    path = "/backup/f.safetensors",
+    errno = NA_character_,
+    errno_text = NA_character_,
+    message = "",
+    offset = NA_real_,
+    length = NA_real_,
+    needed = NA_real_,
     available = NA_real_
   )
   structure(utils::modifyList(defaults, list(...)), class = "kb_failure")
@@ -14,26 +20,40 @@ test_that("errors of the store say what, where and what to do", {
   expect_snapshot(error = TRUE, {
     stop_store_failure(failure(
       "io",
-      op = "reserve", errno = "ENOSPC", errno_text = "No space left on device",
-      message = "reserve failed", needed = 3e8, available = 1.5e6
+      op = "reserve",
+      errno = "ENOSPC",
+      errno_text = "No space left on device",
+      message = "reserve failed",
+      needed = 3e8,
+      available = 1.5e6
     ))
     stop_store_failure(failure(
       "io",
-      errno = "EDQUOT", errno_text = "Disk quota exceeded",
-      message = "write failed", needed = 3e8, available = 5e11
+      errno = "EDQUOT",
+      errno_text = "Disk quota exceeded",
+      message = "write failed",
+      needed = 3e8,
+      available = 5e11
     ))
     stop_store_failure(failure(
       "io",
-      op = "reserve", errno = "EFBIG", errno_text = "File too large",
-      message = "reserve failed", needed = 3e8
+      op = "reserve",
+      errno = "EFBIG",
+      errno_text = "File too large",
+      message = "reserve failed",
+      needed = 3e8
     ))
     stop_store_failure(failure(
       "io",
-      errno = "EIO", errno_text = "Input/output error", message = "write failed"
+      errno = "EIO",
+      errno_text = "Input/output error",
+      message = "write failed"
     ))
     stop_store_failure(failure(
       "io",
-      op = "create", errno = "EACCES", errno_text = "Permission denied",
+      op = "create",
+      errno = "EACCES",
+      errno_text = "Permission denied",
       message = "create failed"
     ))
     stop_store_failure(
@@ -43,19 +63,25 @@ test_that("errors of the store say what, where and what to do", {
     stop_store_failure(failure("corrupt", message = "too short"))
     stop_store_failure(failure(
       "durability",
-      op = "sync_dir", errno = "EIO", errno_text = "Input/output error",
+      op = "sync_dir",
+      errno = "EIO",
+      errno_text = "Input/output error",
       message = "the directory could not be flushed"
     ))
     stop_store_failure(failure("nomem", message = "no room for the buffer"))
     stop_store_failure(failure(
-      "too_large", message = "the header has 200000000 bytes, more than 100000000"
+      "too_large",
+      message = "the header has 200000000 bytes, more than 100000000"
     ))
     stop_store_failure(failure(
       "exhausted",
       path = "/backup",
       message = "999999999999 is the highest number that a name can have"
     ))
-    stop_store_failure(failure("forked", message = "it belongs to another process"))
+    stop_store_failure(failure(
+      "forked",
+      message = "it belongs to another process"
+    ))
     stop_store_failure(failure("argument", message = "no address"))
   })
 })
@@ -70,8 +96,13 @@ test_that("errors of the store have their facts as fields", {
   expect_equal(error$path, "/backup/f.safetensors")
   expect_equal(error$op, "write")
   kinds <- c(
-    io = "io", corrupt = "corrupt", argument = "argument", nomem = "io",
-    durability = "io", too_large = "unsupported", exhausted = "io",
+    io = "io",
+    corrupt = "corrupt",
+    argument = "argument",
+    nomem = "io",
+    durability = "io",
+    too_large = "unsupported",
+    exhausted = "io",
     forked = "unsupported"
   )
   for (status in names(kinds)) {
@@ -95,7 +126,11 @@ test_that("errors of directories and locks say what, where and what to do", {
     stop_directory("/backup", "It cannot be created.", "Check the path.")
     stop_no_backup("/backup")
     stop_header("/backup/f.safetensors", "Its header is not JSON.")
-    stop_unsupported("A variable cannot be saved.", "Its dtype is odd.", "Cast it.")
+    stop_unsupported(
+      "A variable cannot be saved.",
+      "Its dtype is odd.",
+      "Cast it."
+    )
   })
   error <- expect_error(
     stop_locked("/backup", owner, same_process = FALSE),
@@ -108,12 +143,15 @@ test_that("errors of directories and locks say what, where and what to do", {
 test_that("warnings have one root and say what is lost and what is not", {
   error <- rlang::catch_cnd(stop_store_failure(failure(
     "io",
-    errno = "ENOSPC", errno_text = "No space left on device",
+    errno = "ENOSPC",
+    errno_text = "No space left on device",
     message = "write failed"
   )))
   unsure <- rlang::catch_cnd(stop_store_failure(failure(
     "durability",
-    errno = "EIO", errno_text = "Input/output error", message = "fsync failed"
+    errno = "EIO",
+    errno_text = "Input/output error",
+    message = "fsync failed"
   )))
   expect_snapshot({
     warn_save_failed(error, has_checkpoint = TRUE)
@@ -123,7 +161,8 @@ test_that("warnings have one root and say what is lost and what is not", {
     warn_not_deleted(error)
     warn_not_removed(list(failure(
       "io",
-      errno = "EACCES", errno_text = "Permission denied",
+      errno = "EACCES",
+      errno_text = "Permission denied",
       message = "unlink failed"
     )))
     warn_no_lock("/backup", "No locks available")
@@ -136,7 +175,8 @@ test_that("warnings have one root and say what is lost and what is not", {
     )
   })
   for (warn in list(
-    quote(warn_save_failed(error, TRUE)), quote(warn_not_deleted(error)),
+    quote(warn_save_failed(error, TRUE)),
+    quote(warn_not_deleted(error)),
     quote(warn_no_lock("d", "c"))
   )) {
     expect_warning(eval(warn), class = "kerasbackup_warning")

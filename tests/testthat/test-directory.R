@@ -8,7 +8,8 @@ everything_in <- function(dir) {
   paths <- file.path(dir, names)
   is_file <- vapply(paths, store_is_file, NA)
   data.frame(
-    name = names, target = Sys.readlink(paths),
+    name = names,
+    target = Sys.readlink(paths),
     mode = as.character(file.mode(paths)),
     content = ifelse(is_file, tools::md5sum(paths[is_file])[paths], NA)
   )
@@ -49,9 +50,13 @@ test_that("I7: what others have in the directory stays, whatever it is called", 
   copy_of_ours(target)
   # A checkpoint of ours under names that are not quite ours.
   for (name in c(
-    "model.safetensors", "backup-000000000001.safetensors.bak",
-    "backup-1.safetensors", "backup-000000000001.tmp", ".hidden",
-    "kerasbackup.lock.old", "backup-000000000001.keras"
+    "model.safetensors",
+    "backup-000000000001.safetensors.bak",
+    "backup-1.safetensors",
+    "backup-000000000001.tmp",
+    ".hidden",
+    "kerasbackup.lock.old",
+    "backup-000000000001.keras"
   )) {
     copy_of_ours(file.path(dir, name))
   }
@@ -129,7 +134,10 @@ test_that("I7: hard links in a copy of the directory keep what they have", {
   }
   lines <- readLines(file.path(copy, owner_name))
   # The owner's note must differ, were it to be written anew.
-  writeLines(sub("\"pid\":[0-9]+", "\"pid\":1", lines), file.path(copy, owner_name))
+  writeLines(
+    sub("\"pid\":[0-9]+", "\"pid\":1", lines),
+    file.path(copy, owner_name)
+  )
   before <- everything_in(copy)
   train(dir, saves = 3)
   expect_identical(everything_in(copy), before)
@@ -156,7 +164,8 @@ test_that("what has a checkpoint's name and is none is named, with a way out", {
     expect_match(message, if (length(content) == 0) "is empty" else "neither")
     expect_match(message, "Delete it or move it away")
     expect_match(
-      conditionMessage(expect_error(backup_info(dir))), "no file of ours"
+      conditionMessage(expect_error(backup_info(dir))),
+      "no file of ours"
     )
     # It is not ours, so it stays (I7).
     expect_identical(backup_delete(dir), character())
@@ -172,7 +181,8 @@ test_that("I5: such a file is passed over where there is a good one", {
   path <- file.path(dir, "backup-000000000007.safetensors")
   file.create(path)
   expect_warning(
-    train(dir, complete = FALSE), "It is empty",
+    train(dir, complete = FALSE),
+    "It is empty",
     class = "kerasbackup_warning_fallback"
   )
   # The next save is above it, and is what is restored from then on.
@@ -239,7 +249,9 @@ test_that("nothing is created outside of the directory", {
   skip_on_os("windows")
   base <- withr::local_tempdir()
   places <- file.path(base, c("home", "cwd", "tmp"))
-  for (place in places) dir.create(place)
+  for (place in places) {
+    dir.create(place)
+  }
   out <- run_r(
     c(
       "args <- commandArgs(TRUE)",
@@ -259,7 +271,8 @@ test_that("nothing is created outside of the directory", {
       "}",
       "cat(setdiff(everything(), before), 'done', length(before) > 0)"
     ),
-    file.path(base, "backup"), places[1:2],
+    file.path(base, "backup"),
+    places[1:2],
     normalizePath(test_path(c("helper-backup.R", "helper-store.R"))),
     env = c(paste0("HOME=", places[[1]]), paste0("TMPDIR=", places[[3]]))
   )

@@ -14,7 +14,9 @@ test_that("each operation of a save may fail: reported, last commit intact, no f
       store_open(dir, fault = list(at = at, errno = "ENOSPC")),
       kerasbackup_error_io = function(e) NULL
     )
-    if (is.null(store)) next
+    if (is.null(store)) {
+      next
+    }
     error <- tryCatch(
       {
         saved <- save_tensors(store, tensors)
@@ -62,27 +64,36 @@ test_that("a file beyond the process's limit is an error, no end of R (I4)", {
   skip_on_os("windows")
   for (async in c(TRUE, FALSE)) {
     dir <- withr::local_tempdir()
-    script <- withr::local_tempfile(fileext = ".R", lines = c(
-      "env <- new.env(parent = asNamespace('kerasbackup'))",
-      "env$args <- commandArgs(TRUE)",
-      "sys.source('helper-store.R', env)",
-      "with(env, {",
-      "  store <- store_open(args[[1]], async = as.logical(args[[2]]))",
-      "  save_tensors(store, some_bytes(1e3))",
-      "  failure <- failure_of(save_tensors(store, some_bytes(3e5)))",
-      "  cat(failure$errno, failure$needed, failure$available, '\\n')",
-      "  cat(save_tensors(store, some_bytes(2e3))$generation, '\\n')",
-      "})"
-    ))
+    script <- withr::local_tempfile(
+      fileext = ".R",
+      lines = c(
+        "env <- new.env(parent = asNamespace('kerasbackup'))",
+        "env$args <- commandArgs(TRUE)",
+        "sys.source('helper-store.R', env)",
+        "with(env, {",
+        "  store <- store_open(args[[1]], async = as.logical(args[[2]]))",
+        "  save_tensors(store, some_bytes(1e3))",
+        "  failure <- failure_of(save_tensors(store, some_bytes(3e5)))",
+        "  cat(failure$errno, failure$needed, failure$available, '\\n')",
+        "  cat(save_tensors(store, some_bytes(2e3))$generation, '\\n')",
+        "})"
+      )
+    )
     # Blocks of 512 bytes, or of 1024.
     out <- system2(
       "sh",
       c(
-        "-c", shQuote('ulimit -f 100; exec "$@"'), "sh",
-        shQuote(file.path(R.home("bin"), "Rscript")), "--vanilla",
-        shQuote(script), shQuote(dir), async
+        "-c",
+        shQuote('ulimit -f 100; exec "$@"'),
+        "sh",
+        shQuote(file.path(R.home("bin"), "Rscript")),
+        "--vanilla",
+        shQuote(script),
+        shQuote(dir),
+        async
       ),
-      stdout = TRUE, stderr = TRUE,
+      stdout = TRUE,
+      stderr = TRUE,
       env = paste0("R_LIBS=", shQuote(paste(.libPaths(), collapse = ":")))
     )
     expect_null(attr(out, "status"))
@@ -137,7 +148,9 @@ test_that("short counts and a killed process are survived (I1)", {
   suppressWarnings(parallel::mccollect(child))
   # Until it has been waited for, a killed process counts as alive.
   deadline <- Sys.time() + 10
-  while (tools::pskill(child$pid, 0L) && Sys.time() < deadline) Sys.sleep(0.01)
+  while (tools::pskill(child$pid, 0L) && Sys.time() < deadline) {
+    Sys.sleep(0.01)
+  }
   expect_length(list.files(dir, "\\.tmp$"), 1)
   store <- store_open(dir)
   expect_length(list.files(dir, "\\.tmp$"), 0)

@@ -1,5 +1,8 @@
 format_document <- function() {
-  readLines(system.file("FORMAT.md", package = "kerasbackup"), encoding = "UTF-8")
+  readLines(
+    system.file("FORMAT.md", package = "kerasbackup"),
+    encoding = "UTF-8"
+  )
 }
 
 # The bytes of the dump in the document: "00000010: 6461 7461 ...  text".
@@ -31,8 +34,10 @@ test_that("FORMAT.md's table of footer fields is the footer", {
   expect_equal(sum(size), 64)
   u <- function(field) {
     i <- match(field, fields[, 3])
-    sum(as.integer(footer[at[[i]] + seq_len(size[[i]])]) *
-      256^(seq_len(size[[i]]) - 1))
+    sum(
+      as.integer(footer[at[[i]] + seq_len(size[[i]])]) *
+        256^(seq_len(size[[i]]) - 1)
+    )
   }
   expect_identical(rawToChar(footer[1:8]), "KBFOOTER")
   expect_equal(u("version"), 1)

@@ -5,7 +5,10 @@
 # written at once it is known at once what it cost, and that is little enough.
 auto <- function(dir, ..., async = FALSE) {
   callback <- callback_backup_and_restore(
-    dir, save_freq = "auto", async = async, ...
+    dir,
+    save_freq = "auto",
+    async = async,
+    ...
   )
   reticulate::py_set_attr(callback, "max_overhead", 1e9)
   callback
@@ -57,7 +60,10 @@ test_that("with other callbacks and validation it is bitwise equal too", {
   }
   others <- function() {
     list(keras()$callbacks$ReduceLROnPlateau(
-      "val_loss", patience = 1L, min_delta = 0.5, factor = 0.5
+      "val_loss",
+      patience = 1L,
+      min_delta = 0.5,
+      factor = 0.5
     ))
   }
   whole <- build_model()
@@ -86,7 +92,10 @@ test_that("a training of less than a second is not saved, but at its end if aske
   dir <- withr::local_tempdir()
   fit_until(build_model(), 4L, auto(dir))
   expect_equal(nrow(store_list(dir)), 0)
-  fit_model(build_model(), callbacks = list(auto(dir, delete_checkpoint = FALSE)))
+  fit_model(
+    build_model(),
+    callbacks = list(auto(dir, delete_checkpoint = FALSE))
+  )
   expect_equal(backup_info(dir)$epoch, 6L)
 })
 
@@ -109,7 +118,8 @@ test_that("with verbose it says what it chose", {
     "about every [0-9]+ batches, or [0-9.]+ seconds"
   )
   expect_match(
-    conditionMessage(said[[1]]), "a checkpoint costs [0-9.]+ ms of training"
+    conditionMessage(said[[1]]),
+    "a checkpoint costs [0-9.]+ ms of training"
   )
   fit()
   expect_length(said, 0)
@@ -123,9 +133,14 @@ test_that("no hook for batches is there, so Keras' own thread stays on", {
   for (freq in list("epoch", 2L, "auto")) {
     see <- python_helpers()$SeeHooks()
     dir <- withr::local_tempdir()
-    fit_model(build_model(), epochs = 1L, callbacks = list(
-      callback_backup_and_restore(dir, save_freq = freq), see
-    ))
+    fit_model(
+      build_model(),
+      epochs = 1L,
+      callbacks = list(
+        callback_backup_and_restore(dir, save_freq = freq),
+        see
+      )
+    )
     # The one in the user's list, and the helper that acts last.
     expect_equal(see$seen, 2)
     expect_identical(see$hooks, list())
@@ -146,7 +161,10 @@ test_that("nothing crosses into R between saves, however many batches", {
     callback <- callback_backup_and_restore(dir, save_freq = freq)
     counts <- python_helpers()$count_calls(callback)
     fit_model(
-      build_model(), epochs = 2L, batch_size = 2L, data = train_data(n),
+      build_model(),
+      epochs = 2L,
+      batch_size = 2L,
+      data = train_data(n),
       callbacks = list(callback)
     )
     unlist(counts())
@@ -165,9 +183,15 @@ test_that("nothing crosses into R between saves, however many batches", {
 test_that("validation is not taken for steps", {
   skip_without_keras()
   see <- python_helpers()$SeePause()
-  fit_model(build_model(), epochs = 2L, validation_split = 1 / 3, callbacks = list(
-    see, auto(withr::local_tempdir())
-  ))
+  fit_model(
+    build_model(),
+    epochs = 2L,
+    validation_split = 1 / 3,
+    callbacks = list(
+      see,
+      auto(withr::local_tempdir())
+    )
+  )
   # Two batches of training, then one of validation.
   expect_identical(unlist(see$paused), rep(c(FALSE, FALSE, TRUE), 2))
 })

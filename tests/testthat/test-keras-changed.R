@@ -7,14 +7,21 @@
 
 # Trains until epoch `until` (the first is 0) begins, then hands over the
 # directory. The defaults save at the end of an epoch.
-interrupted <- function(model = build_model(), until = 3L, save_freq = "epoch",
-                        callbacks = list(), ...,
-                        .local_envir = parent.frame()) {
+interrupted <- function(
+  model = build_model(),
+  until = 3L,
+  save_freq = "epoch",
+  callbacks = list(),
+  ...,
+  .local_envir = parent.frame()
+) {
   dir <- withr::local_tempdir(.local_envir = .local_envir)
   ours <- callback_backup_and_restore(dir, save_freq)
   expect_error(
     fit_model(
-      model, ..., callbacks = c(list(ours), callbacks, interrupt_at(until))
+      model,
+      ...,
+      callbacks = c(list(ours), callbacks, interrupt_at(until))
     ),
     "interrupted"
   )
@@ -22,13 +29,23 @@ interrupted <- function(model = build_model(), until = 3L, save_freq = "epoch",
 }
 
 # Goes on. What is told of as a note, one a change.
-notes_of_resume <- function(dir, model = build_model(), callbacks = list(),
-                            resume = "batch", ...) {
+notes_of_resume <- function(
+  dir,
+  model = build_model(),
+  callbacks = list(),
+  resume = "batch",
+  ...
+) {
   notes <- character()
   history <- withCallingHandlers(
-    fit_model(model, ..., callbacks = c(
-      list(callback_backup_and_restore(dir, resume = resume)), callbacks
-    )),
+    fit_model(
+      model,
+      ...,
+      callbacks = c(
+        list(callback_backup_and_restore(dir, resume = resume)),
+        callbacks
+      )
+    ),
     kerasbackup_message_notes = function(cnd) {
       lines <- strsplit(cli::ansi_strip(conditionMessage(cnd)), "\n")[[1]]
       expect_match(lines[[1]], "result may differ")
@@ -80,7 +97,8 @@ test_that("data of another length are told of, in batches or in rows", {
   expect_setequal(
     notes_of_resume(dir, data = train_data(95), callbacks = list(counter)),
     c(
-      "rows in the last batch was 0, is 31", "the data have other values",
+      "rows in the last batch was 0, is 31",
+      "the data have other values",
       "the unfinished epoch begins anew"
     )
   )
@@ -91,7 +109,8 @@ test_that("data of another length are told of, in batches or in rows", {
   expect_setequal(
     notes_of_resume(dir, data = train_data(160), callbacks = list(counter)),
     c(
-      "batches was 3, is 5", "the data have other values",
+      "batches was 3, is 5",
+      "the data have other values",
       "the unfinished epoch begins anew"
     )
   )
@@ -104,7 +123,8 @@ test_that("data of the same size and of other values are told of", {
   data <- train_data()
   data$y[[1]] <- data$y[[1]] + 1
   expect_identical(
-    notes_of_resume(dir, data = data), "the data have other values"
+    notes_of_resume(dir, data = data),
+    "the data have other values"
   )
 })
 
@@ -122,10 +142,17 @@ test_that("data that come otherwise are told, though nothing else shows it", {
       return(fit_model(build_model(), data = data, callbacks = callbacks))
     }
     source <- python_file("sources")$hidden_order(
-      kind, data$x, data$y, 32L, seed
+      kind,
+      data$x,
+      data$y,
+      32L,
+      seed
     )
     build_model()$fit(
-      source, epochs = 6L, verbose = 0L, callbacks = callbacks,
+      source,
+      epochs = 6L,
+      verbose = 0L,
+      callbacks = callbacks,
       steps_per_epoch = if (kind == "generator") 3L
     )
   }
@@ -133,7 +160,8 @@ test_that("data that come otherwise are told, though nothing else shows it", {
     dir <- withr::local_tempdir()
     ours <- function() callback_backup_and_restore(dir, save_freq = 4L)
     expect_error(
-      fit_seeded(kind, 1L, list(ours(), interrupt_at(3L))), "interrupted"
+      fit_seeded(kind, 1L, list(ours(), interrupt_at(3L))),
+      "interrupted"
     )
     expect_equal(backup_info(dir)$batch, 2L)
     told <- character()
@@ -147,7 +175,9 @@ test_that("data that come otherwise are told, though nothing else shows it", {
     told
   }
   kinds <- c(
-    "arrays", "dataset", "generator",
+    "arrays",
+    "dataset",
+    "generator",
     if (reticulate::py_module_available("torch")) "loader"
   )
   # A graph of TensorFlow's draws the data: there is no batch to look at.
@@ -186,7 +216,10 @@ test_that("another steps_per_epoch is told of", {
   fit_endless <- function(model, steps, callbacks) {
     model$fit(
       python_file("sources")$endless(data$x, data$y, 32L),
-      steps_per_epoch = steps, epochs = 6L, verbose = 0L, callbacks = callbacks
+      steps_per_epoch = steps,
+      epochs = 6L,
+      verbose = 0L,
+      callbacks = callbacks
     )
   }
   # The data go on where they were, in an epoch that now ends elsewhere.
@@ -219,10 +252,14 @@ test_that("another kind of data is told of", {
   data <- train_data()
   model <- build_model()
   source <- python_file("sources")$dataset(data$x, data$y, 32L)
-  messages <- capture_messages(history <- model$fit(
-    source, epochs = 6L, verbose = 0L,
-    callbacks = list(callback_backup_and_restore(dir))
-  ))
+  messages <- capture_messages(
+    history <- model$fit(
+      source,
+      epochs = 6L,
+      verbose = 0L,
+      callbacks = list(callback_backup_and_restore(dir))
+    )
+  )
   expect_match(messages, "data was ArrayDataAdapter, is PyDatasetAdapter")
   expect_equal(unlist(history$epoch), 3:5)
 })
@@ -250,7 +287,8 @@ test_that("a tf.data pipeline that was used in this session is not used up", {
   data <- pipeline()
   expect_error(fit(model, data, ours(), interrupt_at(2L)), "interrupted")
   expect_no_message(
-    fit(model, pipeline(), ours()), class = "kerasbackup_message_notes"
+    fit(model, pipeline(), ours()),
+    class = "kerasbackup_message_notes"
   )
   expect_identical(variables_of(model), variables_of(whole))
 
@@ -260,7 +298,8 @@ test_that("a tf.data pipeline that was used in this session is not used up", {
   data <- pipeline()
   expect_error(fit(model, data, ours(), interrupt_at(2L)), "interrupted")
   expect_message(
-    fit(model, data, ours()), "what has drawn from them beside",
+    fit(model, data, ours()),
+    "what has drawn from them beside",
     class = "kerasbackup_message_notes"
   )
   expect_identical(variables_of(model), variables_of(whole))
@@ -272,7 +311,8 @@ test_that("a tf.data pipeline that was used in this session is not used up", {
   ours <- function() callback_backup_and_restore(dir, save_freq = 4L)
   expect_error(fit(model, data, ours(), interrupt_at(2L)), "interrupted")
   expect_message(
-    fit(model, data, ours()), "go on from where this session had left them",
+    fit(model, data, ours()),
+    "go on from where this session had left them",
     class = "kerasbackup_message_notes"
   )
 
@@ -281,7 +321,8 @@ test_that("a tf.data pipeline that was used in this session is not used up", {
   model <- build_model()
   expect_error(fit(model, pipeline(), ours(), interrupt_at(2L)), "interrupted")
   expect_message(
-    fit(build_model(), pipeline(4L), ours()), "seed of shuffle\\(\\) was",
+    fit(build_model(), pipeline(4L), ours()),
+    "seed of shuffle\\(\\) was",
     class = "kerasbackup_message_notes"
   )
 })
@@ -294,7 +335,10 @@ stopping <- function(monitor = "mae", patience = 50L) {
 
 plateau <- function(factor = 0.5) {
   keras()$callbacks$ReduceLROnPlateau(
-    "mae", patience = 1L, min_delta = 10, factor = factor
+    "mae",
+    patience = 1L,
+    min_delta = 10,
+    factor = factor
   )
 }
 
@@ -346,7 +390,8 @@ test_that("callbacks in another order keep their states, and it is told", {
   # Of ours none counts: it may stand anywhere.
   dir <- interrupted(callbacks = list(stopping(), plateau()))
   expect_identical(
-    notes_of_resume(dir, callbacks = list(stopping(), plateau())), character()
+    notes_of_resume(dir, callbacks = list(stopping(), plateau())),
+    character()
   )
 })
 
@@ -362,7 +407,10 @@ test_that("two callbacks of one class keep their own states in any order", {
   # One that stood first, and is new, must not take the state of another.
   again <- list(stopping("val_loss"), stopping("loss"), stopping("mae"))
   notes <- notes_of_resume(
-    dir, callbacks = again, validation_split = NULL, model = rebuild_model()
+    dir,
+    callbacks = again,
+    validation_split = NULL,
+    model = rebuild_model()
   )
   expect_match(notes, "EarlyStopping begins anew", all = FALSE)
   expect_match(notes, "another order", all = FALSE)
@@ -415,14 +463,18 @@ test_that("I7: a CSVLogger with another file harms no other file", {
 
   # Two that change places: each goes on with its own.
   whole <- withr::local_tempdir()
-  fit_model(build_model(), callbacks = list(
-    keras()$callbacks$CSVLogger(file.path(whole, "log.csv"))
-  ))
+  fit_model(
+    build_model(),
+    callbacks = list(
+      keras()$callbacks$CSVLogger(file.path(whole, "log.csv"))
+    )
+  )
   writeLines("a,b", file.path(logs, "long.csv"))
   unlink(file.path(logs, "log.csv"))
   dir <- interrupted(callbacks = list(logger("log.csv"), logger("long.csv")))
   notes_of_resume(
-    dir, callbacks = list(logger("long.csv"), logger("log.csv"))
+    dir,
+    callbacks = list(logger("long.csv"), logger("log.csv"))
   )
   reference <- readLines(file.path(whole, "log.csv"))
   expect_identical(readLines(file.path(logs, "log.csv")), reference)
@@ -435,7 +487,10 @@ test_that("I7: a CSVLogger with another file harms no other file", {
 recompiled <- function(optimizer = "adam", loss = "mse", ...) {
   model <- build_model(compile = FALSE)
   model$compile(
-    optimizer = optimizer, loss = loss, metrics = list("mae"), ...
+    optimizer = optimizer,
+    loss = loss,
+    metrics = list("mae"),
+    ...
   )
   model
 }
@@ -445,17 +500,22 @@ test_that("I6: another optimizer is refused, also with the same variables", {
   k <- keras()$optimizers
   dir <- interrupted()
   expect_refused(
-    dir, recompiled("sgd"), "of another optimizer: Adam, not SGD"
+    dir,
+    recompiled("sgd"),
+    "of another optimizer: Adam, not SGD"
   )
   # AdamW has the variables of Adam.
   expect_refused(
-    dir, recompiled("adamw"), "of another optimizer: Adam, not AdamW"
+    dir,
+    recompiled("adamw"),
+    "of another optimizer: Adam, not AdamW"
   )
   dir <- interrupted(recompiled(k$SGD(momentum = 0.9)))
   expect_refused(dir, recompiled(k$Lion()), "SGD, not Lion")
   # The right one still goes on, and from where it was.
   expect_identical(
-    notes_of_resume(dir, recompiled(k$SGD(momentum = 0.9))), character()
+    notes_of_resume(dir, recompiled(k$SGD(momentum = 0.9))),
+    character()
   )
 })
 
@@ -484,7 +544,8 @@ test_that("another learning rate in the script is told, the saved one counts", {
   model <- recompiled(k$Adam(0.01))
   dir <- interrupted(model, until = 4L, callbacks = list(plateau()))
   expect_identical(
-    notes_of_resume(dir, model, callbacks = list(plateau())), character()
+    notes_of_resume(dir, model, callbacks = list(plateau())),
+    character()
   )
   expect_identical(rate(model), rate(whole))
 })
@@ -521,7 +582,9 @@ test_that("what a callback had set of layers is told, and not restored", {
     on_epoch_begin = function(epoch, logs = NULL) {
       # Of no consequence to a step that is compiled already.
       reticulate::py_set_attr(
-        model$layers[[1]], "activation", keras()$activations$tanh
+        model$layers[[1]],
+        "activation",
+        keras()$activations$tanh
       )
     }
   )
@@ -529,7 +592,10 @@ test_that("what a callback had set of layers is told, and not restored", {
   model <- build_model()
   notes <- notes_of_resume(dir, model)
   expect_length(notes, 1)
-  expect_match(notes, "in the course of training layers are .* otherwise: dense")
+  expect_match(
+    notes,
+    "in the course of training layers are .* otherwise: dense"
+  )
   expect_match(notes, "as the script sets it")
   expect_match(reticulate::py_str(model$layers[[1]]$activation), "relu")
 })
@@ -543,7 +609,8 @@ test_that("another loss is told, another name of it is not", {
   )
   dir <- interrupted()
   expect_identical(
-    notes_of_resume(dir, recompiled(loss = "mean_squared_error")), character()
+    notes_of_resume(dir, recompiled(loss = "mean_squared_error")),
+    character()
   )
   # The same class, set otherwise.
   huber <- function(delta) recompiled(loss = keras()$losses$Huber(delta))
@@ -586,7 +653,8 @@ test_that("a model that differs in no variable is told by its layers", {
   )
   dir <- interrupted(layered())
   expect_equal(
-    notes_of_resume(dir, layered(wide = TRUE)), "layers were 4, are 5"
+    notes_of_resume(dir, layered(wide = TRUE)),
+    "layers were 4, are 5"
   )
 })
 
@@ -604,7 +672,8 @@ test_that("I6: layers of another dtype are refused", {
   }
   dir <- interrupted(model("float32"))
   expect_refused(
-    dir, model("float16"),
+    dir,
+    model("float16"),
     "kernel: float16 \\(4, 8\\) in the model, float32 \\(4, 8\\)"
   )
 })
@@ -617,7 +686,8 @@ test_that("other versions are told, each by its name", {
   now <- backup_info(dir)$versions
   backend <- Sys.getenv("KERAS_BACKEND")
   expect_setequal(
-    names(now), c("kerasbackup", "R", "keras", backend, "numpy")
+    names(now),
+    c("kerasbackup", "R", "keras", backend, "numpy")
   )
   for (name in names(now)) {
     changed <- withr::local_tempdir()
@@ -654,7 +724,8 @@ train_elsewhere <- function(backend, dir) {
     c(
       "args <- commandArgs(TRUE)",
       "Sys.setenv(KERAS_BACKEND = args[[1]], TESTTHAT = 'true')",
-      "library(testthat)", "library(kerasbackup)",
+      "library(testthat)",
+      "library(kerasbackup)",
       "setwd(args[[3]])",
       "source('helper-keras.R')",
       "ours <- callback_backup_and_restore(args[[2]], save_freq = 4)",
@@ -662,7 +733,9 @@ train_elsewhere <- function(backend, dir) {
       "  build_model(), callbacks = list(ours, interrupt_at(3L))",
       "))"
     ),
-    backend, dir, normalizePath(test_path())
+    backend,
+    dir,
+    normalizePath(test_path())
   )
 }
 
@@ -671,7 +744,9 @@ test_that("a checkpoint of another backend is gone on with, and it is told", {
   here <- Sys.getenv("KERAS_BACKEND")
   tried <- character()
   for (other in setdiff(c("jax", "tensorflow", "torch"), here)) {
-    if (!reticulate::py_module_available(other)) next
+    if (!reticulate::py_module_available(other)) {
+      next
+    }
     dir <- withr::local_tempdir()
     saved_before <- withr::local_tempdir()
     train_elsewhere(other, dir)
@@ -714,14 +789,20 @@ test_that("the checkpoint of a later fit() is not an earlier one's", {
   python_helpers()$forget_trainings()
   again <- build_model(1L)
   expect_refused(
-    dir, again, "completed 1 training with this .* this process 0 trainings"
+    dir,
+    again,
+    "completed 1 training with this .* this process 0 trainings"
   )
   expect_equal(backup_info(dir)$epoch, 4L)
 
   # With a directory of its own it does no harm, and the second one goes on.
-  fit_model(again, epochs = 2L, callbacks = list(
-    callback_backup_and_restore(withr::local_tempdir())
-  ))
+  fit_model(
+    again,
+    epochs = 2L,
+    callbacks = list(
+      callback_backup_and_restore(withr::local_tempdir())
+    )
+  )
   resumed <- build_model(2L)
   fit_model(resumed, callbacks = list(callback_backup_and_restore(dir)))
   expect_identical(variables_of(resumed), variables_of(whole))
@@ -744,7 +825,9 @@ test_that("fit() in a loop over one directory is told at its second turn", {
   fit_epoch <- function(model, dir, epoch = 1L, ...) {
     fit_model(
       model,
-      epochs = epoch, ..., callbacks = list(callback_backup_and_restore(dir))
+      epochs = epoch,
+      ...,
+      callbacks = list(callback_backup_and_restore(dir))
     )
   }
   model <- build_model()
@@ -759,18 +842,22 @@ test_that("fit() in a loop over one directory is told at its second turn", {
   dir <- withr::local_tempdir()
   first <- build_model()
   weights <- first$get_weights()
-  expect_equal(loops_told({
-    fit_epoch(first, dir)
-    first$set_weights(weights)
-    fit_epoch(first, dir)
-    fit_epoch(build_model(), dir)
-    fit_epoch(first, withr::local_tempdir())
-    kept <- callback_backup_and_restore(
-      withr::local_tempdir(), delete_checkpoint = FALSE
-    )
-    fit_model(model, epochs = 1L, callbacks = list(kept))
-    fit_model(model, epochs = 2L, callbacks = list(kept))
-  }), 0)
+  expect_equal(
+    loops_told({
+      fit_epoch(first, dir)
+      first$set_weights(weights)
+      fit_epoch(first, dir)
+      fit_epoch(build_model(), dir)
+      fit_epoch(first, withr::local_tempdir())
+      kept <- callback_backup_and_restore(
+        withr::local_tempdir(),
+        delete_checkpoint = FALSE
+      )
+      fit_model(model, epochs = 1L, callbacks = list(kept))
+      fit_model(model, epochs = 2L, callbacks = list(kept))
+    }),
+    0
+  )
 })
 
 test_that("a training that is complete may be gone on with", {
@@ -788,10 +875,13 @@ test_that("a training that is complete may be gone on with", {
 test_that("two directories for one fit() are refused", {
   skip_without_keras()
   expect_error(
-    fit_model(build_model(), callbacks = list(
-      callback_backup_and_restore(withr::local_tempdir()),
-      callback_backup_and_restore(withr::local_tempdir())
-    )),
+    fit_model(
+      build_model(),
+      callbacks = list(
+        callback_backup_and_restore(withr::local_tempdir()),
+        callback_backup_and_restore(withr::local_tempdir())
+      )
+    ),
     "UnsupportedError.*double_checkpoint"
   )
 })
@@ -838,9 +928,13 @@ test_that("in the epoch that a callback compiles in, nothing is assigned", {
   expect_equal(backup_info(dir)$batch, 2L)
   resumed <- rebuild_model()
   fit <- function(resume = "batch") {
-    fit_model(resumed, callbacks = c(
-      callbacks(), list(callback_backup_and_restore(dir, resume = resume))
-    ))
+    fit_model(
+      resumed,
+      callbacks = c(
+        callbacks(),
+        list(callback_backup_and_restore(dir, resume = resume))
+      )
+    )
   }
   if (Sys.getenv("KERAS_BACKEND") == "tensorflow") {
     # What is new can be built without data.
@@ -860,10 +954,14 @@ test_that("where the new metrics are not built yet, the save comes later", {
   fit_model(whole, callbacks = callbacks())
   dir <- withr::local_tempdir()
   told <- capture_messages(expect_error(
-    fit_model(build_model(), callbacks = c(
-      list(callback_backup_and_restore(dir)), callbacks(),
-      list(interrupt_at(3L))
-    )),
+    fit_model(
+      build_model(),
+      callbacks = c(
+        list(callback_backup_and_restore(dir)),
+        callbacks(),
+        list(interrupt_at(3L))
+      )
+    ),
     "interrupted"
   ))
   if (Sys.getenv("KERAS_BACKEND") == "tensorflow") {
@@ -874,9 +972,13 @@ test_that("where the new metrics are not built yet, the save comes later", {
     expect_equal(backup_info(dir)$epoch, 2L)
     # The lost run goes on from before, and does it again.
     resumed <- rebuild_model()
-    fit_model(resumed, callbacks = c(
-      list(callback_backup_and_restore(dir)), callbacks()
-    ))
+    fit_model(
+      resumed,
+      callbacks = c(
+        list(callback_backup_and_restore(dir)),
+        callbacks()
+      )
+    )
     expect_identical(variables_of(resumed), variables_of(whole))
   }
 })

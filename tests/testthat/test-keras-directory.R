@@ -27,13 +27,15 @@ test_that("delete_checkpoint = FALSE leaves nothing to do", {
     again <- build_model(seed = 3L)
     expect_complete(function() {
       fit_model(
-        again, callbacks = list(callback_backup_and_restore(path, freq, FALSE))
+        again,
+        callbacks = list(callback_backup_and_restore(path, freq, FALSE))
       )
     })
     expect_identical(variables_of(again)[1:9], variables_of(model)[1:9])
     # More epochs go on from there.
     history <- fit_model(
-      again, epochs = 8L,
+      again,
+      epochs = 8L,
       callbacks = list(callback_backup_and_restore(path, freq, FALSE))
     )
     expect_equal(unlist(history$epoch), 6:7)
@@ -46,7 +48,8 @@ test_that("double_checkpoint keeps two, without it there is one", {
   for (double in c(FALSE, TRUE)) {
     dir <- withr::local_tempdir()
     fit_until(
-      build_model(), 4L,
+      build_model(),
+      4L,
       callback_backup_and_restore(dir, double_checkpoint = double)
     )
     expect_equal(nrow(store_list(dir)), 1 + double)
@@ -57,15 +60,20 @@ test_that("I5: a damaged newest one falls back with a warning", {
   skip_without_keras()
   dir <- withr::local_tempdir()
   fit_until(
-    build_model(), 4L, callback_backup_and_restore(dir, double_checkpoint = TRUE)
+    build_model(),
+    4L,
+    callback_backup_and_restore(dir, double_checkpoint = TRUE)
   )
   newest <- store_list(dir)$path[[1]]
   flip_bit(newest, file.size(newest) - 500)
   history <- NULL
   warning <- expect_warning(
-    history <- fit_model(build_model(), callbacks = list(
-      callback_backup_and_restore(dir, double_checkpoint = TRUE)
-    )),
+    history <- fit_model(
+      build_model(),
+      callbacks = list(
+        callback_backup_and_restore(dir, double_checkpoint = TRUE)
+      )
+    ),
     class = "kerasbackup_warning_fallback"
   )
   expect_match(conditionMessage(warning), newest, fixed = TRUE)
@@ -107,27 +115,45 @@ test_that("I6: another model is an error that lists every difference", {
     "of another model"
   )
   message <- conditionMessage(error)
-  expect_match(message, "kernel: float32 (4, 5) in the model, float32 (4, 8) in the checkpoint", fixed = TRUE)
-  expect_match(message, "bias: float32 (5) in the model, float32 (8) in the checkpoint", fixed = TRUE)
+  expect_match(
+    message,
+    "kernel: float32 (4, 5) in the model, float32 (4, 8) in the checkpoint",
+    fixed = TRUE
+  )
+  expect_match(
+    message,
+    "bias: float32 (5) in the model, float32 (8) in the checkpoint",
+    fixed = TRUE
+  )
   expect_match(message, "moving_mean: float32 (5)", fixed = TRUE)
   expect_identical(variables_of(other)[1:9], variables)
 
   k <- keras()
   deeper <- k$Sequential(list(
     k$Input(reticulate::tuple(4L)),
-    k$layers$Dense(8L, name = "first"), k$layers$Dense(1L, name = "second")
+    k$layers$Dense(8L, name = "first"),
+    k$layers$Dense(1L, name = "second")
   ))
   deeper$compile("sgd", "mse")
   error <- expect_error(
     fit_model(deeper, callbacks = list(callback_backup_and_restore(dir)))
   )
   message <- conditionMessage(error)
-  expect_match(message, "/first/kernel: float32 (4, 8) in the model, missing in the checkpoint", fixed = TRUE)
-  expect_match(message, "moving_mean: missing in the model, float32 (8) in the checkpoint", fixed = TRUE)
+  expect_match(
+    message,
+    "/first/kernel: float32 (4, 8) in the model, missing in the checkpoint",
+    fixed = TRUE
+  )
+  expect_match(
+    message,
+    "moving_mean: missing in the model, float32 (8) in the checkpoint",
+    fixed = TRUE
+  )
   expect_identical(tools::md5sum(path), before)
   # The right model still goes on.
   history <- fit_model(
-    build_model(), callbacks = list(callback_backup_and_restore(dir))
+    build_model(),
+    callbacks = list(callback_backup_and_restore(dir))
   )
   expect_equal(unlist(history$epoch), 3:5)
 })
@@ -136,15 +162,20 @@ test_that("I8: two callbacks with one directory are refused", {
   skip_without_keras()
   dir <- withr::local_tempdir()
   error <- expect_error(
-    fit_model(build_model(), callbacks = list(
-      callback_backup_and_restore(dir), callback_backup_and_restore(dir)
-    )),
+    fit_model(
+      build_model(),
+      callbacks = list(
+        callback_backup_and_restore(dir),
+        callback_backup_and_restore(dir)
+      )
+    ),
     "is in use"
   )
   expect_match(conditionMessage(error), paste("pid", Sys.getpid()))
   # After the error nobody holds it.
   history <- fit_model(
-    build_model(), callbacks = list(callback_backup_and_restore(dir))
+    build_model(),
+    callbacks = list(callback_backup_and_restore(dir))
   )
   expect_length(history$epoch, 6)
 })
@@ -161,14 +192,21 @@ test_that("I8: a directory another process trains with is refused", {
       "writeLines(as.character(Sys.getpid()), args[[2]])",
       "for (i in 1:600) if (file.exists(args[[2]])) Sys.sleep(0.1)"
     ),
-    dir, stop_file, wait = FALSE
+    dir,
+    stop_file,
+    wait = FALSE
   )
-  for (i in 1:300) if (!file.exists(stop_file)) Sys.sleep(0.1)
+  for (i in 1:300) {
+    if (!file.exists(stop_file)) Sys.sleep(0.1)
+  }
   Sys.sleep(0.2)
   pid <- readLines(stop_file)
   withr::defer(tools::pskill(as.integer(pid), 9))
   error <- expect_error(
-    fit_model(build_model(), callbacks = list(callback_backup_and_restore(dir))),
+    fit_model(
+      build_model(),
+      callbacks = list(callback_backup_and_restore(dir))
+    ),
     "is in use"
   )
   expect_match(conditionMessage(error), paste("Process", pid, "on host"))
@@ -194,7 +232,9 @@ test_that("I8: fit() that raised inside Python frees the directory too", {
   model <- build_model()
   data <- train_data()
   result <- python_helpers()$fit_twice(
-    model, reticulate::np_array(data$x), reticulate::np_array(data$y),
+    model,
+    reticulate::np_array(data$x),
+    reticulate::np_array(data$y),
     list(callback_backup_and_restore(dir), interrupt_at(3L)),
     list(callback_backup_and_restore(dir))
   )
@@ -211,12 +251,14 @@ test_that("paths with spaces, letters, links and missing parents work", {
   withr::local_dir(base)
   for (path in c(
     file.path(base, "a b", "missing parent", "\u00fc\u4e2d \U1F600"),
-    "relative", file.path(base, "link")
+    "relative",
+    file.path(base, "link")
   )) {
     fit_until(build_model(), 2L, callback_backup_and_restore(path))
     expect_equal(backup_info(path)$epoch, 2L)
     history <- fit_model(
-      build_model(), callbacks = list(callback_backup_and_restore(path))
+      build_model(),
+      callbacks = list(callback_backup_and_restore(path))
     )
     expect_length(history$epoch, 4)
   }
@@ -229,9 +271,12 @@ test_that("a directory that cannot be made is an error before training", {
   skip_without_keras()
   file <- withr::local_tempfile(lines = "mine")
   error <- expect_error(
-    fit_model(build_model(), callbacks = list(
-      callback_backup_and_restore(file.path(file, "sub"))
-    )),
+    fit_model(
+      build_model(),
+      callbacks = list(
+        callback_backup_and_restore(file.path(file, "sub"))
+      )
+    ),
     "Cannot use the directory"
   )
   expect_equal(readLines(file), "mine")
@@ -252,13 +297,21 @@ test_that("verbose says what is saved and restored", {
   skip_without_keras()
   dir <- withr::local_tempdir()
   messages <- capture_messages(
-    fit_until(build_model(), 2L, callback_backup_and_restore(dir, verbose = TRUE))
+    fit_until(
+      build_model(),
+      2L,
+      callback_backup_and_restore(dir, verbose = TRUE)
+    )
   )
   expect_length(grep("Saved", messages), 2)
   messages <- capture_messages(fit_model(
-    build_model(), callbacks = list(callback_backup_and_restore(dir, verbose = TRUE))
+    build_model(),
+    callbacks = list(callback_backup_and_restore(dir, verbose = TRUE))
   ))
-  expect_match(paste(messages, collapse = ""), "Restored .*2 epochs complete\\.")
+  expect_match(
+    paste(messages, collapse = ""),
+    "Restored .*2 epochs complete\\."
+  )
 })
 
 # Takes the directory away when epoch `from` (the first is 0) begins, so that
@@ -271,8 +324,10 @@ move_away <- function(dir, from, to = Inf) {
     on_epoch_begin = function(epoch, logs = NULL) {
       if (epoch == from) {
         deadline <- Sys.time() + 60
-        while (!identical(store_list(dir)$generation, as.numeric(from)) &&
-          Sys.time() < deadline) {
+        while (
+          !identical(store_list(dir)$generation, as.numeric(from)) &&
+            Sys.time() < deadline
+        ) {
           Sys.sleep(0.01)
         }
         file.rename(dir, away)
@@ -288,7 +343,9 @@ test_that("I4: a save that fails warns, training goes on, the next one saves", {
   for (async in c(TRUE, FALSE)) {
     dir <- withr::local_tempdir()
     callback <- callback_backup_and_restore(
-      dir, delete_checkpoint = FALSE, async = async
+      dir,
+      delete_checkpoint = FALSE,
+      async = async
     )
     # In the background a save may come when the directory is back already: so
     # there it stays away.
@@ -321,7 +378,9 @@ test_that("I4: on_save_error = \"stop\" ends fit(), the last save stays", {
   for (async in c(TRUE, FALSE)) {
     dir <- withr::local_tempdir()
     callback <- callback_backup_and_restore(
-      dir, on_save_error = "stop", async = async
+      dir,
+      on_save_error = "stop",
+      async = async
     )
     expect_error(
       fit_model(build_model(), callbacks = list(callback, move_away(dir, 2))),
@@ -330,7 +389,8 @@ test_that("I4: on_save_error = \"stop\" ends fit(), the last save stays", {
     file.rename(paste0(dir, "-away"), dir)
     expect_equal(backup_info(dir)$epoch, 2L)
     history <- fit_model(
-      build_model(), callbacks = list(callback_backup_and_restore(dir))
+      build_model(),
+      callbacks = list(callback_backup_and_restore(dir))
     )
     expect_equal(unlist(history$epoch), 2:5)
   }
@@ -341,14 +401,21 @@ test_that("I4 I10: a save that fails in the background is told of, whatever ends
   skip_on_os("windows")
   dir <- withr::local_tempdir()
   warnings <- capture_warnings(fit_until(
-    build_model(), 3L, callback_backup_and_restore(dir)
+    build_model(),
+    3L,
+    callback_backup_and_restore(dir)
   ))
   expect_length(grep("could not be saved", warnings), 0)
   # The save at the end of epoch 3 fails, and then nothing else is saved.
   warnings <- capture_warnings(expect_error(
-    fit_model(build_model(), callbacks = list(
-      callback_backup_and_restore(dir), move_away(dir, 3), interrupt_at(4L)
-    )),
+    fit_model(
+      build_model(),
+      callbacks = list(
+        callback_backup_and_restore(dir),
+        move_away(dir, 3),
+        interrupt_at(4L)
+      )
+    ),
     "interrupted"
   ))
   expect_match(warnings, "training that ended could not be saved", all = FALSE)
@@ -389,12 +456,17 @@ test_that("a backup that Keras' own callback made is told, and stays (I7)", {
   dir <- withr::local_tempdir()
   writeLines("{}", file.path(dir, "training_metadata.json"))
   train <- function() {
-    fit_model(build_model(), epochs = 2L, callbacks = list(
-      callback_backup_and_restore(dir)
-    ))
+    fit_model(
+      build_model(),
+      epochs = 2L,
+      callbacks = list(
+        callback_backup_and_restore(dir)
+      )
+    )
   }
   expect_message(
-    history <- train(), "training_metadata.json",
+    history <- train(),
+    "training_metadata.json",
     class = "kerasbackup_message_keras"
   )
   expect_length(history$epoch, 2)
@@ -407,8 +479,14 @@ test_that("old checkpoints that cannot be removed are told once a fit()", {
   for (async in c(TRUE, FALSE)) {
     dir <- withr::local_tempdir()
     warnings <- capture_warnings(fit_model(
-      build_model(), epochs = 4L, callbacks = list(
-        callback_backup_and_restore(dir, delete_checkpoint = FALSE, async = async)
+      build_model(),
+      epochs = 4L,
+      callbacks = list(
+        callback_backup_and_restore(
+          dir,
+          delete_checkpoint = FALSE,
+          async = async
+        )
       )
     ))
     expect_length(warnings, 1)
@@ -423,11 +501,18 @@ test_that("a last checkpoint that may not survive a power cut is told when fit()
   local_fault(op = "sync_dir", at = 4, errno = "EIO")
   for (async in c(TRUE, FALSE)) {
     dir <- withr::local_tempdir()
-    messages <- capture_messages(warnings <- capture_warnings(fit_model(
-      build_model(), epochs = 3L, callbacks = list(callback_backup_and_restore(
-        dir, delete_checkpoint = FALSE, async = async, verbose = TRUE
+    messages <- capture_messages(
+      warnings <- capture_warnings(fit_model(
+        build_model(),
+        epochs = 3L,
+        callbacks = list(callback_backup_and_restore(
+          dir,
+          delete_checkpoint = FALSE,
+          async = async,
+          verbose = TRUE
+        ))
       ))
-    )))
+    )
     expect_length(grep("Saved", messages), 2)
     expect_match(warnings, "power cut")
     expect_match(utils::tail(warnings, 1), "training that ended")
@@ -439,12 +524,16 @@ test_that("a last checkpoint that may not survive a power cut is told when fit()
 test_that("a state that cannot be saved obeys `on_save_error`", {
   skip_without_keras()
   helpers <- reticulate::import_from_path(
-    "hostile_helpers", testthat::test_path("python"), delay_load = FALSE
+    "hostile_helpers",
+    testthat::test_path("python"),
+    delay_load = FALSE
   )
   for (async in c(TRUE, FALSE)) {
     dir <- withr::local_tempdir()
     callback <- callback_backup_and_restore(
-      dir, delete_checkpoint = FALSE, async = async
+      dir,
+      delete_checkpoint = FALSE,
+      async = async
     )
     allow <- helpers$refuse_captures(1L)
     warnings <- capture_warnings(
@@ -458,9 +547,13 @@ test_that("a state that cannot be saved obeys `on_save_error`", {
   dir <- withr::local_tempdir()
   allow <- helpers$refuse_captures(1L)
   expect_error(
-    fit_model(build_model(), epochs = 3L, callbacks = list(
-      callback_backup_and_restore(dir, on_save_error = "stop")
-    )),
+    fit_model(
+      build_model(),
+      epochs = 3L,
+      callbacks = list(
+        callback_backup_and_restore(dir, on_save_error = "stop")
+      )
+    ),
     "too odd"
   )
   allow()

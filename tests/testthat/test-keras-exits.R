@@ -7,94 +7,120 @@ test_that("an error, Ctrl+C, a callback that goes, the package that goes, q()", 
   skip_without_keras()
   skip_on_os("windows")
   root <- withr::local_tempdir()
-  process <- start_training({
-    backup <- function(name, ...) {
-      callback_backup_and_restore(file.path(args, name), ...)
-    }
-    left <- function(name) {
-      dir <- file.path(args, name)
-      # Before anybody takes over what is held by a training that is over.
-      held <- length(ls(lock_table))
-      lock_release(lock_acquire(dir))
-      info <- backup_info(dir)
-      cat(
-        info$epoch, info$batch, backup_verify(dir), count_threads_left(), held,
-        "\n"
-      )
-    }
+  process <- start_training(
+    {
+      backup <- function(name, ...) {
+        callback_backup_and_restore(file.path(args, name), ...)
+      }
+      left <- function(name) {
+        dir <- file.path(args, name)
+        # Before anybody takes over what is held by a training that is over.
+        held <- length(ls(lock_table))
+        lock_release(lock_acquire(dir))
+        info <- backup_info(dir)
+        cat(
+          info$epoch,
+          info$batch,
+          backup_verify(dir),
+          count_threads_left(),
+          held,
+          "\n"
+        )
+      }
 
-    cat("# error\n")
-    fit_until(build_model(), 2L, backup("error"))
-    left("error")
+      cat("# error\n")
+      fit_until(build_model(), 2L, backup("error"))
+      left("error")
 
-    cat("# Ctrl+C\n")
-    interrupted <- tryCatch(
-      fit_model(build_model(), callbacks = list(
-        backup("interrupt"), signal_at("SIGINT", "on_train_batch_begin", 2, 1)
-      )),
-      interrupt = function(e) "interrupted", error = function(e) "interrupted"
-    )
-    cat(interrupted, "")
-    left("interrupt")
-
-    cat("# The garbage collector takes the callback of a fit() that failed,\n")
-    cat("# while another one trains in the directory.\n")
-    first <- backup("garbage")
-    fit_until(build_model(), 1L, first)
-    collect <- keras()$callbacks$LambdaCallback(
-      on_epoch_begin = function(epoch, logs = NULL) {
-        if (epoch == 2) {
-          first <<- NULL
-          gc()
-          python_helpers()$collect_garbage()
-          gc()
-          held <- tryCatch(
-            lock_acquire(file.path(args, "garbage")),
-            kerasbackup_error_locked = function(e) "locked"
+      cat("# Ctrl+C\n")
+      interrupted <- tryCatch(
+        fit_model(
+          build_model(),
+          callbacks = list(
+            backup("interrupt"),
+            signal_at("SIGINT", "on_train_batch_begin", 2, 1)
           )
-          cat(if (is.character(held)) held else "free", "")
-        }
-      }
-    )
-    expect_error(
-      fit_model(build_model(), callbacks = list(
-        backup("garbage"), collect, interrupt_at(3L)
-      )),
-      "interrupted"
-    )
-    left("garbage")
+        ),
+        interrupt = function(e) "interrupted",
+        error = function(e) "interrupted"
+      )
+      cat(interrupted, "")
+      left("interrupt")
 
-    cat("# The package is unloaded while it trains.\n")
-    unload <- keras()$callbacks$LambdaCallback(
-      on_epoch_begin = function(epoch, logs = NULL) {
-        if (epoch == 2) {
-          unloadNamespace("kerasbackup")
-          cat("kerasbackup" %in% loadedNamespaces(), "")
+      cat(
+        "# The garbage collector takes the callback of a fit() that failed,\n"
+      )
+      cat("# while another one trains in the directory.\n")
+      first <- backup("garbage")
+      fit_until(build_model(), 1L, first)
+      collect <- keras()$callbacks$LambdaCallback(
+        on_epoch_begin = function(epoch, logs = NULL) {
+          if (epoch == 2) {
+            first <<- NULL
+            gc()
+            python_helpers()$collect_garbage()
+            gc()
+            held <- tryCatch(
+              lock_acquire(file.path(args, "garbage")),
+              kerasbackup_error_locked = function(e) "locked"
+            )
+            cat(if (is.character(held)) held else "free", "")
+          }
         }
-      }
-    )
-    message <- tryCatch(
-      fit_model(build_model(), callbacks = list(
-        backup("unload", save_before_preemption = TRUE), unload
-      )),
-      error = conditionMessage
-    )
-    cat(grepl("closed", message), catches(15L), "")
-    left("unload")
+      )
+      expect_error(
+        fit_model(
+          build_model(),
+          callbacks = list(
+            backup("garbage"),
+            collect,
+            interrupt_at(3L)
+          )
+        ),
+        "interrupted"
+      )
+      left("garbage")
 
-    # q(), from an R function that Python calls.
-    quit_at <- keras()$callbacks$LambdaCallback(
-      on_epoch_begin = function(epoch, logs = NULL) {
-        if (epoch == 2) quit("no", status = 9)
-      }
-    )
-    library(kerasbackup)
-    fit_model(build_model(), callbacks = list(
-      kerasbackup::callback_backup_and_restore(file.path(args, "quit")),
-      quit_at
-    ))
-    cat("went on\n")
-  }, root)
+      cat("# The package is unloaded while it trains.\n")
+      unload <- keras()$callbacks$LambdaCallback(
+        on_epoch_begin = function(epoch, logs = NULL) {
+          if (epoch == 2) {
+            unloadNamespace("kerasbackup")
+            cat("kerasbackup" %in% loadedNamespaces(), "")
+          }
+        }
+      )
+      message <- tryCatch(
+        fit_model(
+          build_model(),
+          callbacks = list(
+            backup("unload", save_before_preemption = TRUE),
+            unload
+          )
+        ),
+        error = conditionMessage
+      )
+      cat(grepl("closed", message), catches(15L), "")
+      left("unload")
+
+      # q(), from an R function that Python calls.
+      quit_at <- keras()$callbacks$LambdaCallback(
+        on_epoch_begin = function(epoch, logs = NULL) {
+          if (epoch == 2) quit("no", status = 9)
+        }
+      )
+      library(kerasbackup)
+      fit_model(
+        build_model(),
+        callbacks = list(
+          kerasbackup::callback_backup_and_restore(file.path(args, "quit")),
+          quit_at
+        )
+      )
+      cat("went on\n")
+    },
+    root
+  )
   whole <- build_model()
   fit_model(whole)
   result <- end_of(process)
@@ -103,7 +129,9 @@ test_that("an error, Ctrl+C, a callback that goes, the package that goes, q()", 
   expect_equal(
     sub(" NA ", " 0 ", lines),
     c(
-      "2 0 TRUE 0 0", "interrupted 2 0 TRUE 0 0", "locked 3 0 TRUE 0 0",
+      "2 0 TRUE 0 0",
+      "interrupted 2 0 TRUE 0 0",
+      "locked 3 0 TRUE 0 0",
       "FALSE TRUE FALSE 2 0 TRUE 0 0"
     )
   )
@@ -124,13 +152,19 @@ test_that("SIGTERM that nobody waits for ends the process, the checkpoint stays"
   skip_without_keras()
   skip_on_os("windows")
   dir <- withr::local_tempdir()
-  process <- start_training({
-    fit_model(build_model(), callbacks = list(
-      callback_backup_and_restore(args),
-      signal_at("SIGTERM", "on_train_batch_begin", 3, 1)
-    ))
-    cat("went on\n")
-  }, dir)
+  process <- start_training(
+    {
+      fit_model(
+        build_model(),
+        callbacks = list(
+          callback_backup_and_restore(args),
+          signal_at("SIGTERM", "on_train_batch_begin", 3, 1)
+        )
+      )
+      cat("went on\n")
+    },
+    dir
+  )
   result <- end_of(process)
   expect_equal(result$status, 128 + 15)
   expect_length(result$out, 0)
@@ -150,7 +184,10 @@ test_that("nothing of the data is kept when fit() has returned", {
   data <- numpy_data()
   left <- function(callbacks) {
     python_helpers()$iterators_left(
-      build_model(), data[[1]], data[[2]], callbacks
+      build_model(),
+      data[[1]],
+      data[[2]],
+      callbacks
     )
   }
   expect_identical(left(list()), 0L)

@@ -4,7 +4,9 @@
 
 hostile <- function() {
   reticulate::import_from_path(
-    "hostile_helpers", testthat::test_path("python"), delay_load = FALSE
+    "hostile_helpers",
+    testthat::test_path("python"),
+    delay_load = FALSE
   )
 }
 
@@ -13,11 +15,18 @@ hostile <- function() {
 try_fit <- function(model, dir, ..., callbacks = list(), epochs = 2L) {
   data <- train_data()
   result <- suppressMessages(hostile()$try_fit(
-    model, reticulate::np_array(data$x, dtype = "float32"),
+    model,
+    reticulate::np_array(data$x, dtype = "float32"),
     reticulate::np_array(data$y, dtype = "float32"),
-    c(callbacks, list(callback_backup_and_restore(
-      dir, delete_checkpoint = FALSE, ...
-    ))), epochs
+    c(
+      callbacks,
+      list(callback_backup_and_restore(
+        dir,
+        delete_checkpoint = FALSE,
+        ...
+      ))
+    ),
+    epochs
   ))
   list(kind = result[[1]], message = result[[2]])
 }
@@ -41,7 +50,9 @@ test_that("I5: with a damaged checkpoint alone nothing is assigned", {
     lapply(places[-1] - 1, function(i) good[seq_len(i)]),
     list(
       replace(good, 1:min(n, 4096), as.raw(0)),
-      replace(good, max(1, n - 4095):n, as.raw(0)), rev(good), c(good, good)
+      replace(good, max(1, n - 4095):n, as.raw(0)),
+      rev(good),
+      c(good, good)
     )
   )
   for (bad in damages) {
@@ -68,7 +79,9 @@ test_that("I5: with an older checkpoint training goes on from that, exactly", {
     dir <- withr::local_tempdir()
     backup <- function() {
       callback_backup_and_restore(
-        dir, double_checkpoint = TRUE, delete_checkpoint = FALSE
+        dir,
+        double_checkpoint = TRUE,
+        delete_checkpoint = FALSE
       )
     }
     fit_until(build_model(), 4L, backup(), epochs = 5L)
@@ -77,11 +90,14 @@ test_that("I5: with an older checkpoint training goes on from that, exactly", {
     data_len <- sum(backup_info(dir)$variables$bytes)
     in_data <- at > 0 && at < 1
     # A share of the data, or bytes from the beginning or the end.
-    flip_bit(newest, if (in_data) {
-      n - trailer_length(data_len) - floor(at * data_len)
-    } else {
-      at %% n
-    })
+    flip_bit(
+      newest,
+      if (in_data) {
+        n - trailer_length(data_len) - floor(at * data_len)
+      } else {
+        at %% n
+      }
+    )
     model <- rebuild_model()
     warning <- expect_warning(
       history <- fit_model(model, epochs = 5L, callbacks = list(backup())),
@@ -104,15 +120,28 @@ test_that("metadata of the wrong kind are refused, nothing is assigned", {
   callbacks <- function() {
     k <- keras()
     list(
-      k$callbacks$EarlyStopping("loss", patience = 9L, restore_best_weights = TRUE),
-      k$callbacks$CSVLogger(log), hostile()$keeper()
+      k$callbacks$EarlyStopping(
+        "loss",
+        patience = 9L,
+        restore_best_weights = TRUE
+      ),
+      k$callbacks$CSVLogger(log),
+      hostile()$keeper()
     )
   }
   # In the middle of an epoch, so that all of the position is used.
   expect_error(
-    fit_model(build_model(), batch_size = 32L, callbacks = c(callbacks(), list(
-      callback_backup_and_restore(from, save_freq = 4L), interrupt_at(2)
-    ))),
+    fit_model(
+      build_model(),
+      batch_size = 32L,
+      callbacks = c(
+        callbacks(),
+        list(
+          callback_backup_and_restore(from, save_freq = 4L),
+          interrupt_at(2)
+        )
+      )
+    ),
     "interrupted"
   )
   path <- store_list(from)$path
@@ -142,21 +171,39 @@ test_that("metadata of the wrong kind are refused, nothing is assigned", {
   }
 
   for (field in c(
-    "epoch", "batch", "validation", "stopped", "history", "callbacks",
-    "position", "training"
+    "epoch",
+    "batch",
+    "validation",
+    "stopped",
+    "history",
+    "callbacks",
+    "position",
+    "training"
   )) {
     arguments <- stats::setNames(list(NULL), field)
     expect_equal(
-      do.call(meet, c(paste(field, "gone"), arguments)), "UnsupportedError"
+      do.call(meet, c(paste(field, "gone"), arguments)),
+      "UnsupportedError"
     )
     for (text in c(
-      "", "x", "-1", "null", "\"x\"", "0.5", "[]", "[[]]", "{", "\ud7ff",
-      strrep("9", 5000), hostile()$deep(100000L)
+      "",
+      "x",
+      "-1",
+      "null",
+      "\"x\"",
+      "0.5",
+      "[]",
+      "[[]]",
+      "{",
+      "\ud7ff",
+      strrep("9", 5000),
+      hostile()$deep(100000L)
     )) {
       arguments[[field]] <- text
       expect_equal(
         do.call(meet, c(paste(field, substr(text, 1, 20)), arguments)),
-        "CorruptError", label = paste(field, substr(text, 1, 20))
+        "CorruptError",
+        label = paste(field, substr(text, 1, 20))
       )
     }
   }
@@ -166,7 +213,9 @@ test_that("metadata of the wrong kind are refused, nothing is assigned", {
     where <- paste(one[[1]], one[[2]])
     arguments <- stats::setNames(list(one[[3]]), one[[1]])
     expect_equal(
-      do.call(meet, c(where, arguments)), "CorruptError", label = where
+      do.call(meet, c(where, arguments)),
+      "CorruptError",
+      label = where
     )
   }
 
@@ -194,15 +243,27 @@ test_that("a state that would replace a callback's methods is refused", {
   fit_model(model, epochs = 1L)
   before <- variables_of(model)
   for (attribute in c(
-    "on_epoch_end", "__class__", "__dict__", "model", "_model", "params",
+    "on_epoch_end",
+    "__class__",
+    "__dict__",
+    "model",
+    "_model",
+    "params",
     "set_model"
   )) {
-    rewrite_metadata(path, callbacks = paste0(
-      "{\"CountBatches\":{},\"EarlyStopping\":{\"attributes\":{\"",
-      attribute, "\":1}}}"
-    ), to = dir)
+    rewrite_metadata(
+      path,
+      callbacks = paste0(
+        "{\"CountBatches\":{},\"EarlyStopping\":{\"attributes\":{\"",
+        attribute,
+        "\":1}}}"
+      ),
+      to = dir
+    )
     result <- try_fit(
-      model, dir, callbacks = list(keras()$callbacks$EarlyStopping("loss"))
+      model,
+      dir,
+      callbacks = list(keras()$callbacks$EarlyStopping("loss"))
     )
     expect_equal(result$kind, "CorruptError", label = attribute)
     expect_match(result$message, attribute, fixed = TRUE)
@@ -239,9 +300,14 @@ test_that("what is nested too deeply is named, and training goes on", {
   skip_without_keras()
   dir <- withr::local_tempdir()
   told <- expect_message(
-    fit_model(build_model(), epochs = 2L, callbacks = list(
-      hostile()$looper(), callback_backup_and_restore(dir)
-    )),
+    fit_model(
+      build_model(),
+      epochs = 2L,
+      callbacks = list(
+        hostile()$looper(),
+        callback_backup_and_restore(dir)
+      )
+    ),
     "Loops.deep",
     class = "kerasbackup_message_unsaved"
   )

@@ -29,7 +29,8 @@ script <- quote({
   keras3::compile(model, optimizer = "adam", loss = "mse", metrics = "mae")
   # Does something before batch `at_batch` of epoch `at_epoch`.
   interrupt <- function(at_epoch, at_batch, how) {
-    keras3::Callback("Interrupt",
+    keras3::Callback(
+      "Interrupt",
       initialize = function() {
         super$initialize()
         self$now <- 0
@@ -42,7 +43,8 @@ script <- quote({
   }
   # Keeps what it draws on `self`, and the learning rate hangs on all of it.
   rates <- function() {
-    keras3::Callback("Rates",
+    keras3::Callback(
+      "Rates",
       initialize = function() {
         super$initialize()
         self$drawn <- list()
@@ -74,7 +76,12 @@ run_script <- function() {
 
 fit_arrays <- function(env, callbacks = list(), epochs = 5) {
   keras3::fit(
-    env$model, env$x, env$y, batch_size = 10, epochs = epochs, verbose = 0,
+    env$model,
+    env$x,
+    env$y,
+    batch_size = 10,
+    epochs = epochs,
+    verbose = 0,
     callbacks = callbacks
   )
 }
@@ -85,15 +92,21 @@ test_that("keras3's documented example: 4 epochs, an interruption, 6 more", {
   model <- keras3::keras_model_sequential(input_shape = 10)
   model <- keras3::layer_dense(model, 10)
   keras3::compile(model, optimizer = keras3::optimizer_sgd(), loss = "mse")
-  interrupting <- keras3::Callback("InterruptingCallback",
+  interrupting <- keras3::Callback(
+    "InterruptingCallback",
     on_epoch_begin = function(epoch, logs = NULL) {
       if (epoch == 5) stop("interrupted on purpose")
     }
   )
   fit <- function(...) {
     keras3::fit(
-      model, matrix(0, 5, 10), matrix(0, 5, 1),
-      epochs = 10, batch_size = 1, verbose = 0, callbacks = list(...)
+      model,
+      matrix(0, 5, 10),
+      matrix(0, 5, 1),
+      epochs = 10,
+      batch_size = 1,
+      verbose = 0,
+      callbacks = list(...)
     )
   }
   callback <- callback_backup_and_restore(dir)
@@ -141,7 +154,8 @@ test_that("fields on self of a Callback() of R go on where they were", {
   stopper <- lost$interrupt(4, 1, function() stop("interrupted on purpose"))
   expect_error(
     fit_arrays(
-      lost, list(lost$rates(), callback_backup_and_restore(dir), stopper)
+      lost,
+      list(lost$rates(), callback_backup_and_restore(dir), stopper)
     ),
     "interrupted on purpose"
   )
@@ -160,7 +174,8 @@ test_that("a generator written in R, killed by SIGKILL, ends equal", {
   run <- function(mode, dir = withr::local_tempfile()) {
     out <- withr::local_tempfile()
     code <- c(
-      "args <- commandArgs(TRUE)", deparse(script),
+      "args <- commandArgs(TRUE)",
+      deparse(script),
       "ours <- kerasbackup::callback_backup_and_restore(",
       # Saved when it says so, so that it is known where it goes on.
       "  args[[2]], save_freq = 3, history = 'full', async = FALSE",
@@ -205,7 +220,8 @@ test_that("history = \"full\" is the whole run, as R shows it", {
     lost <- run_script()
     stopper <- lost$interrupt(4, 1, function() stop("interrupted on purpose"))
     expect_error(
-      fit_arrays(lost, list(ours(), stopper)), "interrupted on purpose"
+      fit_arrays(lost, list(ours(), stopper)),
+      "interrupted on purpose"
     )
     again <- run_script()
     history <- fit_arrays(again, list(ours()))
@@ -219,7 +235,8 @@ test_that("history = \"full\" is the whole run, as R shows it", {
     )
     expect_length(unlist(again$model$history$epoch), 6 - first)
     expect_identical(
-      unlist(again$model$history$history$loss), history$metrics$loss
+      unlist(again$model$history$history$loss),
+      history$metrics$loss
     )
     # Drawn, not only made.
     file <- withr::local_tempfile(fileext = ".pdf")
@@ -248,16 +265,27 @@ test_that("errors reach R through fit() with their classes", {
   other <- run_script()
   keras3::compile(other$model, optimizer = "sgd", loss = "mse")
   expect_match(
-    refused("kerasbackup_error_mismatch", fit_arrays(
-      other, list(callback_backup_and_restore(dir))
-    )),
+    refused(
+      "kerasbackup_error_mismatch",
+      fit_arrays(
+        other,
+        list(callback_backup_and_restore(dir))
+      )
+    ),
     "momentum: missing in the model"
   )
   again <- run_script()
   expect_match(
-    refused("kerasbackup_error_locked", fit_arrays(again, list(
-      callback_backup_and_restore(dir), callback_backup_and_restore(dir)
-    ))),
+    refused(
+      "kerasbackup_error_locked",
+      fit_arrays(
+        again,
+        list(
+          callback_backup_and_restore(dir),
+          callback_backup_and_restore(dir)
+        )
+      )
+    ),
     "is in use"
   )
   expect_identical(tools::md5sum(store_list(dir)$path), files)
@@ -265,9 +293,14 @@ test_that("errors reach R through fit() with their classes", {
   path <- store_list(dir)$path
   flip_bit(path, file.size(path) - 500)
   expect_match(
-    refused("kerasbackup_error_corrupt", fit_arrays(
-      again, list(callback_backup_and_restore(dir))
-    )),
-    path, fixed = TRUE
+    refused(
+      "kerasbackup_error_corrupt",
+      fit_arrays(
+        again,
+        list(callback_backup_and_restore(dir))
+      )
+    ),
+    path,
+    fixed = TRUE
   )
 })

@@ -24,7 +24,8 @@ anneal <- function(callbacks = list(), epochs = 4L) {
     error = conditionMessage
   )
   list(
-    variables = variables_of(model), error = error,
+    variables = variables_of(model),
+    error = error,
     beta = as.numeric(k$ops$convert_to_numpy(beta))
   )
 }
@@ -61,6 +62,7 @@ test_that("R's names are looked at without running code of the script's", {
   found <- look(stop("it was evaluated"), make(beta))
   ours <- found[startsWith(names(found), "R function")]
   expect_setequal(
-    names(ours), c("R function$held[first1]", "R function$uses$inner")
+    names(ours),
+    c("R function$held[first1]", "R function$uses$inner")
   )
 })

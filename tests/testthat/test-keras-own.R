@@ -14,7 +14,9 @@ fit_ten_rows <- function(model, callbacks, epochs) {
   model$fit(
     reticulate::np_array(data$x[, 1:3], dtype = "float32"),
     reticulate::np_array(data$y, dtype = "float32"),
-    batch_size = 4L, epochs = as.integer(epochs), verbose = 0L,
+    batch_size = 4L,
+    epochs = as.integer(epochs),
+    verbose = 0L,
     callbacks = callbacks
   )
 }
@@ -27,7 +29,8 @@ interrupt_call <- function(hook, number) {
     if (calls == number) stop("interrupted on purpose")
   }
   do.call(
-    keras()$callbacks$LambdaCallback, stats::setNames(list(count), hook)
+    keras()$callbacks$LambdaCallback,
+    stats::setNames(list(count), hook)
   )
 }
 
@@ -61,7 +64,9 @@ test_that("a save at every batch: 2 batches, an interruption, 15 more", {
   callback <- callback_backup_and_restore(dir, 1, resume = "epoch")
   expect_false(dir.exists(dir))
   expect_interrupted(fit_ten_rows(
-    model, list(callback, interrupt_call("on_train_batch_begin", 3)), 2
+    model,
+    list(callback, interrupt_call("on_train_batch_begin", 3)),
+    2
   ))
   expect_true(dir.exists(dir))
   expect_equal(saved_at(dir), c(0, 2))
@@ -82,7 +87,9 @@ test_that("an error at the very end of a batch redoes that batch", {
     model <- counting()$counting_model()
     callback <- callback_backup_and_restore(dir, 1, resume = case[[1]])
     expect_interrupted(fit_ten_rows(
-      model, list(callback, interrupt_call("on_train_batch_end", 2)), 2
+      model,
+      list(callback, interrupt_call("on_train_batch_end", 2)),
+      2
     ))
     expect_equal(saved_at(dir), c(0, 1))
     if (needs_an_epoch()) {
@@ -105,7 +112,9 @@ test_that("a save at every epoch: 2 epochs, an interruption, 3 more", {
   expect_equal(counting()$trained_batches(model), 0)
   callback <- callback_backup_and_restore(dir, "epoch", resume = "epoch")
   expect_interrupted(fit_ten_rows(
-    model, list(callback, interrupt_call("on_epoch_begin", 3)), 6
+    model,
+    list(callback, interrupt_call("on_epoch_begin", 3)),
+    6
   ))
   expect_true(dir.exists(dir))
   expect_equal(saved_at(dir), c(2, 0))
@@ -123,7 +132,9 @@ test_that("an error at the very end of an epoch redoes that epoch", {
   model <- counting()$counting_model()
   callback <- callback_backup_and_restore(dir, "epoch", resume = "epoch")
   expect_interrupted(fit_ten_rows(
-    model, list(callback, interrupt_call("on_epoch_end", 2)), 6
+    model,
+    list(callback, interrupt_call("on_epoch_end", 2)),
+    6
   ))
   expect_equal(saved_at(dir), c(1, 0))
   history <- fit_ten_rows(model, list(callback), 5)
@@ -140,10 +151,15 @@ test_that("the newest checkpoint is overwritten: the one before is used", {
   dir <- file.path(withr::local_tempdir(), "subdir")
   model <- counting()$counting_model()
   callback <- callback_backup_and_restore(
-    dir, "epoch", resume = "epoch", double_checkpoint = TRUE
+    dir,
+    "epoch",
+    resume = "epoch",
+    double_checkpoint = TRUE
   )
   expect_interrupted(fit_ten_rows(
-    model, list(callback, interrupt_call("on_epoch_begin", 3)), 6
+    model,
+    list(callback, interrupt_call("on_epoch_begin", 3)),
+    6
   ))
   expect_equal(nrow(store_list(dir)), 2)
   expect_equal(counting()$trained_batches(model), 6)

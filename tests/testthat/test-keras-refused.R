@@ -6,26 +6,30 @@ test_that("two processes that train one model are refused", {
   root <- withr::local_tempdir()
   ports <- python_file("processes")$free_ports(2L)
   processes <- lapply(0:1, function(rank) {
-    start_training({
-      dir <- file.path(args[[1]], args[[2]])
-      context <- python_file("processes")$join(
-        as.integer(args[[2]]), as.integer(args[3:4])
-      )
-      error <- tryCatch(
-        with(context, {
-          model <- build_model()
-          callback <- callback_backup_and_restore(dir)
-          if (Sys.getenv("KERAS_BACKEND") == "tensorflow") {
-            # On CPUs Keras' own fit() fails before it calls a callback.
-            callback$set_model(model)
-          }
-          fit_model(model, callbacks = list(callback))
-        }),
-        error = function(e) e
-      )
-      cat(conditionMessage(error), dir.exists(dir), sep = "\n")
-      python_file("processes")$leave()
-    }, c(root, rank, ports))
+    start_training(
+      {
+        dir <- file.path(args[[1]], args[[2]])
+        context <- python_file("processes")$join(
+          as.integer(args[[2]]),
+          as.integer(args[3:4])
+        )
+        error <- tryCatch(
+          with(context, {
+            model <- build_model()
+            callback <- callback_backup_and_restore(dir)
+            if (Sys.getenv("KERAS_BACKEND") == "tensorflow") {
+              # On CPUs Keras' own fit() fails before it calls a callback.
+              callback$set_model(model)
+            }
+            fit_model(model, callbacks = list(callback))
+          }),
+          error = function(e) e
+        )
+        cat(conditionMessage(error), dir.exists(dir), sep = "\n")
+        python_file("processes")$leave()
+      },
+      c(root, rank, ports)
+    )
   })
   for (process in processes) {
     ended <- end_of(process)
@@ -46,7 +50,10 @@ test_that("a training of one process alone is one, whatever it has joined", {
   if (backend == "torch") {
     distributed <- reticulate::import("torch.distributed")
     distributed$init_process_group(
-      "gloo", store = distributed$HashStore(), rank = 0L, world_size = 1L
+      "gloo",
+      store = distributed$HashStore(),
+      rank = 0L,
+      world_size = 1L
     )
     withr::defer(distributed$destroy_process_group())
     context <- reticulate::import("contextlib")$nullcontext()
@@ -64,7 +71,8 @@ test_that("a model of tf_keras is refused", {
   skip_without_keras()
   skip_if(Sys.getenv("KERAS_BACKEND") != "tensorflow", "it is TensorFlow's")
   skip_if_not(
-    reticulate::py_module_available("tf_keras"), "there is no tf_keras"
+    reticulate::py_module_available("tf_keras"),
+    "there is no tf_keras"
   )
   legacy <- reticulate::import("tf_keras")
   model <- legacy$Sequential(list(legacy$layers$Dense(1L)))

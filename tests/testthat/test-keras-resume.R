@@ -6,13 +6,19 @@ test_that("Keras' documented example: 4 epochs, an interruption, 6 more", {
   dir <- withr::local_tempfile()
   callback <- callback_backup_and_restore(dir)
   expect_s3_class(callback, "keras.src.callbacks.callback.Callback")
-  model <- k$Sequential(list(k$Input(reticulate::tuple(10L)), k$layers$Dense(10L)))
+  model <- k$Sequential(list(
+    k$Input(reticulate::tuple(10L)),
+    k$layers$Dense(10L)
+  ))
   model$compile(k$optimizers$SGD(), loss = "mse")
   fit <- function(callbacks) {
     model$fit(
       reticulate::np_array(matrix(0, 5, 10)),
       reticulate::np_array(matrix(0, 5, 1)),
-      epochs = 10L, batch_size = 1L, verbose = 0L, callbacks = callbacks
+      epochs = 10L,
+      batch_size = 1L,
+      verbose = 0L,
+      callbacks = callbacks
     )
   }
   expect_error(fit(list(callback, interrupt_at(4L))), "interrupted")
@@ -37,15 +43,23 @@ test_that("resumed between epochs on arrays is bitwise equal", {
       dir <- withr::local_tempdir()
       callback <- callback_backup_and_restore(dir)
       fit_until(
-        build_model(input = input), 3L, callback, shuffle = shuffle
+        build_model(input = input),
+        3L,
+        callback,
+        shuffle = shuffle
       )
       resumed <- rebuild_model(input = input)
       callback <- callback_backup_and_restore(dir)
-      history <- fit_model(resumed, shuffle = shuffle, callbacks = list(callback))
+      history <- fit_model(
+        resumed,
+        shuffle = shuffle,
+        callbacks = list(callback)
+      )
 
       expect_identical(variables_of(resumed), variables_of(whole))
       expect_identical(
-        history$history$loss, reference$history$loss[4:6]
+        history$history$loss,
+        reference$history$loss[4:6]
       )
       expect_identical(history$history$mae, reference$history$mae[4:6])
     }
@@ -60,7 +74,10 @@ test_that("interrupted twice, it is still bitwise equal", {
   fit_until(build_model(), 2L, callback_backup_and_restore(dir))
   fit_until(rebuild_model(), 4L, callback_backup_and_restore(dir))
   resumed <- rebuild_model()
-  history <- fit_model(resumed, callbacks = list(callback_backup_and_restore(dir)))
+  history <- fit_model(
+    resumed,
+    callbacks = list(callback_backup_and_restore(dir))
+  )
   expect_length(history$history$loss, 2)
   expect_identical(variables_of(resumed), variables_of(whole))
 })
@@ -74,15 +91,20 @@ test_that("an iterator that lives across epochs is made and drawn from again", {
   for (epoch in 1:5) {
     dir <- withr::local_tempdir()
     expect_error(
-      fit(build_model(), callbacks = list(
-        callback_backup_and_restore(dir), interrupt_at(epoch)
-      )),
+      fit(
+        build_model(),
+        callbacks = list(
+          callback_backup_and_restore(dir),
+          interrupt_at(epoch)
+        )
+      ),
       "interrupted"
     )
     resumed <- rebuild_for_steps()
     fit(resumed, callbacks = list(callback_backup_and_restore(dir)))
     expect_identical(
-      variables_of(resumed), variables_of(whole),
+      variables_of(resumed),
+      variables_of(whole),
       info = paste("interrupted after", epoch)
     )
   }
@@ -103,13 +125,22 @@ test_that("R's random numbers go on where they were", {
   dir <- withr::local_tempdir()
   drawn <- numeric()
   set.seed(7)
-  expect_error(fit_model(build_model(), callbacks = list(
-    callback_backup_and_restore(dir), draw(), interrupt_at(3L)
-  )))
-  set.seed(8)
-  fit_model(build_model(), callbacks = list(
-    callback_backup_and_restore(dir), draw()
+  expect_error(fit_model(
+    build_model(),
+    callbacks = list(
+      callback_backup_and_restore(dir),
+      draw(),
+      interrupt_at(3L)
+    )
   ))
+  set.seed(8)
+  fit_model(
+    build_model(),
+    callbacks = list(
+      callback_backup_and_restore(dir),
+      draw()
+    )
+  )
   expect_identical(drawn, reference)
 })
 
@@ -125,9 +156,13 @@ test_that("an integer save_freq saves every so many batches", {
   )
   # 3 batches an epoch, 6 epochs, a save every 4 batches: it is made before any
   # callback hears of the batch that follows.
-  fit_model(build_model(), callbacks = list(
-    callback_backup_and_restore(dir, save_freq = 4, async = FALSE), look
-  ))
+  fit_model(
+    build_model(),
+    callbacks = list(
+      callback_backup_and_restore(dir, save_freq = 4, async = FALSE),
+      look
+    )
+  )
   expect_equal(
     generations,
     rep(0:4, c(4, 4, 4, 4, 2))
@@ -143,9 +178,13 @@ test_that("resume = \"epoch\" redoes the epoch that was under way", {
     info <- backup_info(dir)
     expect_equal(c(info$epoch, info$batch), c(2L, 2L))
     counter <- count_batches()
-    history <- fit_model(build_model(), callbacks = list(
-      callback_backup_and_restore(dir, save_freq = 4, resume = resume), counter
-    ))
+    history <- fit_model(
+      build_model(),
+      callbacks = list(
+        callback_backup_and_restore(dir, save_freq = 4, resume = resume),
+        counter
+      )
+    )
     expect_equal(unlist(history$epoch), 2:5)
     counter$batches
   }
@@ -161,14 +200,20 @@ test_that("resumed in the middle of an epoch is bitwise equal", {
     reference <- fit_model(whole, shuffle = shuffle)
     dir <- withr::local_tempdir()
     fit_until(
-      build_model(), 4L, callback_backup_and_restore(dir, save_freq = 5),
+      build_model(),
+      4L,
+      callback_backup_and_restore(dir, save_freq = 5),
       shuffle = shuffle
     )
     expect_equal(backup_info(dir)$batch, 1L)
     resumed <- rebuild_model()
-    history <- fit_model(resumed, shuffle = shuffle, callbacks = list(
-      callback_backup_and_restore(dir, save_freq = 5, history = "full")
-    ))
+    history <- fit_model(
+      resumed,
+      shuffle = shuffle,
+      callbacks = list(
+        callback_backup_and_restore(dir, save_freq = 5, history = "full")
+      )
+    )
     expect_identical(variables_of(resumed), variables_of(whole))
     # history = "full": the epochs of the whole run, and its every value.
     expect_identical(history$history, reference$history)
@@ -186,7 +231,10 @@ test_that("an epoch whose data end is bitwise equal at its very end", {
     at_once <- if (keras()$backend$backend() == "torch") 1L else 2L
     model$compile("adam", "mse", steps_per_execution = at_once)
     model$fit(
-      batches, epochs = 1L, steps_per_epoch = steps, verbose = 0L,
+      batches,
+      epochs = 1L,
+      steps_per_epoch = steps,
+      verbose = 0L,
       callbacks = list(...)
     )$history
   }
@@ -200,7 +248,10 @@ test_that("an epoch whose data end is bitwise equal at its very end", {
     dir <- withr::local_tempdir()
     saved <- function() {
       callback_backup_and_restore(
-        dir, save_freq = 1, history = "full", async = FALSE
+        dir,
+        save_freq = 1,
+        history = "full",
+        async = FALSE
       )
     }
     for (make in list(build_model, rebuild_model)) {
@@ -208,7 +259,10 @@ test_that("an epoch whose data end is bitwise equal at its very end", {
       heard <- keras()$callbacks$LambdaCallback(
         on_train_batch_end = function(batch, logs = NULL) ends <<- ends + 1
       )
-      expect_error(fit(make(), steps, saved(), heard, at_the_end), "interrupted")
+      expect_error(
+        fit(make(), steps, saved(), heard, at_the_end),
+        "interrupted"
+      )
       # Then nothing was left to train, and nobody heard of it.
       expect_equal(ends > 0, identical(make, build_model))
     }
@@ -228,7 +282,10 @@ test_that("epochs after the data have ended are bitwise equal too", {
     batches <- do.call(python_file("sources")$batches, c(data, 19L))
     model$compile("adam", "mse")
     model$fit(
-      batches, epochs = 4L, steps_per_epoch = 3L, verbose = 0L,
+      batches,
+      epochs = 4L,
+      steps_per_epoch = 3L,
+      verbose = 0L,
       callbacks = list(...)
     )$history
   }
@@ -238,7 +295,10 @@ test_that("epochs after the data have ended are bitwise equal too", {
     dir <- withr::local_tempdir()
     saved <- function() {
       callback_backup_and_restore(
-        dir, save_freq = freq, history = "full", async = FALSE
+        dir,
+        save_freq = freq,
+        history = "full",
+        async = FALSE
       )
     }
     in_epoch <- keras()$callbacks$LambdaCallback(
@@ -259,8 +319,12 @@ test_that("other callbacks go on where they were, wherever they stand", {
   callbacks <- function() {
     k <- keras()$callbacks
     list(
-      k$EarlyStopping("mae", patience = 2L, min_delta = 0.2,
-        restore_best_weights = TRUE),
+      k$EarlyStopping(
+        "mae",
+        patience = 2L,
+        min_delta = 0.2,
+        restore_best_weights = TRUE
+      ),
       k$ReduceLROnPlateau("mae", patience = 1L, min_delta = 0.3, factor = 0.5)
     )
   }
@@ -276,7 +340,8 @@ test_that("other callbacks go on where they were, wherever they stand", {
     }
     expect_error(
       fit_model(
-        build_model(), epochs = 30,
+        build_model(),
+        epochs = 30,
         callbacks = with_ours(interrupt_at(stopped - 2L))
       ),
       "interrupted"
@@ -296,13 +361,22 @@ test_that("a CSVLogger's file is continued, no row lost or twice", {
   reference <- readLines(log)
   dir <- withr::local_tempdir()
   # Saved after 8 batches, in the third epoch; three epochs are logged.
-  expect_error(fit_model(build_model(), callbacks = list(
-    logger(), callback_backup_and_restore(dir, save_freq = 8), interrupt_at(3L)
-  )))
-  expect_length(readLines(log), 4)
-  fit_model(build_model(), callbacks = list(
-    logger(), callback_backup_and_restore(dir, save_freq = 8)
+  expect_error(fit_model(
+    build_model(),
+    callbacks = list(
+      logger(),
+      callback_backup_and_restore(dir, save_freq = 8),
+      interrupt_at(3L)
+    )
   ))
+  expect_length(readLines(log), 4)
+  fit_model(
+    build_model(),
+    callbacks = list(
+      logger(),
+      callback_backup_and_restore(dir, save_freq = 8)
+    )
+  )
   expect_identical(readLines(log), reference)
 })
 
@@ -311,9 +385,13 @@ test_that("what of a callback cannot be saved is named, once", {
   dir <- withr::local_tempdir()
   odd <- python_helpers()$Odd()
   messages <- capture_messages(
-    fit_model(build_model(), callbacks = list(
-      odd, callback_backup_and_restore(dir, delete_checkpoint = FALSE)
-    ))
+    fit_model(
+      build_model(),
+      callbacks = list(
+        odd,
+        callback_backup_and_restore(dir, delete_checkpoint = FALSE)
+      )
+    )
   )
   expect_length(grep("Odd.secret", messages), 1)
   header <- store_header(store_list(dir)$path)
@@ -327,17 +405,25 @@ test_that("variables and callbacks in a callback's fields go on exactly", {
   dir <- withr::local_tempdir()
   # Saved after 8 batches, lost after 9.
   expect_no_message(expect_error(
-    fit_model(build_model(), callbacks = list(
-      average(), callback_backup_and_restore(dir, save_freq = 8),
-      interrupt_at(3L)
-    )),
+    fit_model(
+      build_model(),
+      callbacks = list(
+        average(),
+        callback_backup_and_restore(dir, save_freq = 8),
+        interrupt_at(3L)
+      )
+    ),
     "interrupted"
   ))
   resumed <- average()
   expect_no_message(
-    fit_model(build_model(), callbacks = list(
-      resumed, callback_backup_and_restore(dir, save_freq = 8)
-    )),
+    fit_model(
+      build_model(),
+      callbacks = list(
+        resumed,
+        callback_backup_and_restore(dir, save_freq = 8)
+      )
+    ),
     class = "kerasbackup_message_unsaved"
   )
   expect_identical(resumed$state(), whole$state())
@@ -348,9 +434,12 @@ test_that("what of a model is in no checkpoint is named, once", {
   dir <- withr::local_tempdir()
   messages <- list()
   withCallingHandlers(
-    fit_model(python_file("unseen_helpers")$eager_model(), callbacks = list(
-      callback_backup_and_restore(dir, 2, delete_checkpoint = FALSE)
-    )),
+    fit_model(
+      python_file("unseen_helpers")$eager_model(),
+      callbacks = list(
+        callback_backup_and_restore(dir, 2, delete_checkpoint = FALSE)
+      )
+    ),
     message = function(m) {
       messages[[length(messages) + 1]] <<- m
       invokeRestart("muffleMessage")
@@ -359,7 +448,9 @@ test_that("what of a model is in no checkpoint is named, once", {
   expect_length(messages, 1)
   expect_s3_class(messages[[1]], "kerasbackup_message_unsaved")
   expect_match(
-    conditionMessage(messages[[1]]), "layer counting_calls.late", fixed = TRUE
+    conditionMessage(messages[[1]]),
+    "layer counting_calls.late",
+    fixed = TRUE
   )
   header <- store_header(store_list(dir)$path)
   metadata <- manifest_parse(header, "file")$metadata
@@ -382,7 +473,8 @@ test_that("what torch's modules keep beside their parameters comes back", {
   resumed <- helpers$torch_model()
   fit_model(resumed, callbacks = list(callback_backup_and_restore(dir, 2)))
   expect_identical(
-    helpers$torch_statistics(resumed), helpers$torch_statistics(whole)
+    helpers$torch_statistics(resumed),
+    helpers$torch_statistics(whole)
   )
   expect_identical(variables_of(resumed), variables_of(whole))
 })
@@ -397,12 +489,19 @@ test_that("with other data every batch of them is trained on", {
     done <- backup_info(dir)$epoch
     counter <- count_batches()
     messages <- capture_messages(
-      fit_model(build_model(), batch_size = 16L, callbacks = list(
-        callback_backup_and_restore(dir, freq), counter
-      ))
+      fit_model(
+        build_model(),
+        batch_size = 16L,
+        callbacks = list(
+          callback_backup_and_restore(dir, freq),
+          counter
+        )
+      )
     )
     expect_match(
-      paste(messages, collapse = ""), "batch_size was 32, is 16", fixed = TRUE
+      paste(messages, collapse = ""),
+      "batch_size was 32, is 16",
+      fixed = TRUE
     )
     expect_equal(counter$batches, 6 * (6 - done))
   }
@@ -412,9 +511,14 @@ test_that("with other data every batch of them is trained on", {
   expect_equal(backup_info(dir)$batch, 2L)
   counter <- count_batches()
   expect_message(
-    fit_model(build_model(), batch_size = 96L, callbacks = list(
-      callback_backup_and_restore(dir, 8L), counter
-    )),
+    fit_model(
+      build_model(),
+      batch_size = 96L,
+      callbacks = list(
+        callback_backup_and_restore(dir, 8L),
+        counter
+      )
+    ),
     "begins anew"
   )
   expect_equal(counter$batches, 4)
@@ -433,13 +537,19 @@ test_that("a CallbackList can be used again", {
   skip_without_keras()
   dir <- withr::local_tempdir()
   whole <- build_model()
-  for (i in 1:2) fit_model(whole)
+  for (i in 1:2) {
+    fit_model(whole)
+  }
   model <- build_model()
   callbacks <- keras()$callbacks$CallbackList(
     list(callback_backup_and_restore(dir)),
-    add_history = TRUE, model = model, epochs = 6L
+    add_history = TRUE,
+    model = model,
+    epochs = 6L
   )
-  for (i in 1:2) fit_model(model, callbacks = callbacks)
+  for (i in 1:2) {
+    fit_model(model, callbacks = callbacks)
+  }
   expect_identical(variables_of(model), variables_of(whole))
 })
 
@@ -461,9 +571,12 @@ test_that("nothing left to do is said", {
   skip_without_keras()
   dir <- withr::local_tempdir()
   run <- function() {
-    fit_model(build_model(), callbacks = list(
-      callback_backup_and_restore(dir, delete_checkpoint = FALSE)
-    ))
+    fit_model(
+      build_model(),
+      callbacks = list(
+        callback_backup_and_restore(dir, delete_checkpoint = FALSE)
+      )
+    )
   }
   expect_identical(capture_messages(run()), character())
   expect_complete(run)
@@ -483,10 +596,13 @@ test_that("fewer epochs than are done are not the end of a training (I10)", {
     callback <- callback_backup_and_restore(dir)
     expect_message(
       history <- fit_model(
-        build_model(), epochs = epochs, steps_per_epoch = 3L,
+        build_model(),
+        epochs = epochs,
+        steps_per_epoch = 3L,
         callbacks = list(callback)
       ),
-      "Done are 4 epochs", class = "kerasbackup_message_beyond"
+      "Done are 4 epochs",
+      class = "kerasbackup_message_beyond"
     )
     expect_length(history$epoch, 0)
     expect_setequal(files_in(dir), files)
@@ -504,13 +620,17 @@ test_that("numbers of NumPy's are numbers to a checkpoint too", {
   fit_model(whole, steps_per_epoch = 3L, batch_size = 16L)
   dir <- withr::local_tempdir()
   fit_until(
-    build_model(), 3L, callback_backup_and_restore(dir),
-    steps_per_epoch = np$int64(3L), batch_size = size
+    build_model(),
+    3L,
+    callback_backup_and_restore(dir),
+    steps_per_epoch = np$int64(3L),
+    batch_size = size
   )
   resumed <- rebuild_model()
   fit_model(
     resumed,
-    steps_per_epoch = np$int64(3L), batch_size = size,
+    steps_per_epoch = np$int64(3L),
+    batch_size = size,
     callbacks = list(callback_backup_and_restore(dir))
   )
   expect_identical(variables_of(resumed), variables_of(whole))
@@ -526,9 +646,14 @@ test_that("validation data that draw are bitwise equal too", {
   fit <- function(model, callbacks = list(), freq = 1L) {
     numbers <- python_helpers()$drawing_generator
     model$fit(
-      numbers(), steps_per_epoch = 4L, epochs = 6L, verbose = 0L,
-      validation_data = numbers(), validation_steps = 3L,
-      validation_freq = freq, callbacks = callbacks
+      numbers(),
+      steps_per_epoch = 4L,
+      epochs = 6L,
+      verbose = 0L,
+      validation_data = numbers(),
+      validation_steps = 3L,
+      validation_freq = freq,
+      callbacks = callbacks
     )$history
   }
   # With every second one: epochs pass between what is drawn again and its use.
@@ -548,9 +673,13 @@ test_that("validation data that draw are bitwise equal too", {
     }
     resumed <- model
     expect_no_message(
-      history <- fit(resumed, list(
-        callback_backup_and_restore(dir, history = "full")
-      ), freq)
+      history <- fit(
+        resumed,
+        list(
+          callback_backup_and_restore(dir, history = "full")
+        ),
+        freq
+      )
     )
     expect_identical(history, reference)
     expect_identical(variables_of(resumed), variables_of(whole))
@@ -562,26 +691,38 @@ test_that("validation that draws otherwise than it did is told", {
   skip_where_generators_run_ahead()
   fit <- function(model, validation_data, callbacks, steps = 2L) {
     model$fit(
-      python_helpers()$drawing_generator(), steps_per_epoch = 4L, epochs = 6L,
-      verbose = 0L, validation_data = validation_data,
-      validation_steps = steps, callbacks = callbacks
+      python_helpers()$drawing_generator(),
+      steps_per_epoch = 4L,
+      epochs = 6L,
+      verbose = 0L,
+      validation_data = validation_data,
+      validation_steps = steps,
+      callbacks = callbacks
     )
   }
   dir <- withr::local_tempdir()
   data <- lapply(train_data(), reticulate::np_array, dtype = "float32")
   quiet <- do.call(reticulate::tuple, unname(data))
   expect_error(
-    fit(build_model(), quiet, list(
-      callback_backup_and_restore(dir), interrupt_at(3L)
-    ), steps = NULL),
+    fit(
+      build_model(),
+      quiet,
+      list(
+        callback_backup_and_restore(dir),
+        interrupt_at(3L)
+      ),
+      steps = NULL
+    ),
     "interrupted"
   )
   expect_message(
     fit(
-      rebuild_for_steps(), python_helpers()$drawing_generator(),
+      rebuild_for_steps(),
+      python_helpers()$drawing_generator(),
       list(callback_backup_and_restore(dir))
     ),
-    "first batches are others", class = "kerasbackup_message_notes"
+    "first batches are others",
+    class = "kerasbackup_message_notes"
   )
 })
 
@@ -594,7 +735,10 @@ test_that("datasets with an order of their own are bitwise equal", {
     source <- make()
     validation <- if (grepl("Twice", kind)) source else make()
     model$fit(
-      source, validation_data = validation, epochs = 6L, verbose = 0L,
+      source,
+      validation_data = validation,
+      epochs = 6L,
+      verbose = 0L,
       callbacks = callbacks
     )$history
   }
@@ -606,7 +750,9 @@ test_that("datasets with an order of their own are bitwise equal", {
       dir <- withr::local_tempdir()
       saved <- function() {
         callback_backup_and_restore(
-          dir, save_freq = at[[1]], history = "full"
+          dir,
+          save_freq = at[[1]],
+          history = "full"
         )
       }
       expect_error(
@@ -641,7 +787,8 @@ test_that("a dataset that the script makes otherwise is told", {
   expect_error(fit(build_model(), ours(), interrupt_at(1L)), "interrupted")
   # Other random numbers: Keras has had it shuffle before training begins.
   expect_message(
-    fit(rebuild_model(), ours()), "the data's order is not as it was",
+    fit(rebuild_model(), ours()),
+    "the data's order is not as it was",
     class = "kerasbackup_message_notes"
   )
 })
@@ -654,7 +801,10 @@ test_that("what of a dataset changed and cannot be saved is named, once", {
   }
   messages <- capture_messages(
     build_model()$fit(
-      odd(), validation_data = odd(), epochs = 4L, verbose = 0L,
+      odd(),
+      validation_data = odd(),
+      epochs = 4L,
+      verbose = 0L,
       callbacks = list(callback_backup_and_restore(withr::local_tempdir()))
     )
   )
@@ -669,7 +819,8 @@ test_that("where a callback raises first, the next fit() begins at 0", {
   fit_until(build_model(), 3L, ours())
   model <- build_model()
   expect_error(
-    fit_model(model, callbacks = list(interrupt_at(3L), ours())), "interrupted"
+    fit_model(model, callbacks = list(interrupt_at(3L), ours())),
+    "interrupted"
   )
   expect_equal(unlist(fit_model(model, epochs = 2L)$epoch), 0:1)
   # And the checkpoint is there for whoever asks for it.

@@ -2,19 +2,42 @@
 # stopped, to go on when the script is run again; or diverged (I10).
 
 # A training with validation; `dir` NULL: without ours. `log`: a CSVLogger's.
-train <- function(model, dir, ..., log = NULL, epochs = 4L, freq = "epoch",
-                  delete = TRUE, history = "full", async = TRUE) {
+train <- function(
+  model,
+  dir,
+  ...,
+  log = NULL,
+  epochs = 4L,
+  freq = "epoch",
+  delete = TRUE,
+  history = "full",
+  async = TRUE
+) {
   data <- lapply(train_data(), reticulate::np_array, dtype = "float32")
   callbacks <- list(...)
-  if (!is.null(log)) callbacks <- c(callbacks, keras()$callbacks$CSVLogger(log))
+  if (!is.null(log)) {
+    callbacks <- c(callbacks, keras()$callbacks$CSVLogger(log))
+  }
   if (!is.null(dir)) {
-    callbacks <- c(callbacks, callback_backup_and_restore(
-      dir, freq, delete, history = history, async = async
-    ))
+    callbacks <- c(
+      callbacks,
+      callback_backup_and_restore(
+        dir,
+        freq,
+        delete,
+        history = history,
+        async = async
+      )
+    )
   }
   model$fit(
-    data$x, data$y, batch_size = 16L, epochs = as.integer(epochs), verbose = 0L,
-    validation_data = reticulate::tuple(data$x, data$y), callbacks = callbacks
+    data$x,
+    data$y,
+    batch_size = 16L,
+    epochs = as.integer(epochs),
+    verbose = 0L,
+    validation_data = reticulate::tuple(data$x, data$y),
+    callbacks = callbacks
   )
 }
 
@@ -80,7 +103,10 @@ test_that("where a stopped training goes on is said of what is on disk (I2)", {
   }
   for (async in c(TRUE, FALSE)) {
     expect_match(stop_without_saves(1, async), "There is no checkpoint")
-    expect_match(stop_without_saves(3, async), "checkpoint: 2 epochs complete\\.")
+    expect_match(
+      stop_without_saves(3, async),
+      "checkpoint: 2 epochs complete\\."
+    )
   }
 })
 
@@ -109,7 +135,11 @@ test_that("training that a callback ended for good is complete", {
     dir <- withr::local_tempdir()
     run <- function(delete, epochs = 4L) {
       train(
-        build_model(), dir, ender(), delete = delete, epochs = epochs,
+        build_model(),
+        dir,
+        ender(),
+        delete = delete,
+        epochs = epochs,
         history = "resumed"
       )
     }
@@ -123,7 +153,8 @@ test_that("training that a callback ended for good is complete", {
       expect_error(run(FALSE, 8L), "No epoch was left to train")
     } else {
       expect_message(
-        run(FALSE, 8L), "a callback had\\s+ended it",
+        run(FALSE, 8L),
+        "a callback had\\s+ended it",
         class = "kerasbackup_message_stopped"
       )
     }
@@ -133,7 +164,13 @@ test_that("training that a callback ended for good is complete", {
 test_that("a stop with the last epoch is the end of these epochs only", {
   skip_without_keras()
   dir <- withr::local_tempdir()
-  expect_no_message(train(build_model(), dir, stop_at(1), epochs = 2L, delete = FALSE))
+  expect_no_message(train(
+    build_model(),
+    dir,
+    stop_at(1),
+    epochs = 2L,
+    delete = FALSE
+  ))
   history <- train(rebuild_model(), dir)
   expect_length(history$epoch, 4)
   expect_length(files_in(dir), 0)
@@ -151,10 +188,18 @@ test_that("what has diverged replaces no good checkpoint, and is not complete", 
       dir <- withr::local_tempdir()
       messages <- list()
       withCallingHandlers(
-        do.call(train, c(
-          list(build_model(), dir, freq = freq, delete = length(callbacks) == 2),
-          callbacks
-        )),
+        do.call(
+          train,
+          c(
+            list(
+              build_model(),
+              dir,
+              freq = freq,
+              delete = length(callbacks) == 2
+            ),
+            callbacks
+          )
+        ),
         message = function(m) {
           messages[[length(messages) + 1]] <<- m
           invokeRestart("muffleMessage")
@@ -162,11 +207,19 @@ test_that("what has diverged replaces no good checkpoint, and is not complete", 
       )
       kinds <- vapply(messages, function(m) class(m)[[1]], "")
       expect_equal(
-        kinds, paste0("kerasbackup_message_", c("diverged", "diverged_end"))
+        kinds,
+        paste0("kerasbackup_message_", c("diverged", "diverged_end"))
       )
-      skipped <- if (length(callbacks) == 2) 1 else if (freq == 1) 12 else 2
+      skipped <- if (length(callbacks) == 2) {
+        1
+      } else if (freq == 1) {
+        12
+      } else {
+        2
+      }
       expect_match(
-        conditionMessage(messages[[2]]), paste("skipped:", skipped),
+        conditionMessage(messages[[2]]),
+        paste("skipped:", skipped),
         fixed = TRUE
       )
       expect_left(dir, 2)
@@ -182,7 +235,9 @@ test_that("training that recovers from a lost loss is complete", {
   dir <- withr::local_tempdir()
   # The best weights come back when training ends.
   early <- keras()$callbacks$EarlyStopping(
-    "loss", patience = 1L, restore_best_weights = TRUE
+    "loss",
+    patience = 1L,
+    restore_best_weights = TRUE
   )
   expect_message(
     train(build_model(), dir, python_helpers()$LoseWeights(1L), early),

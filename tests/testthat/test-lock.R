@@ -23,8 +23,12 @@ is_free <- function(dir) {
 local_lock_failure <- function(errno, op = "lock", frame = parent.frame()) {
   failure <- structure(
     list(
-      status = "io", op = op, path = "the/lock", errno = errno,
-      errno_text = "the words", message = paste(op, "failed")
+      status = "io",
+      op = op,
+      path = "the/lock",
+      errno = errno,
+      errno_text = "the words",
+      message = paste(op, "failed")
     ),
     class = "kb_failure"
   )
@@ -65,7 +69,9 @@ holder_process <- function(dir, lines = character(), frame = parent.frame()) {
       "until <- Sys.time() + 60",
       "while (!file.exists(args[[2]]) && Sys.time() < until) Sys.sleep(0.02)"
     ),
-    dir, go, out,
+    dir,
+    go,
+    out,
     wait = FALSE
   )
   wait_until(file.exists(out))
@@ -122,7 +128,9 @@ test_that("I8: a directory that is copied and looked at stays locked", {
     file.copy(dir, copy, recursive = TRUE)
     files <- list.files(dir, full.names = TRUE)
     tools::md5sum(files)
-    for (file in files) readBin(file, "raw", 100)
+    for (file in files) {
+      readBin(file, "raw", 100)
+    }
     utils::tar(tempfile(), dir, tar = "internal")
   }
   lock <- lock_acquire(dir)
@@ -133,7 +141,10 @@ test_that("I8: a directory that is copied and looked at stays locked", {
   # By the other process, too.
   holder_process(
     dir,
-    c(paste("look <-", paste(deparse(look), collapse = "\n")), "look(dir, tempdir())")
+    c(
+      paste("look <-", paste(deparse(look), collapse = "\n")),
+      "look(dir, tempdir())"
+    )
   )
   error <- expect_error(lock_acquire(dir), class = "kerasbackup_error_locked")
   expect_false(identical(error$pid, Sys.getpid()))
@@ -158,7 +169,9 @@ test_that("I8: a lock ends with its process, whatever goes on that it began", {
       "file.rename(args[[2]], args[[3]])",
       "tools::pskill(Sys.getpid(), 9)"
     ),
-    dir, paste0(pids, "-new"), pids,
+    dir,
+    paste0(pids, "-new"),
+    pids,
     wait = FALSE
   )
   # Signal 0 only asks.
@@ -275,7 +288,9 @@ test_that("I7: files that only have the lock's names are not deleted", {
 test_that("I7: a directory's name is no pattern", {
   parent <- withr::local_tempdir()
   dirs <- file.path(parent, c("run[1]", "run1"))
-  for (dir in dirs) dir.create(dir)
+  for (dir in dirs) {
+    dir.create(dir)
+  }
   locks <- lapply(dirs, lock_acquire)
   lock_remove_files(locks[[1]])
   lock_release(locks[[1]])
@@ -378,7 +393,9 @@ test_that("I8: what a forked process knows of its parent's lock may be over", {
   go <- withr::local_tempfile()
   lock <- lock_acquire(dir)
   child <- parallel::mcparallel({
-    while (!file.exists(go)) Sys.sleep(0.01)
+    while (!file.exists(go)) {
+      Sys.sleep(0.01)
+    }
     lock <- lock_acquire(dir)
     lock_release(lock)
     "locked"
@@ -392,8 +409,12 @@ test_that("I8: a forked process may not use the session of its parent", {
   skip_on_os("windows")
   dir <- withr::local_tempdir()
   functions <- bridge_functions(list(
-    backup_dir = dir, delete_checkpoint = TRUE, double_checkpoint = FALSE,
-    async = TRUE, on_save_error = "stop", verbose = FALSE
+    backup_dir = dir,
+    delete_checkpoint = TRUE,
+    double_checkpoint = FALSE,
+    async = TRUE,
+    on_save_error = "stop",
+    verbose = FALSE
   ))
   withr::local_options(warning.length = 1000L)
   functions$open(function() TRUE)
@@ -406,7 +427,8 @@ test_that("I8: a forked process may not use the session of its parent", {
   expect_true(save()$value)
   expect_equal(in_fork(save()$error), "kerasbackup_error_unsupported")
   expect_equal(
-    in_fork(functions$open(function() TRUE)$error), "kerasbackup_error_locked"
+    in_fork(functions$open(function() TRUE)$error),
+    "kerasbackup_error_locked"
   )
   in_fork(functions$close())
   expect_false(is_free(dir))
@@ -441,7 +463,11 @@ test_that("a file system without locks warns, and training goes on", {
 test_that("another failure to lock is an error, not a warning", {
   dir <- withr::local_tempdir()
   # That there are no locks is nothing that opening a file could say.
-  for (failure in list(c("EIO", "lock"), c("ENOSYS", "open"), c("EIO", "create"))) {
+  for (failure in list(
+    c("EIO", "lock"),
+    c("ENOSYS", "open"),
+    c("EIO", "create")
+  )) {
     local_lock_failure(failure[[1]], failure[[2]])
     error <- expect_error(lock_acquire(dir), class = "kerasbackup_error_io")
     expect_match(conditionMessage(error), failure[[1]], fixed = TRUE)
@@ -484,7 +510,11 @@ test_that("a directory that may not be written to is told as that", {
   dir <- withr::local_tempdir()
   Sys.chmod(dir, "0555")
   withr::defer(Sys.chmod(dir, "0755"))
-  expect_error(lock_acquire(dir), "No permission", class = "kerasbackup_error_io")
+  expect_error(
+    lock_acquire(dir),
+    "No permission",
+    class = "kerasbackup_error_io"
+  )
 })
 
 test_that("a lock is freed even if the saves before it cannot be ended", {
@@ -501,8 +531,12 @@ test_that("a session that nobody has any more frees the directory quietly", {
   for (i in 1:5) {
     local({
       functions <- bridge_functions(list(
-        backup_dir = dir, delete_checkpoint = TRUE, double_checkpoint = FALSE,
-        async = TRUE, on_save_error = "stop", verbose = FALSE
+        backup_dir = dir,
+        delete_checkpoint = TRUE,
+        double_checkpoint = FALSE,
+        async = TRUE,
+        on_save_error = "stop",
+        verbose = FALSE
       ))
       functions$open(function() TRUE)
     })

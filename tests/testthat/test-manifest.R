@@ -7,19 +7,26 @@ header_of <- function(names, dtypes, shapes, fields = list(), trailer = 64) {
     if (length(names) > 0) plan$tensors,
     sprintf(
       "\"kerasbackup.trailer\":{\"dtype\":\"U8\",\"shape\":[%d],%s[%d,%d]}",
-      trailer, "\"data_offsets\":", end, end + trailer
+      trailer,
+      "\"data_offsets\":",
+      end,
+      end + trailer
     )
   )
   paste0(
-    "{\"__metadata__\":", manifest_metadata(fields), ",",
-    paste(members, collapse = ","), "}"
+    "{\"__metadata__\":",
+    manifest_metadata(fields),
+    ",",
+    paste(members, collapse = ","),
+    "}"
   )
 }
 
 test_that("a header that was written is read as it was", {
   names <- c("a/\u00fc", "quote\"back\\slash", "tab\tline\n", "empty", "scalar")
   header <- header_of(
-    names, c("F64", "F32", "I16", "U8", "BOOL"),
+    names,
+    c("F64", "F32", "I16", "U8", "BOOL"),
     list(c(2, 3), 4, c(1, 1, 1), c(0, 7), numeric()),
     list(epoch = "4", note = "a \"quoted\" \\ note\n")
   )
@@ -38,7 +45,8 @@ test_that("a header that was written is read as it was", {
 
 test_that("no tensors at all is a header too", {
   manifest <- manifest_parse(
-    header_of(character(), character(), list()), "file"
+    header_of(character(), character(), list()),
+    "file"
   )
   expect_equal(nrow(manifest$tensors), 0)
   expect_equal(manifest$data_bytes, 0)
@@ -125,7 +133,9 @@ test_that("tensors that are not as large as the file's data are corrupt", {
 
 test_that("damage is named by the tensors that have it", {
   tensors <- data.frame(
-    name = letters[1:5], begin = c(0, 8, 8, 20, 30), end = c(8, 8, 20, 30, 40)
+    name = letters[1:5],
+    begin = c(0, 8, 8, 20, 30),
+    end = c(8, 8, 20, 30, 40)
   )
   expect_equal(manifest_tensors_at(tensors, 0, 4), "a")
   expect_equal(manifest_tensors_at(tensors, 8, 1), "c")
@@ -139,10 +149,15 @@ test_that("damage is named by the tensors that have it", {
 })
 
 test_that("history becomes a data frame, whatever the logs were", {
-  frame <- manifest_history(list(history = paste0(
-    "{\"epoch\":[0,1,2],\"loss\":[1.5,\"NaN\",\"Inf\"],",
-    "\"val_loss\":[null,0.25,\"-Inf\"]}"
-  )), "file")
+  frame <- manifest_history(
+    list(
+      history = paste0(
+        "{\"epoch\":[0,1,2],\"loss\":[1.5,\"NaN\",\"Inf\"],",
+        "\"val_loss\":[null,0.25,\"-Inf\"]}"
+      )
+    ),
+    "file"
+  )
   expect_equal(frame$epoch, 1:3)
   expect_equal(frame$loss, c(1.5, NaN, Inf))
   expect_equal(frame$val_loss, c(NA, 0.25, -Inf))
@@ -160,7 +175,9 @@ test_that("a history that is none is corrupt", {
 })
 
 test_that("only JSON that means the same to every parser is parsed", {
-  yes <- function(text, depth) expect_false(is.null(parse_plain_json(text, depth)))
+  yes <- function(text, depth) {
+    expect_false(is.null(parse_plain_json(text, depth)))
+  }
   no <- function(text, depth) expect_null(parse_plain_json(text, depth))
   yes("{\"a\":[1]}", 2)
   no("{\"a\":[1]}", 1)

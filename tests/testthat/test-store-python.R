@@ -6,8 +6,11 @@ test_that("Python's safetensors reads our file, every value right", {
   }
   as_bytes <- function(x, size) writeBin(x, raw(), size, endian = "little")
   tensors <- list(
-    "variables/kernel" = tensor(as_bytes(c(1.5, -2, 3, 4, 5, 6), 4), "F32",
-                                c(2, 3)),
+    "variables/kernel" = tensor(
+      as_bytes(c(1.5, -2, 3, 4, 5, 6), 4),
+      "F32",
+      c(2, 3)
+    ),
     "variables/scalar" = tensor(as_bytes(-7L, 4), "I32", integer()),
     "variables/none" = tensor(raw(), "F64", c(0, 4)),
     "flags" = tensor(as.raw(c(1, 0, 1)), "BOOL", 3),
@@ -17,22 +20,26 @@ test_that("Python's safetensors reads our file, every value right", {
   )
   saved <- save_once(dir, tensors, epoch = 12)
   script <- withr::local_tempfile(fileext = ".py")
-  writeLines(c(
-    "import sys, json, zlib",
-    "from safetensors import safe_open",
-    "with safe_open(sys.argv[1], 'np') as f:",
-    "    out = {k: f.get_tensor(k) for k in f.keys()}",
-    "    print(json.dumps({'metadata': f.metadata(), 'tensors': {",
-    "        k: {'dtype': str(v.dtype), 'shape': list(v.shape),",
-    "            'crc': zlib.crc32(v.tobytes()),",
-    "            'values': v.ravel()[:6].tolist()}",
-    "        for k, v in out.items()}}))"
-  ), script)
+  writeLines(
+    c(
+      "import sys, json, zlib",
+      "from safetensors import safe_open",
+      "with safe_open(sys.argv[1], 'np') as f:",
+      "    out = {k: f.get_tensor(k) for k in f.keys()}",
+      "    print(json.dumps({'metadata': f.metadata(), 'tensors': {",
+      "        k: {'dtype': str(v.dtype), 'shape': list(v.shape),",
+      "            'crc': zlib.crc32(v.tobytes()),",
+      "            'values': v.ravel()[:6].tolist()}",
+      "        for k, v in out.items()}}))"
+    ),
+    script
+  )
   answer <- system2(python, shQuote(c(script, saved$path)), stdout = TRUE)
   seen <- jsonlite::fromJSON(answer, simplifyVector = FALSE)
   expect_mapequal(seen$metadata, list(kerasbackup = "1", epoch = "12"))
   expect_setequal(
-    names(seen$tensors), c(names(tensors), "kerasbackup.trailer")
+    names(seen$tensors),
+    c(names(tensors), "kerasbackup.trailer")
   )
   values <- function(name) unlist(seen$tensors[[name]]$values)
   shape <- function(name) as.numeric(unlist(seen$tensors[[name]]$shape))
@@ -49,9 +56,17 @@ test_that("Python's safetensors reads our file, every value right", {
   # a compressed file, so Python makes both.
   raw_file <- withr::local_tempfile()
   writeBin(as.vector(tensors$long), raw_file)
-  wanted <- system2(python, c("-c", shQuote(paste(
-    "import sys, zlib;",
-    "print(zlib.crc32(open(sys.argv[1], 'rb').read()))"
-  )), shQuote(raw_file)), stdout = TRUE)
+  wanted <- system2(
+    python,
+    c(
+      "-c",
+      shQuote(paste(
+        "import sys, zlib;",
+        "print(zlib.crc32(open(sys.argv[1], 'rb').read()))"
+      )),
+      shQuote(raw_file)
+    ),
+    stdout = TRUE
+  )
   expect_equal(sprintf("%.0f", seen$tensors$long$crc), wanted)
 })

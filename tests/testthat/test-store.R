@@ -35,12 +35,27 @@ test_that("what is saved is loaded", {
 
 test_that("every dtype's bytes come back as they were", {
   sizes <- c(
-    BOOL = 1, U8 = 1, I8 = 1, F8_E5M2 = 1, F8_E4M3 = 1, I16 = 2, U16 = 2,
-    F16 = 2, BF16 = 2, I32 = 4, U32 = 4, F32 = 4, F64 = 8, I64 = 8, U64 = 8
+    BOOL = 1,
+    U8 = 1,
+    I8 = 1,
+    F8_E5M2 = 1,
+    F8_E4M3 = 1,
+    I16 = 2,
+    U16 = 2,
+    F16 = 2,
+    BF16 = 2,
+    I32 = 4,
+    U32 = 4,
+    F32 = 4,
+    F64 = 8,
+    I64 = 8,
+    U64 = 8
   )
   tensors <- lapply(names(sizes), function(dtype) {
     bytes <- as.raw((seq_len(6 * sizes[[dtype]]) * 37) %% 256)
-    if (dtype == "BOOL") bytes <- bytes & as.raw(1)
+    if (dtype == "BOOL") {
+      bytes <- bytes & as.raw(1)
+    }
     structure(bytes, dtype = dtype, shape = c(2, 3))
   })
   names(tensors) <- paste0("t/", names(sizes))
@@ -88,7 +103,9 @@ test_that("the header and one file can be looked at without a store", {
 
 test_that("one or two generations are kept, newest first in the list (I1)", {
   dir <- withr::local_tempdir()
-  for (i in 1:3) save_once(dir, some_bytes(), keep = 2)
+  for (i in 1:3) {
+    save_once(dir, some_bytes(), keep = 2)
+  }
   expect_equal(store_list(dir)$generation, c(3, 2))
   save_once(dir, some_bytes(), keep = 1)
   expect_equal(store_list(dir)$generation, 4)
@@ -120,7 +137,9 @@ test_that("a damaged newest falls back, and is named with its range (I5)", {
 test_that("data are read to where they belong", {
   dir <- withr::local_tempdir()
   tensors <- list(
-    a = as.raw(1:30), none = raw(), b = as.raw(31:40),
+    a = as.raw(1:30),
+    none = raw(),
+    b = as.raw(31:40),
     large = as.raw(rep(0:250, length.out = 3e6))
   )
   saved <- save_once(dir, tensors)
@@ -128,7 +147,8 @@ test_that("data are read to where they belong", {
   found <- store_load(store, "header")
   expect_identical(found$header, store_read(saved$path)$header)
   expect_error(
-    store_buffer_read(found$buffer, 0, 1), class = "kerasbackup_error_argument"
+    store_buffer_read(found$buffer, 0, 1),
+    class = "kerasbackup_error_argument"
   )
   expect_identical(
     store_load(store, "verify")[c("generation", "path", "header")],
@@ -140,11 +160,13 @@ test_that("data are read to where they belong", {
   # In other parts: it is the bytes that count.
   sizes <- c(7, 60, 0, 2999973)
   expect_identical(
-    do.call(c, read_apart(store, 1, sizes)), do.call(c, unname(tensors))
+    do.call(c, read_apart(store, 1, sizes)),
+    do.call(c, unname(tensors))
   )
   for (sizes in list(numeric(), 10, c(40, 3e6 + 1), c(40, 3e6 - 1))) {
     expect_error(
-      read_apart(store, 1, sizes), class = "kerasbackup_error_argument"
+      read_apart(store, 1, sizes),
+      class = "kerasbackup_error_argument"
     )
   }
   expect_error(read_apart(store, 2, 3e6 + 40), class = "kerasbackup_error_io")

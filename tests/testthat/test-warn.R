@@ -6,8 +6,12 @@
 warned_training <- function(dir, ...) {
   config <- utils::modifyList(
     list(
-      backup_dir = dir, delete_checkpoint = FALSE, double_checkpoint = FALSE,
-      async = TRUE, on_save_error = "warn", verbose = FALSE
+      backup_dir = dir,
+      delete_checkpoint = FALSE,
+      double_checkpoint = FALSE,
+      async = TRUE,
+      on_save_error = "warn",
+      verbose = FALSE
     ),
     list(...)
   )
@@ -52,11 +56,22 @@ test_that("a failed save is told and ends nothing, whatever `warn` says (I4)", {
   sources <- test_path(c("helper-store.R", "test-warn.R"))
   # This file's functions, without its tests.
   parsed <- parse(sources[[2]])
-  is_function <- vapply(parsed, function(one) identical(one[[1]], quote(`<-`)), NA)
+  is_function <- vapply(
+    parsed,
+    function(one) identical(one[[1]], quote(`<-`)),
+    NA
+  )
   functions <- withr::local_tempfile(fileext = ".R")
-  writeLines(vapply(parsed[is_function], function(one) {
-    paste(deparse(one), collapse = "\n")
-  }, ""), functions)
+  writeLines(
+    vapply(
+      parsed[is_function],
+      function(one) {
+        paste(deparse(one), collapse = "\n")
+      },
+      ""
+    ),
+    functions
+  )
   out <- run_r(script, base, normalizePath(sources[[1]]), functions)
   at <- function(line) {
     found <- which(trimws(out) == line)
@@ -88,7 +103,9 @@ test_that("a handler that jumps out of a warning leaves the directory free", {
     jumped <- tryCatch(functions[[last]](), warning = function(w) "jumped")
     expect_identical(jumped, "jumped")
     # As where fit() is left.
-    if (last != "close") suppressWarnings(functions$close())
+    if (last != "close") {
+      suppressWarnings(functions$close())
+    }
     file.rename(paste0(dir, "-away"), dir)
     expect_no_error(lock_release(lock_acquire(dir)))
     handle <- lock_file_take(file.path(dir, lock_name))
@@ -110,6 +127,7 @@ test_that("the other warnings of a training obey `warn` as well", {
   )
   expect_length(grep("cannot be locked", out), 2)
   expect_identical(
-    trimws(grep("^after", out, value = TRUE)), c("after 2 2", "after 0 0", "after -1 -1")
+    trimws(grep("^after", out, value = TRUE)),
+    c("after 2 2", "after 0 0", "after -1 -1")
   )
 })

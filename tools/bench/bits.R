@@ -9,7 +9,8 @@ folder <- tempfile("bits", Sys.getenv("BENCH_DIR", tempdir()))
 invisible(dir.create(folder))
 bench <- reticulate::import("bench")
 bench$flip_bits(
-  size = as.integer(arguments[[1]]), tries = as.integer(arguments[[2]]),
+  size = as.integer(arguments[[1]]),
+  tries = as.integer(arguments[[2]]),
   folder = folder,
   # Where `files()` looks for what it saved.
   functions = bench_functions(file.path(folder, "a", "OursWaiting"), FALSE),

@@ -16,7 +16,12 @@ if (which == "save") {
   bench$save_model(number[[2]], number[[3]], folder, functions)
 } else {
   bench$restore_model(
-    which, number[[1]], number[[2]], number[[3]], folder, functions,
+    which,
+    number[[1]],
+    number[[2]],
+    number[[3]],
+    folder,
+    functions,
     arguments[[6]]
   )
 }

@@ -3,8 +3,11 @@
 
 bench_functions <- function(dir, async) {
   made <- kerasbackup:::bridge_functions(list(
-    backup_dir = dir, double_checkpoint = FALSE,
-    async = async, on_save_error = "stop", verbose = FALSE
+    backup_dir = dir,
+    double_checkpoint = FALSE,
+    async = async,
+    on_save_error = "stop",
+    verbose = FALSE
   ))
   session <- environment(environment(made$save)$fn)$session
   # As fit() has it, but that what came of it is left for `wait()`.

@@ -11,7 +11,9 @@ setting <- function(name, default) {
   as.numeric(strsplit(value, " +")[[1]])
 }
 sizes <- setting("SIZES", "1 30 300 1500") * 1e6
-if (nzchar(Sys.getenv("LARGE"))) sizes <- c(sizes, 8e9)
+if (nzchar(Sys.getenv("LARGE"))) {
+  sizes <- c(sizes, 8e9)
+}
 tensors <- setting("TENSORS", "10 10000")
 rounds <- setting("ROUNDS", "5")
 # A model of the largest sizes is beside its copies in memory.
@@ -22,9 +24,12 @@ child <- function(script, arguments) {
   lines <- system2(
     file.path(R.home("bin"), "Rscript"),
     c("--vanilla", file.path("tools/bench", script), arguments),
-    stdout = TRUE, timeout = 3600
+    stdout = TRUE,
+    timeout = 3600
   )
-  if (!is.null(attr(lines, "status"))) stop(script, " failed", call. = FALSE)
+  if (!is.null(attr(lines, "status"))) {
+    stop(script, " failed", call. = FALSE)
+  }
   lines
 }
 show <- function(name, frame) {
@@ -44,12 +49,20 @@ restore_anew <- function(size, n) {
   }
   run("save", 0)
   for (round in seq_len(rounds)) {
-    for (which in sample(c("ours", "keras"))) run(which, round)
+    for (which in sample(c("ours", "keras"))) {
+      run(which, round)
+    }
   }
 }
 
 columns <- c(
-  "size", "tensors", "system", "round", "operation", "seconds", "peak",
+  "size",
+  "tensors",
+  "system",
+  "round",
+  "operation",
+  "seconds",
+  "peak",
   "written"
 )
 csv <- file.path(out, "times.csv")
@@ -58,8 +71,12 @@ for (size in sizes) {
   for (n in tensors) {
     cli::cli_inform("{size / 1e6} MB in {n} tensors")
     what <- "arrays"
-    if (size <= largest_model) what <- "models"
-    if (size >= large) what <- "large"
+    if (size <= largest_model) {
+      what <- "models"
+    }
+    if (size >= large) {
+      what <- "large"
+    }
     child("state.R", c(sprintf("%.0f", c(size, n, rounds)), what, csv))
     if (what == "models") restore_anew(size, n)
   }
@@ -69,7 +86,9 @@ if (length(sizes) > 0) {
   summary <- summarise_times(times)
   show("times", format_summary(summary))
   show("ratios", ratio_table(times))
-  if (length(tensors) > 1) show("tensors", tensors_table(summary))
+  if (length(tensors) > 1) {
+    show("tensors", tensors_table(summary))
+  }
   plot_times(summary, file.path(out, "times.png"))
 }
 
@@ -83,19 +102,25 @@ if (flips > 0) {
 
 lines <- grep("^cost ", child("hook.R", character()), value = TRUE)
 costs <- as.numeric(sub(".* ", "", lines))
-show("hook", data.frame(
-  save_freq = sub("cost (\\w+) .*", "\\1", lines),
-  `microseconds a batch` = sprintf("%.3f", costs / 1000),
-  `above none` = sprintf("%.3f", (costs - costs[[1]]) / 1000),
-  check.names = FALSE
-))
+show(
+  "hook",
+  data.frame(
+    save_freq = sub("cost (\\w+) .*", "\\1", lines),
+    `microseconds a batch` = sprintf("%.3f", costs / 1000),
+    `above none` = sprintf("%.3f", (costs - costs[[1]]) / 1000),
+    check.names = FALSE
+  )
+)
 
 lines <- grep("^cost ", child("checksums.R", character()), value = TRUE)
-show("checksums", data.frame(
-  batch = sub("cost (.*):.*", "\\1", lines),
-  `microseconds for its checksum` = sub(".*: ", "", lines),
-  check.names = FALSE
-))
+show(
+  "checksums",
+  data.frame(
+    batch = sub("cost (.*):.*", "\\1", lines),
+    `microseconds for its checksum` = sub(".*: ", "", lines),
+    check.names = FALSE
+  )
+)
 
 trainings <- c("none", "kerasbackup", "kerasbackup-auto", "keras")
 training_rounds <- setting("TRAINING_ROUNDS", "5")
@@ -111,11 +136,15 @@ for (round in seq_len(training_rounds)) {
       as.numeric(strsplit(line, " ")[[1]][-1])
     }
     took <- c(figures("seconds"), figures("epochs"))
-    runs <- rbind(runs, data.frame(
-      callback = callback, round = round,
-      what = rep(c("fit", "epoch"), c(1, length(took) - 1)),
-      seconds = took
-    ))
+    runs <- rbind(
+      runs,
+      data.frame(
+        callback = callback,
+        round = round,
+        what = rep(c("fit", "epoch"), c(1, length(took) - 1)),
+        seconds = took
+      )
+    )
   }
 }
 if (!is.null(runs)) {

@@ -7,9 +7,11 @@ summarise_times <- function(times) {
   rows <- lapply(groups, function(one) {
     data.frame(
       one[1, key],
-      min = min(one$seconds), median = stats::median(one$seconds),
+      min = min(one$seconds),
+      median = stats::median(one$seconds),
       max = max(one$seconds),
-      peak = max(one$peak), written = stats::median(one$written)
+      peak = max(one$peak),
+      written = stats::median(one$written)
     )
   })
   out <- do.call(rbind, rows)
@@ -22,16 +24,23 @@ seconds <- function(x) sprintf("%.4f", x)
 
 format_summary <- function(out) {
   data.frame(
-    MB = megabytes(out$size), tensors = out$tensors, system = out$system,
-    operation = out$operation, min = seconds(out$min),
-    median = seconds(out$median), max = seconds(out$max),
-    `peak MB` = megabytes(out$peak), `written MB` = megabytes(out$written),
+    MB = megabytes(out$size),
+    tensors = out$tensors,
+    system = out$system,
+    operation = out$operation,
+    min = seconds(out$min),
+    median = seconds(out$median),
+    max = seconds(out$max),
+    `peak MB` = megabytes(out$peak),
+    `written MB` = megabytes(out$written),
     check.names = FALSE
   )
 }
 
 # What is held against what, and how much of it there may be.
-targets <- read.csv(strip.white = TRUE, text = "
+targets <- read.csv(
+  strip.white = TRUE,
+  text = "
 what,system,operation,against,its operation,at most
 stall : memcpy,kerasbackup,stall,limit,memcpy,1.2
 saved and committed : write + fsync,kerasbackup,\"save, committed\",limit,write + fsync,1.1
@@ -45,32 +54,52 @@ stall : a save of Keras,\"kerasbackup, a model's variables\",stall,Keras BackupA
 stall : a save of safetensors,kerasbackup,stall,safetensors,save,
 stall : a save of torch.save,kerasbackup,stall,torch.save,save,
 stall : the stall of Orbax,kerasbackup,stall,Orbax,\"asynchronous, stall\",
-", check.names = FALSE)
+",
+  check.names = FALSE
+)
 
 #' How many times as long ours takes: in the middle of the rounds, and from ...
 #' to. Of what was measured side by side, in one round.
 ratio_table <- function(times) {
   of <- function(system, operation, size, tensors) {
-    one <- times[times$system == system & times$operation == operation &
-      times$size == size & times$tensors == tensors, ]
+    one <- times[
+      times$system == system &
+        times$operation == operation &
+        times$size == size &
+        times$tensors == tensors,
+    ]
     stats::setNames(one$seconds, one$round)
   }
   sizes <- unique(times[c("size", "tensors")])
-  cells <- Map(function(size, tensors) {
-    vapply(seq_len(nrow(targets)), function(i) {
-      ours <- of(targets$system[[i]], targets$operation[[i]], size, tensors)
-      other <- of(
-        targets$against[[i]], targets$`its operation`[[i]], size, tensors
+  cells <- Map(
+    function(size, tensors) {
+      vapply(
+        seq_len(nrow(targets)),
+        function(i) {
+          ours <- of(targets$system[[i]], targets$operation[[i]], size, tensors)
+          other <- of(
+            targets$against[[i]],
+            targets$`its operation`[[i]],
+            size,
+            tensors
+          )
+          if (length(ours) == 0 || length(other) == 0) {
+            return("")
+          }
+          ratios <- ours / other[names(ours)]
+          sprintf(
+            "%.2f (%.2f to %.2f)",
+            stats::median(ratios),
+            min(ratios),
+            max(ratios)
+          )
+        },
+        ""
       )
-      if (length(ours) == 0 || length(other) == 0) {
-        return("")
-      }
-      ratios <- ours / other[names(ours)]
-      sprintf(
-        "%.2f (%.2f to %.2f)", stats::median(ratios), min(ratios), max(ratios)
-      )
-    }, "")
-  }, sizes$size, sizes$tensors)
+    },
+    sizes$size,
+    sizes$tensors
+  )
   names(cells) <- paste0(megabytes(sizes$size), " MB in ", sizes$tensors)
   data.frame(
     ratio = targets$what,
@@ -88,11 +117,14 @@ tensors_table <- function(summary, most = 1.5) {
   both <- merge(few, many, c("size", "system", "operation"))
   both <- both[order(both$size, both$system, both$operation), ]
   data.frame(
-    MB = megabytes(both$size), system = both$system,
+    MB = megabytes(both$size),
+    system = both$system,
     operation = both$operation,
-    few = seconds(both$median.x), many = seconds(both$median.y),
+    few = seconds(both$median.x),
+    many = seconds(both$median.y),
     ratio = sprintf("%.2f", both$median.y / both$median.x),
-    `at most` = most, check.names = FALSE
+    `at most` = most,
+    check.names = FALSE
   )
 }
 
@@ -111,11 +143,14 @@ training_table <- function(runs, callbacks) {
   epoch <- of("epoch", stats::median)
   data.frame(
     callback = callbacks,
-    min = seconds(of("fit", min)), median = seconds(whole),
-    max = seconds(of("fit", max)), `against none` = against_none(whole),
+    min = seconds(of("fit", min)),
+    median = seconds(whole),
+    max = seconds(of("fit", max)),
+    `against none` = against_none(whole),
     `an epoch, median` = seconds(epoch),
     `its quartiles` = paste(
-      seconds(of("epoch", function(x) stats::quantile(x, 0.25))), "to",
+      seconds(of("epoch", function(x) stats::quantile(x, 0.25))),
+      "to",
       seconds(of("epoch", function(x) stats::quantile(x, 0.75)))
     ),
     `an epoch against none` = against_none(epoch),
@@ -127,7 +162,9 @@ training_table <- function(runs, callbacks) {
 markdown <- function(frame) {
   cells <- rbind(names(frame), "---", as.matrix(frame))
   cells <- apply(cells, 2, function(column) trimws(column))
-  apply(cells, 1, function(row) paste0("| ", paste(row, collapse = " | "), " |"))
+  apply(cells, 1, function(row) {
+    paste0("| ", paste(row, collapse = " | "), " |")
+  })
 }
 
 plot_times <- function(out, file) {
@@ -137,7 +174,8 @@ plot_times <- function(out, file) {
   out$panel <- factor(out$panel, unique(out$panel))
   out$limit <- out$system == "limit"
   plot <- ggplot2::ggplot(
-    out, ggplot2::aes(.data$median, .data$what, colour = .data$limit)
+    out,
+    ggplot2::aes(.data$median, .data$what, colour = .data$limit)
   ) +
     ggplot2::geom_linerange(
       ggplot2::aes(xmin = .data$min, xmax = .data$max)
@@ -146,7 +184,8 @@ plot_times <- function(out, file) {
     ggplot2::facet_wrap(~panel, scales = "free_x") +
     ggplot2::scale_x_log10() +
     ggplot2::scale_colour_manual(
-      values = c(`TRUE` = "#b2182b", `FALSE` = "#2166ac"), guide = "none"
+      values = c(`TRUE` = "#b2182b", `FALSE` = "#2166ac"),
+      guide = "none"
     ) +
     ggplot2::labs(x = "seconds (log scale)", y = NULL) +
     ggplot2::theme_minimal(base_size = 10)

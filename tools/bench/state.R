@@ -22,7 +22,8 @@ settings <- list(
   # Beyond an R integer.
   size = reticulate::import_builtins(convert = FALSE)$int(number[[1]]),
   tensors = as.integer(number[[2]]),
-  rounds = as.integer(number[[3]]), folder = folder,
+  rounds = as.integer(number[[3]]),
+  folder = folder,
   functions = reticulate::dict(
     background = functions("a/Ours", TRUE),
     waiting = functions("b/OursWaiting", FALSE),
@@ -30,6 +31,8 @@ settings <- list(
   ),
   out = arguments[[5]]
 )
-if (what == "models") settings$with_model <- TRUE
+if (what == "models") {
+  settings$with_model <- TRUE
+}
 do.call(run, settings)
 unlink(folder, recursive = TRUE)

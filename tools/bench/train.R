@@ -29,15 +29,20 @@ x <- random$random(reticulate::tuple(4096L, 28L, 28L, 1L), dtype = "float32")
 y <- random$integers(0L, 10L, size = 4096L)
 fit <- function(epochs, callbacks) {
   model$fit(
-    x, y,
-    batch_size = 64L, epochs = epochs, verbose = 0L, callbacks = callbacks
+    x,
+    y,
+    batch_size = 64L,
+    epochs = epochs,
+    verbose = 0L,
+    callbacks = callbacks
   )
 }
 # What is compiled is compiled before the clock starts.
 invisible(fit(1L, list()))
 
 backup_dir <- tempfile("bench", Sys.getenv("BENCH_DIR", tempdir()))
-callbacks <- switch(arguments[[1]],
+callbacks <- switch(
+  arguments[[1]],
   none = list(),
   kerasbackup = list(kerasbackup::callback_backup_and_restore(backup_dir)),
   `kerasbackup-auto` = list(

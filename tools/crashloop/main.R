@@ -36,18 +36,26 @@ subject <- if (Sys.getenv("PEER") == "keras") peer else ours
 labels <- vapply(subject$configurations, `[[`, "", "label")
 configurations <- subject$configurations[grepl(Sys.getenv("ROWS"), labels)]
 configurations <- utils::head(configurations, kills)
-if (length(configurations) == 0) stop("No kill, or none of ", toString(labels))
+if (length(configurations) == 0) {
+  stop("No kill, or none of ", toString(labels))
+}
 set.seed(seed)
 plans <- draw_plans(kills)
 message(sprintf(
-  "%s on %s: %d kills, SEED=%d", subject$name, backend, kills, seed
+  "%s on %s: %d kills, SEED=%d",
+  subject$name,
+  backend,
+  kills,
+  seed
 ))
 
 # Starts --------------------------------------------------------------------
 
 read_notes <- function(dir, name) {
   file <- file.path(dir, paste0(name, ".notes"))
-  if (!file.exists(file)) file <- textConnection("")
+  if (!file.exists(file)) {
+    file <- textConnection("")
+  }
   lines <- strsplit(readLines(file), " ", fixed = TRUE)
   # A line that a kill cut short was not noted.
   lines <- Filter(function(words) nchar(c(words, "")[4]) %in% 16, lines)
@@ -61,7 +69,10 @@ read_notes <- function(dir, name) {
 job_of <- function(dir, name, configuration, subject) {
   each_batch <- configuration$save_freq != "epoch"
   list(
-    dir = dir, name = name, subject = subject, configuration = configuration,
+    dir = dir,
+    name = name,
+    subject = subject,
+    configuration = configuration,
     # 24 saves either way: after each of 6 batches, or after each two.
     epochs = if (each_batch) 4L else 12L,
     batch_size = if (each_batch) 11L else 32L
@@ -77,9 +88,12 @@ reference_of <- function(configuration) {
     job <- job_of(dir, "reference", configuration, NULL)
     run_forked(dir, "reference", function() train(job))
     result <- read_run(dir, "reference")
-    if (startsWith(result[[1]], "error:")) stop("The reference: ", result[[1]])
+    if (startsWith(result[[1]], "error:")) {
+      stop("The reference: ", result[[1]])
+    }
     references[[key]] <<- list(
-      result = result, notes = read_notes(dir, "reference"),
+      result = result,
+      notes = read_notes(dir, "reference"),
       end = paste(job$epochs, 0)
     )
   }
@@ -105,7 +119,9 @@ run_training <- function(dir, configuration, plans, clock) {
     job <- job_of(dir, name, configuration, subject)
     plan <- if (start <= nrow(plans)) plans[start, ]
     run_forked(
-      dir, name, function() train(job),
+      dir,
+      name,
+      function() train(job),
       watch(function() subject$under_way(dir), plan, clock, seen)
     )
     result <- NULL
@@ -114,14 +130,23 @@ run_training <- function(dir, configuration, plans, clock) {
     }
     notes <- read_notes(dir, name)
     rows <- settle(rows, dir, notes, before, reference, result)
-    if (!is.null(result)) break
+    if (!is.null(result)) {
+      break
+    }
     before <- rbind(before, notes)
     left <- subject$left(job)
-    rows <- rbind(rows, data.frame(
-      configuration = configuration$label, left,
-      fell_back = isTRUE(left$newest < seen$newest),
-      restored = "", swept = NA, outcome = NA_character_, why = ""
-    ))
+    rows <- rbind(
+      rows,
+      data.frame(
+        configuration = configuration$label,
+        left,
+        fell_back = isTRUE(left$newest < seen$newest),
+        restored = "",
+        swept = NA,
+        outcome = NA_character_,
+        why = ""
+      )
+    )
   }
   raised <- startsWith(result[[1]], "error:")
   equal <- if (raised) NA else identical(result, reference$result)
@@ -136,7 +161,9 @@ run_training <- function(dir, configuration, plans, clock) {
 # before it trained does not) are answered for by this one.
 settle <- function(rows, dir, notes, before, reference, result) {
   open <- which(is.na(rows$outcome))
-  if (length(open) == 0) return(rows)
+  if (length(open) == 0) {
+    return(rows)
+  }
   last <- rows[max(open), ]
   outcome <- subject$judge(notes, last, before, reference$notes)
   if (!is.null(result)) {
@@ -148,14 +175,22 @@ settle <- function(rows, dir, notes, before, reference, result) {
       outcome <- if (last$position %in% reference$end) "rightly" else "lost"
     }
   }
-  if (is.na(outcome)) return(rows)
-  if (any(rows$verified[open] %in% FALSE)) outcome <- "torn"
-  if (any(rows$fell_back[open])) outcome <- "lost"
+  if (is.na(outcome)) {
+    return(rows)
+  }
+  if (any(rows$verified[open] %in% FALSE)) {
+    outcome <- "torn"
+  }
+  if (any(rows$fell_back[open])) {
+    outcome <- "lost"
+  }
   rows$outcome[open] <- outcome
   rows$restored[open] <- c(notes$at, "the end")[[1]]
   there <- subject$under_way(dir)$saves
   rows$swept[open] <- ifelse(
-    nzchar(rows$under_way[open]), !rows$under_way[open] %in% there, NA
+    nzchar(rows$under_way[open]),
+    !rows$under_way[open] %in% there,
+    NA
   )
   rows
 }
@@ -175,26 +210,39 @@ while (length(on <- which(used < lengths(shares) & idle < 3L)) > 0) {
     training <- training + 1L
     share <- utils::tail(shares[[i]], lengths(shares)[[i]] - used[[i]])
     one <- run_training(
-      file.path(out, paste0("training-", training)), configurations[[i]],
-      plans[share, ], clock
+      file.path(out, paste0("training-", training)),
+      configurations[[i]],
+      plans[share, ],
+      clock
     )
     n <- NROW(one$kills)
     # Three in a row that no kill has hit, or that failed by themselves.
     idle[[i]] <- if (n == 0) idle[[i]] + 1L else 0L
     used[[i]] <- used[[i]] + n
-    if (n > 0) one$kills$training <- training
+    if (n > 0) {
+      one$kills$training <- training
+    }
     results[[i]]$kills <- rbind(results[[i]]$kills, one$kills)
     results[[i]]$equal <- c(results[[i]]$equal, one$equal)
     end <- if (one$equal %in% TRUE) "equal" else "NOT equal"
     message(sprintf(
-      "%s training %d, %s: %d kills, %s", format(Sys.time(), "%T"), training,
-      configurations[[i]]$label, n, if (is.na(one$equal)) one$result else end
+      "%s training %d, %s: %d kills, %s",
+      format(Sys.time(), "%T"),
+      training,
+      configurations[[i]]$label,
+      n,
+      if (is.na(one$equal)) one$result else end
     ))
     write_report(results, subject, lengths(shares), backend, seed, out)
   }
 }
 good <- write_report(
-  results, subject, lengths(shares), backend, seed, out,
+  results,
+  subject,
+  lengths(shares),
+  backend,
+  seed,
+  out,
   final = TRUE
 )
 quit(status = if (good) 0L else 1L)

@@ -35,17 +35,24 @@ ours <- list(
     list(
       label = paste0(
         if (i <= 4) "save_freq = 1" else "\"epoch\"",
-        if (double) ", double_checkpoint", if (!async) ", async = FALSE"
+        if (double) ", double_checkpoint",
+        if (!async) ", async = FALSE"
       ),
-      save_freq = freq, double_checkpoint = double, async = async
+      save_freq = freq,
+      double_checkpoint = double,
+      async = async
     )
   }),
   callback = function(job, notes) {
     how <- job$configuration
     kerasbackup::callback_backup_and_restore(
-      file.path(job$dir, "backup"), how$save_freq, FALSE,
-      double_checkpoint = how$double_checkpoint, async = how$async,
-      history = "full", on_save_error = "stop"
+      file.path(job$dir, "backup"),
+      how$save_freq,
+      FALSE,
+      double_checkpoint = how$double_checkpoint,
+      async = how$async,
+      history = "full",
+      on_save_error = "stop"
     )
   },
   under_way = function(dir) {
@@ -62,8 +69,12 @@ ours <- list(
     now <- ours$under_way(job$dir)
     temporary <- c(now$saves, "")[[1]]
     left <- list(
-      under_way = temporary, newest = now$newest, position = "0 0",
-      written = NA, of = NA, verified = NA,
+      under_way = temporary,
+      newest = now$newest,
+      position = "0 0",
+      written = NA,
+      of = NA,
+      verified = NA,
       over = now$generations > 1 + job$configuration$double_checkpoint
     )
     if (nzchar(temporary)) {
@@ -86,9 +97,15 @@ ours <- list(
     left
   },
   judge = function(notes, left, before, reference) {
-    if (nrow(notes) == 0) return(NA)
-    if (!note_text(notes)[[1]] %in% note_text(reference)) return("torn")
-    if (notes$at[[1]] != left$position) return("lost")
+    if (nrow(notes) == 0) {
+      return(NA)
+    }
+    if (!note_text(notes)[[1]] %in% note_text(reference)) {
+      return("torn")
+    }
+    if (notes$at[[1]] != left$position) {
+      return("lost")
+    }
     "rightly"
   }
 )
@@ -118,15 +135,18 @@ peer <- list(
         if (i <= 2) "save_freq = 1" else "\"epoch\"",
         if (i %% 2 == 0) ", double_checkpoint"
       ),
-      save_freq = if (i <= 2) 1L else "epoch", double_checkpoint = i %% 2 == 0
+      save_freq = if (i <= 2) 1L else "epoch",
+      double_checkpoint = i %% 2 == 0
     )
   }),
   callback = function(job, notes) {
     how <- job$configuration
     keras_backup$KerasBackup(
-      file.path(job$dir, "backup"), notes,
+      file.path(job$dir, "backup"),
+      notes,
       file.path(job$dir, paste0(job$name, "-saving")),
-      save_freq = how$save_freq, double_checkpoint = how$double_checkpoint,
+      save_freq = how$save_freq,
+      double_checkpoint = how$double_checkpoint,
       delete_checkpoint = FALSE
     )
   },
@@ -138,20 +158,28 @@ peer <- list(
     unlink(file.path(job$dir, saving))
     weights <- file.size(file.path(job$dir, "backup", "latest.weights.h5"))
     list(
-      under_way = c(saving, "")[[1]], newest = NA, position = NA,
-      written = if (length(saving) > 0) weights else NA, of = NA,
-      verified = NA, over = FALSE
+      under_way = c(saving, "")[[1]],
+      newest = NA,
+      position = NA,
+      written = if (length(saving) > 0) weights else NA,
+      of = NA,
+      verified = NA,
+      over = FALSE
     )
   },
   judge = function(notes, left, before, reference) {
-    if (nrow(notes) == 0) return(NA)
+    if (nrow(notes) == 0) {
+      return(NA)
+    }
     saved <- before[before$what == "saving", ]
     if (notes$what[[1]] != "restored") {
       # The last one may not have come to an end.
       return(if (nrow(saved) > 1) "lost" else "rightly")
     }
     found <- which(note_text(saved) == note_text(notes)[[1]])
-    if (length(found) == 0) return("torn")
+    if (length(found) == 0) {
+      return("torn")
+    }
     if (max(found) < nrow(saved) - 1) "lost" else "rightly"
   }
 )

@@ -19,7 +19,8 @@ train <- function(job) {
     whole = is.null(job$subject) || job$subject$exact
   )
   callbacks <- list(
-    plateau, witness$Witness(notes, every = is.null(job$subject))
+    plateau,
+    witness$Witness(notes, every = is.null(job$subject))
   )
   if (!is.null(job$subject)) {
     callbacks <- c(job$subject$callback(job, notes), callbacks)
@@ -28,7 +29,9 @@ train <- function(job) {
   history <- model$fit(
     random$randn(64L, 256L)$astype("float32"),
     random$randn(64L, 1L)$astype("float32"),
-    batch_size = job$batch_size, epochs = job$epochs, verbose = 0L,
+    batch_size = job$batch_size,
+    epochs = job$epochs,
+    verbose = 0L,
     callbacks = callbacks
   )
   # No callback here writes files.
@@ -41,12 +44,17 @@ large_model <- function() {
   wide <- function() layer$Dense(1024L, activation = "relu")
   model <- keras$Sequential(list(
     keras$Input(reticulate::tuple(256L)),
-    wide(), layer$BatchNormalization(),
-    wide(), layer$Dropout(0.3),
-    wide(), wide(), layer$Dense(1L)
+    wide(),
+    layer$BatchNormalization(),
+    wide(),
+    layer$Dropout(0.3),
+    wide(),
+    wide(),
+    layer$Dense(1L)
   ))
   model$compile(
-    optimizer = keras$optimizers$Adam(0.001), loss = "mse",
+    optimizer = keras$optimizers$Adam(0.001),
+    loss = "mse",
     metrics = list("mae")
   )
   model

@@ -44,7 +44,9 @@ watch <- function(watched, plan, clock, seen, timeout = 300) {
     current <- character()
     count <- 0L
     repeat {
-      if (wait_for(process, timeout = 0)) return(TRUE)
+      if (wait_for(process, timeout = 0)) {
+        return(TRUE)
+      }
       now <- watched()
       seen$newest <- max(seen$newest, now$newest)
       appeared <- setdiff(now$saves, known)
@@ -63,19 +65,27 @@ watch <- function(watched, plan, clock, seen, timeout = 300) {
         }
       }
       life <- plan$fraction * 1.5 * typical(clock$lives, 5, 0.5)
-      if (isFALSE(plan$inside) && age() >= life) break
+      if (isFALSE(plan$inside) && age() >= life) {
+        break
+      }
       # It hangs: that is no kill of ours.
-      if (age() > timeout) return(FALSE)
+      if (age() > timeout) {
+        return(FALSE)
+      }
       Sys.sleep(0.001)
     }
     seen$killed <- TRUE
-    if (isTRUE(plan$inside)) clock$lives <- c(clock$lives, age())
+    if (isTRUE(plan$inside)) {
+      clock$lives <- c(clock$lives, age())
+    }
     FALSE
   }
 }
 
 # A quantile of the last lengths: a machine is not always equally quick.
 typical <- function(lengths, before, at) {
-  if (length(lengths) == 0) return(before)
+  if (length(lengths) == 0) {
+    return(before)
+  }
   stats::quantile(utils::tail(lengths, 20), at, names = FALSE)
 }

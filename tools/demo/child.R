@@ -15,10 +15,14 @@ start_child <- function(script, args, log) {
     "%s %s > %s 2>&1 < /dev/null & echo $! > %s; wait $!; echo $? > %s",
     shQuote(file.path(R.home("bin"), "Rscript")),
     paste(shQuote(c(script, args)), collapse = " "),
-    shQuote(log), shQuote(child$pid_file), shQuote(child$status)
+    shQuote(log),
+    shQuote(child$pid_file),
+    shQuote(child$status)
   )
   system2("sh", c("-c", shQuote(command)), stderr = FALSE, wait = FALSE)
-  while (length(read_lines(child$pid_file)) == 0) Sys.sleep(0.01)
+  while (length(read_lines(child$pid_file)) == 0) {
+    Sys.sleep(0.01)
+  }
   child$pid <- as.integer(read_lines(child$pid_file))
   child
 }
@@ -36,8 +40,12 @@ follow_child <- function(child, on_line, limit = 300) {
       child$seen <- child$seen + 1L
       if (isTRUE(on_line(sub("^> ", "", lines[[child$seen]])))) return(NULL)
     }
-    if (length(status) > 0) return(as.integer(status))
-    if (Sys.time() > deadline) stop("The child took too long.")
+    if (length(status) > 0) {
+      return(as.integer(status))
+    }
+    if (Sys.time() > deadline) {
+      stop("The child took too long.")
+    }
     Sys.sleep(0.02)
   }
 }
@@ -48,9 +56,13 @@ kill_child <- function(child) tools::pskill(child$pid, tools::SIGKILL)
 
 #' Complete lines only: the last one may still be being written.
 read_lines <- function(file) {
-  if (!file.exists(file)) return(character())
+  if (!file.exists(file)) {
+    return(character())
+  }
   text <- readChar(file, file.size(file), useBytes = TRUE)
-  if (length(text) == 0) return(character())
+  if (length(text) == 0) {
+    return(character())
+  }
   lines <- strsplit(sub("[^\n]*$", "", text), "\n", fixed = TRUE)[[1]]
   iconv(lines, "UTF-8", "UTF-8", sub = "?")
 }

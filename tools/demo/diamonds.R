@@ -4,15 +4,19 @@
 diamonds_data <- function() {
   diamonds <- as.data.frame(ggplot2::diamonds)
   x <- vapply(
-    diamonds[names(diamonds) != "price"], as.numeric, numeric(nrow(diamonds))
+    diamonds[names(diamonds) != "price"],
+    as.numeric,
+    numeric(nrow(diamonds))
   )
   x[, c("x", "y", "z")] <- log1p(x[, c("x", "y", "z")])
   x <- scale(x)
   y <- log(diamonds$price)
   held_out <- seq_len(nrow(x)) %% 10 == 0
   list(
-    x = unname(x[!held_out, ]), y = matrix(y[!held_out] - mean(y)),
-    x_new = unname(x[held_out, ]), price_new = diamonds$price[held_out],
+    x = unname(x[!held_out, ]),
+    y = matrix(y[!held_out] - mean(y)),
+    x_new = unname(x[held_out, ]),
+    price_new = diamonds$price[held_out],
     centre = mean(y)
   )
 }

@@ -11,21 +11,28 @@ out <- "demo-output"
 backup_dir <- file.path(out, "backup")
 
 must <- function(condition, what, log = NULL) {
-  if (condition) return(invisible())
-  if (!is.null(log)) writeLines(tail(readLines(log), 25), stderr())
+  if (condition) {
+    return(invisible())
+  }
+  if (!is.null(log)) {
+    writeLines(tail(readLines(log), 25), stderr())
+  }
   cli_alert_danger(what)
   quit(status = 1L)
 }
 
 tell <- function() {
   cli_h1("Keras on {Sys.getenv('KERAS_BACKEND')}, and kill -9")
-  cli_text("A small network learns the prices of 48,546 diamonds; 5,394 more
-            are held out.")
+  cli_text(
+    "A small network learns the prices of 48,546 diamonds; 5,394 more
+            are held out."
+  )
 
   cli_h2("1. A process trains. It is killed with SIGKILL.")
   killed <- run_training("1-killed", backup_dir, kill_after = 8L)
   must(killed$status == 137L, "The process was not killed.", killed$log)
-  cli_alert_danger("kill -9 {killed$pid}, in the middle of epoch
+  cli_alert_danger(
+    "kill -9 {killed$pid}, in the middle of epoch
                     {killed$done + 1}. What it left, read without Python:",
     wrap = TRUE
   )
@@ -56,7 +63,8 @@ compare <- function(killed, again, alone) {
   plot_losses(
     data.frame(
       epoch = seq_along(alone$result$loss),
-      loss = history$loss, alone = alone$result$loss
+      loss = history$loss,
+      alone = alone$result$loss
     ),
     killed = killed$done + min(killed$lost / killed$epoch_length, 0.99),
     picture
@@ -75,12 +83,17 @@ compare <- function(killed, again, alone) {
   columns <- apply(table, 2, format)
   cli_verbatim(trimws(apply(columns, 1, paste, collapse = "   "), "right"))
   cli_text()
-  cli_alert_info("Compared: all {nrow(variables)} variables of the model and the
+  cli_alert_info(
+    "Compared: all {nrow(variables)} variables of the model and the
                   optimizer, {sum(nchar(variables$bytes)) / 2} bytes, and the
-                  loss of each of the {nrow(history)} epochs.", wrap = TRUE)
+                  loss of each of the {nrow(history)} epochs.",
+    wrap = TRUE
+  )
   cli_alert_info("The loss over both runs is drawn in {.file {picture}}.")
 
-  for (path in differing) cli_alert_danger("{path} differs")
+  for (path in differing) {
+    cli_alert_danger("{path} differs")
+  }
   must(same_loss, "The losses of the epochs differ.")
   must(identical, "The two runs are not identical.")
   cli_alert_success("Killed and run again, or left alone: identical")

@@ -10,14 +10,19 @@ run_training <- function(name, backup_dir, kill_after = Inf) {
   # What a process that was killed had still said is heard afterwards.
   hear <- function(line) {
     cli::cli_verbatim(cli::col_grey(paste0("  | ", line)))
-    if (line == "training") training <<- Sys.time()
-    if (grepl("^epoch", line)) ends <<- c(ends, Sys.time())
+    if (line == "training") {
+      training <<- Sys.time()
+    }
+    if (grepl("^epoch", line)) {
+      ends <<- c(ends, Sys.time())
+    }
     length(ends) >= kill_after
   }
 
   result <- file.path("demo-output", paste0(name, ".rds"))
   child <- start_child(
-    "tools/demo/train.R", c(backup_dir, result),
+    "tools/demo/train.R",
+    c(backup_dir, result),
     file.path("demo-output", paste0(name, ".log"))
   )
   on.exit(if (child_runs(child)) kill_child(child))
@@ -33,9 +38,12 @@ run_training <- function(name, backup_dir, kill_after = Inf) {
   ended <- as.numeric(Sys.time())
 
   list(
-    pid = child$pid, status = status, log = child$log,
+    pid = child$pid,
+    status = status,
+    log = child$log,
     starting = as.numeric(difftime(training, started, units = "secs")),
-    done = length(ends), lost = ended - tail(ends, 1),
+    done = length(ends),
+    lost = ended - tail(ends, 1),
     epoch_length = mean(diff(ends)),
     result = if (file.exists(result)) readRDS(result)
   )

@@ -48,20 +48,28 @@ data <- diamonds_data()
 history <- model$fit(
   reticulate::np_array(data$x, "float32"),
   reticulate::np_array(data$y, "float32"),
-  batch_size = 256L, epochs = epochs, verbose = 0L,
+  batch_size = 256L,
+  epochs = epochs,
+  verbose = 0L,
   callbacks = c(list(progress), backup)
 )
 
-predicted <- exp(data$centre + model$predict(
-  reticulate::np_array(data$x_new, "float32"),
-  batch_size = 1024L, verbose = 0L
-))
+predicted <- exp(
+  data$centre +
+    model$predict(
+      reticulate::np_array(data$x_new, "float32"),
+      batch_size = 1024L,
+      verbose = 0L
+    )
+)
 error <- stats::median(abs(predicted / data$price_new - 1))
 
 saveRDS(
   list(
-    variables = variables_of(model), error = error,
-    epochs = length(history$epoch), loss = unlist(history$history$loss)
+    variables = variables_of(model),
+    error = error,
+    epochs = length(history$epoch),
+    loss = unlist(history$history$loss)
   ),
   result_file
 )

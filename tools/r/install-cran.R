@@ -16,7 +16,9 @@ offered <- tryCatch(
   suppressWarnings(available.packages()),
   error = function(error) NULL
 )
-if (is.null(offered) || nrow(offered) == 0) quit(status = 3)
+if (is.null(offered) || nrow(offered) == 0) {
+  quit(status = 3)
+}
 
 install.packages(packages, lib = library_dir, quiet = TRUE)
 absent <- setdiff(packages, rownames(installed.packages(library_dir)))

@@ -5,14 +5,15 @@
 # check, with the reason.
 tolerated <- c(
   # keras3 is only suggested; Debian lacks it, and CRAN may not answer.
-  "package dependencies" =
-    "Package suggested but not available for checking: 'keras3'"
+  "package dependencies" = "Package suggested but not available for checking: 'keras3'"
 )
 
 arguments <- commandArgs(trailingOnly = TRUE)
 log <- arguments[[1]]
 status <- arguments[[2]]
-if (!file.exists(log)) stop("R CMD check wrote no log")
+if (!file.exists(log)) {
+  stop("R CMD check wrote no log")
+}
 
 plain <- function(text) {
   text <- gsub("[\u2018\u2019]", "'", enc2utf8(text))
@@ -30,10 +31,17 @@ for (i in seq_len(nrow(found))) {
     plain(found$Output[[i]]) %in% tolerated[plain(found$Check[[i]])]
   good <- good && may_stay
   cat(
-    if (may_stay) "tolerated " else "NOT tolerated ", found$Status[[i]],
-    " (", found$Check[[i]], "): ", found$Output[[i]], "\n",
+    if (may_stay) "tolerated " else "NOT tolerated ",
+    found$Status[[i]],
+    " (",
+    found$Check[[i]],
+    "): ",
+    found$Output[[i]],
+    "\n",
     sep = ""
   )
 }
-if (!good && nrow(found) == 0) cat("R CMD check ended with", status, "\n")
+if (!good && nrow(found) == 0) {
+  cat("R CMD check ended with", status, "\n")
+}
 quit(status = if (good) 0L else 1L)

@@ -18,7 +18,9 @@ say <- function(...) {
 }
 
 location <- function(result) {
-  if (is.null(result$srcref)) return("")
+  if (is.null(result$srcref)) {
+    return("")
+  }
   file <- basename(attr(result$srcref, "srcfile")$filename)
   sprintf(" (%s:%i)", file, result$srcref[[1]])
 }
@@ -26,7 +28,8 @@ location <- function(result) {
 # One line of text, as the results are one line each.
 squash <- function(text) gsub("[[:space:]]+", " ", text)
 
-recorder <- R6::R6Class("Recorder",
+recorder <- R6::R6Class(
+  "Recorder",
   inherit = testthat::Reporter,
   public = list(
     file_name = NULL,
@@ -39,15 +42,27 @@ recorder <- R6::R6Class("Recorder",
       self$results <- list()
       self$tally <- c(passed = 0L, failed = 0L, skipped = 0L)
       self$started <- Sys.time()
-      cat("test-", self$file_name, ".R\n",
-        sep = "", file = paste0(stem, ".at"), append = TRUE
+      cat(
+        "test-",
+        self$file_name,
+        ".R\n",
+        sep = "",
+        file = paste0(stem, ".at"),
+        append = TRUE
       )
     },
 
     start_test = function(context, test) {
       self$results <- list()
-      cat("test-", self$file_name, ".R: ", test, "\n",
-        sep = "", file = paste0(stem, ".at"), append = TRUE
+      cat(
+        "test-",
+        self$file_name,
+        ".R: ",
+        test,
+        "\n",
+        sep = "",
+        file = paste0(stem, ".at"),
+        append = TRUE
       )
     },
 
@@ -68,8 +83,12 @@ recorder <- R6::R6Class("Recorder",
       seconds <- difftime(Sys.time(), self$started, units = "secs")
       say(sprintf(
         "    %-11s %-28s %3i passed, %i failed, %i skipped (%.1f s)",
-        group, self$file_name, self$tally[["passed"]],
-        self$tally[["failed"]], self$tally[["skipped"]], seconds
+        group,
+        self$file_name,
+        self$tally[["passed"]],
+        self$tally[["failed"]],
+        self$tally[["skipped"]],
+        seconds
       ))
     },
 
@@ -81,19 +100,47 @@ recorder <- R6::R6Class("Recorder",
       bad <- vapply(self$results, self$is_bad, NA)
       skipped <- vapply(self$results, inherits, NA, "expectation_skip")
       warned <- vapply(self$results, inherits, NA, "expectation_warning")
-      status <- if (any(bad)) "failed" else if (any(skipped)) "skipped" else
+      status <- if (any(bad)) {
+        "failed"
+      } else if (any(skipped)) {
+        "skipped"
+      } else {
         "passed"
+      }
       why <- if (status == "skipped") {
-        paste0(": ", squash(conditionMessage(self$results[[which(skipped)[1]]])))
+        paste0(
+          ": ",
+          squash(conditionMessage(self$results[[which(skipped)[1]]]))
+        )
       }
       self$tally[[status]] <- self$tally[[status]] + 1L
-      cat(status, "\t", group, "\t", self$file_name, ": ", squash(test), why,
-        "\n", sep = "", file = paste0(stem, ".tsv"), append = TRUE
+      cat(
+        status,
+        "\t",
+        group,
+        "\t",
+        self$file_name,
+        ": ",
+        squash(test),
+        why,
+        "\n",
+        sep = "",
+        file = paste0(stem, ".tsv"),
+        append = TRUE
       )
       for (result in self$results[bad | warned]) {
         kind <- if (self$is_bad(result)) "FAILED" else "warning"
-        say("    ", kind, " ", group, " ", self$file_name, ": ", test,
-          location(result))
+        say(
+          "    ",
+          kind,
+          " ",
+          group,
+          " ",
+          self$file_name,
+          ": ",
+          test,
+          location(result)
+        )
         text <- utils::head(strsplit(format(result), "\n")[[1]], 40)
         say(paste0("      | ", text, collapse = "\n"))
       }
@@ -105,9 +152,13 @@ recorder <- R6::R6Class("Recorder",
 files <- list.files("tests/testthat", "^test-.*[.][Rr]$")
 names <- sub("^test-(.*)[.][Rr]$", "\\1", files)
 if (any(grepl(pattern, names, perl = TRUE))) {
-  testthat::test_dir("tests/testthat",
-    package = "kerasbackup", load_package = "installed",
-    reporter = recorder$new(), filter = pattern, perl = TRUE,
+  testthat::test_dir(
+    "tests/testthat",
+    package = "kerasbackup",
+    load_package = "installed",
+    reporter = recorder$new(),
+    filter = pattern,
+    perl = TRUE,
     stop_on_failure = FALSE
   )
 }
