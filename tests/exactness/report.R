@@ -55,7 +55,7 @@ if (nzchar(page)) {
     is_failed <- function(result) startsWith(result, "FAILED")
     differs <- Reduce(`|`, lapply(results, is_failed))
     about <- c(about, "", sprintf(
-      "Of %d rows and backends %d are equal, %d were not run, %d differ.",
+      "Of %d results, %d are equal, %d were not run and %d differ.",
       sum(lengths(results)), count(function(r) r == "equal"),
       count(function(r) r != "equal" & !is_failed(r)), count(is_failed)
     ))
