@@ -4,43 +4,46 @@
 # May not touch Python or `.Call` (R/store.R has that). Only `backup_delete()`
 # changes anything on disk.
 
-#' Look at a backup
+#' Inspect a backup
 #'
 #' @description
-#' `backup_info()` says what the checkpoints in a directory hold: how far
-#' training had come, when it was saved, which variables there are. It reads
-#' headers only, so it is quick whatever the size; use [backup_verify()] to check
+#' `backup_info()` reports what the checkpoints in a directory hold: how far
+#' training had come, when it was saved, and which variables there are. It reads
+#' only headers, so it is quick at any size. Use [backup_verify()] to check
 #' every byte.
 #'
-#' None of the `backup_*()` functions needs Python, and all but
-#' [backup_delete()] leave the directory as it is.
+#' None of the `backup_*()` functions needs Python. All but [backup_delete()]
+#' leave the directory unchanged.
 #'
 #' @param dir String, the `backup_dir` that was given to
 #'   [callback_backup_and_restore()].
 #' @return An object of class `keras_backup`: a list with
 #'   * `dir`: string, the directory;
-#'   * `files`: data frame, one row a checkpoint, the newest first: `path`,
-#'     `generation` (number), `bytes`, and how far training had come: `epoch`,
-#'     `batch` (`NA` where an older one's header is damaged);
-#'   * `epoch`: integer, how many epochs are complete;
-#'   * `batch`: integer, how many batches of the next epoch are trained;
+#'   * `files`: data frame with one row per checkpoint, the newest first. Its
+#'     columns are `path`, `generation` (number), `bytes`, and how far training
+#'     had come, as `epoch` and `batch` (`NA` if the header of an older
+#'     checkpoint is damaged);
+#'   * `epoch`: integer, the number of complete epochs;
+#'   * `batch`: integer, the number of batches of the next epoch that are
+#'     trained;
 #'   * `saved_at`: time of the save (`POSIXct`, UTC);
-#'   * `versions`: named character, what it was written with;
+#'   * `versions`: named character, the versions of the software that wrote
+#'     the checkpoint;
 #'   * `history`: data frame, the logs so far, as from [backup_history()];
-#'   * `variables`: data frame, one row a variable: `name`, `dtype` (as in
+#'   * `variables`: data frame with one row per variable: `name`, `dtype` (as in
 #'     safetensors), `shape` (list of numeric, `numeric(0)` for a scalar),
 #'     `bytes`.
 #'
-#'   `as.data.frame()` of it gives `variables` with the shape as text;
-#'   `summary()` the latest logs and the space that each part takes; `plot()`
-#'   draws the losses over the epochs.
+#'   `as.data.frame()` returns `variables` with the shapes as text. `summary()`
+#'   shows the latest logs and the space that each part takes. `plot()` draws
+#'   the losses over the epochs.
 #' @section Errors:
-#' `kerasbackup_error_io` where there is no checkpoint,
-#' `kerasbackup_error_corrupt` where the newest one's header is damaged. Where an
-#' older checkpoint is good, the error names it, also as its field `good`: that is
-#' the one which training would go on from.
+#' `kerasbackup_error_io` is raised if there is no checkpoint,
+#' `kerasbackup_error_corrupt` if the header of the newest checkpoint is
+#' damaged. If an older checkpoint is intact, the error names it and has its
+#' path as the field `good`. Training would resume from that checkpoint.
 #' @seealso [plot.keras_backup()]
-#' @family looking at backups
+#' @family backup functions
 #' @examples
 #' dir <- system.file("extdata", "example-backup", package = "kerasbackup")
 #' backup_info(dir)
@@ -98,19 +101,20 @@ backup_info <- function(dir) {
 
 #' Verify a backup
 #'
-#' Reads every byte of the newest checkpoint (or of all of them) and compares it
-#' with the checksums that were written with it.
+#' Reads every byte of the newest checkpoint (or of all checkpoints) and
+#' compares it with the checksums that were written with it.
 #'
 #' @inheritParams backup_info
-#' @param all Flag. `TRUE`: every checkpoint in the directory. `FALSE` (the
-#'   default): the newest, the one that would be restored.
+#' @param all Flag. `TRUE` verifies every checkpoint in the directory. `FALSE`
+#'   (the default) verifies the newest, which would be restored.
 #' @return Invisibly `TRUE`.
 #' @section Errors:
-#' `kerasbackup_error_corrupt` names the file and the tensor, and has them as
-#' fields `path` and `tensor`, and an older checkpoint that is good, where there
-#' is one, as `good`; `kerasbackup_error_io` where there is no
-#' checkpoint or it cannot be read.
-#' @family looking at backups
+#' `kerasbackup_error_corrupt` is raised if a checkpoint is damaged. The error
+#' names the file and the tensor, and has them as the fields `path` and
+#' `tensor`. If an older checkpoint is intact, its path is the field `good`.
+#' `kerasbackup_error_io` is raised if there is no checkpoint or it cannot be
+#' read.
+#' @family backup functions
 #' @examples
 #' dir <- system.file("extdata", "example-backup", package = "kerasbackup")
 #' backup_verify(dir)
@@ -129,17 +133,17 @@ backup_verify <- function(dir, all = FALSE) {
   invisible(TRUE)
 }
 
-#' The history of a run
+#' Get the history of a run
 #'
-#' The logs of every epoch that the whole run has completed so far, over all its
-#' interruptions.
+#' Returns the logs of every epoch that the whole run has completed so far,
+#' including epochs before interruptions.
 #'
 #' @inheritParams backup_info
-#' @return A data frame with one row an epoch: `epoch` (integer, the first is
-#'   1), then one numeric column a log, such as `loss` and `val_loss`. `NA` where
-#'   an epoch did not have that log.
+#' @return A data frame with one row per epoch. Its columns are `epoch`
+#'   (integer, starting at 1) and one numeric column per log, such as `loss` and
+#'   `val_loss`. The value is `NA` if an epoch did not have that log.
 #' @inheritSection backup_info Errors
-#' @family looking at backups
+#' @family backup functions
 #' @examples
 #' dir <- system.file("extdata", "example-backup", package = "kerasbackup")
 #' backup_history(dir)
@@ -153,21 +157,23 @@ backup_history <- function(dir) {
 
 #' Read the variables of a backup
 #'
-#' Reads variables into R, each byte verified first. The file is an ordinary
-#' safetensors file too: any reader of that format opens it.
+#' Reads variables into R and verifies each byte first. The file is also an
+#' ordinary safetensors file, so any reader of that format can open it.
 #'
 #' @inheritParams backup_info
-#' @param names Character, the variables to read, as `backup_info()` names them;
-#'   `NULL` (the default) reads all.
-#' @return A named list with one element a variable: a vector without dimensions
-#'   for a scalar, else an array with the variable's shape, so that
-#'   `x[i, j]` in R is `x[i - 1, j - 1]` in Python. BOOL is logical; integers up
-#'   to 32 bits are integer (32 bits unsigned are double); 64-bit integers are
-#'   double, exact up to 2^53; every kind of float is double.
+#' @param names Character, the variables to read, by their names in
+#'   [backup_info()]; `NULL` (the default) reads all.
+#' @return A named list with one element per variable. A scalar is a vector
+#'   without dimensions. Any other variable is an array with the variable's
+#'   shape, so `x[i, j]` in R is `x[i - 1, j - 1]` in Python. BOOL becomes
+#'   logical. Integers up to 32 bits become integer, except unsigned 32-bit
+#'   integers, which become double. 64-bit integers become double, which is
+#'   exact up to 2^53. Every kind of float becomes double.
 #' @section Errors:
-#' `kerasbackup_error_corrupt`, `kerasbackup_error_io`, and
+#' `kerasbackup_error_corrupt` is raised if the checkpoint is damaged,
+#' `kerasbackup_error_io` if there is none or it cannot be read, and
 #' `kerasbackup_error_argument` for a name that the checkpoint does not have.
-#' @family looking at backups
+#' @family backup functions
 #' @examples
 #' dir <- system.file("extdata", "example-backup", package = "kerasbackup")
 #' str(backup_read(dir))
@@ -196,16 +202,17 @@ backup_read <- function(dir, names = NULL) {
 
 #' Delete a backup
 #'
-#' Deletes the checkpoints in a directory. Only files that this package wrote
-#' are deleted, told by name and content; others, links and the directory itself
-#' stay. Refused while a training uses the directory.
+#' Deletes the checkpoints in a directory. It deletes only files that this
+#' package wrote, and recognizes them by name and content. Other files, links
+#' and the directory itself stay. The function refuses to delete anything while a
+#' training run uses the directory.
 #'
 #' @inheritParams backup_info
 #' @return Invisibly a character vector, the paths of the deleted files.
 #' @section Errors:
-#' `kerasbackup_error_locked` where a training uses the directory,
-#' `kerasbackup_error_io` where a file cannot be deleted.
-#' @family looking at backups
+#' `kerasbackup_error_locked` is raised if a training run uses the directory,
+#' `kerasbackup_error_io` if a file cannot be deleted.
+#' @family backup functions
 #' @examples
 #' dir <- tempfile()
 #' dir.create(dir)
@@ -349,21 +356,23 @@ print.summary.keras_backup <- function(x, ...) {
 
 #' Plot a backup
 #'
-#' Draws the losses over the epochs of the whole run so far, and where in it the
-#' checkpoints are that training can go on from.
+#' Draws the losses over the epochs of the whole run so far, and marks the
+#' checkpoints that training can resume from.
 #'
-#' @param x What [backup_info()] returns.
-#' @param logs Character, the logs to draw; by default the loss, and the
-#'   validation loss where there is one. [backup_history()] has their names.
+#' @param x An object from [backup_info()].
+#' @param logs Character, the logs to draw. By default these are the loss and,
+#'   if there is one, the validation loss. [backup_history()] has the names of
+#'   all logs.
 #' @param xlab,ylab,main Titles.
 #' @param ... Further arguments for [graphics::matplot()].
-#' @return Invisibly a data frame with one row a checkpoint: `epoch` and `batch`,
-#'   and `at`, where its line is. One that was saved between the end of an epoch
-#'   and the next is drawn half way.
+#' @return Invisibly a data frame with one row per checkpoint: `epoch` and
+#'   `batch`, and `at`, the position of its line. A checkpoint from within
+#'   an epoch is drawn halfway between the end of the previous epoch and the end
+#'   of that epoch.
 #' @section Errors:
-#' `kerasbackup_error_argument` where there is no such log, or no epoch is
-#' complete.
-#' @family looking at backups
+#' `kerasbackup_error_argument` is raised if there is no such log, or if no
+#' epoch is complete.
+#' @family backup functions
 #' @examples
 #' dir <- system.file("extdata", "example-backup", package = "kerasbackup")
 #' plot(backup_info(dir))

@@ -62,7 +62,7 @@ if (nzchar(page)) {
       about,
       "",
       sprintf(
-        "Of %d rows and backends %d are equal, %d were not run, %d differ.",
+        "Of %d results, %d are equal, %d were not run and %d differ.",
         sum(lengths(results)),
         count(function(r) r == "equal"),
         count(function(r) r != "equal" & !is_failed(r)),
