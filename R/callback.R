@@ -74,7 +74,8 @@
 #'   every epoch. A whole number `n` saves after every `n` batches. `"auto"`
 #'   saves as often as it can while costing at most `max_overhead` of the
 #'   training time; see Details. `FALSE` (only with `save_before_preemption`)
-#'   saves only when a signal arrives.
+#'   saves only when a signal arrives, or when a callback stops training before
+#'   it is complete. With `delete_checkpoint = FALSE` it also saves at the end.
 #' @param delete_checkpoint Flag, whether to delete the checkpoints (the
 #'   package's own files and nothing else) when training is complete. With
 #'   `FALSE`, a further `fit()` with the same number of epochs has nothing left
@@ -178,8 +179,9 @@
 #' message says so once. The last good checkpoint stays, even if `fit()` ends in
 #' this state, by itself or through `TerminateOnNaN`. The same script, run
 #' again, resumes from that checkpoint, so first change what made training
-#' diverge. (Logs named `loss`, or ending in `_loss`, count as losses. Of the
-#' weights, the smallest are checked.)
+#' diverge. (Training logs named `loss`, or ending in `_loss`, count as losses;
+#' `val_loss` does not. Of the weights, the eight with the fewest elements are
+#' checked.)
 #' @section Preemption:
 #' Batch systems send a signal some time before they end a job. With
 #' `save_before_preemption`, the callback notes that signal. Before the next
