@@ -79,6 +79,132 @@ inform_new_keras <- function(version, newest) {
   )
 }
 
+# Messages about a training, by kind: the first line introduces what is listed, an
+# "i" line follows the list.
+training_messages <- list(
+  notes = c(
+    "!" = "Training resumes, but its result may differ from an uninterrupted run:"
+  ),
+  unsaved = c(
+    "!" = paste(
+      "These parts of the model, the data or other callbacks cannot be saved, and",
+      "start anew after an interruption:"
+    )
+  ),
+  postponed = c(
+    "!" = paste(
+      "No checkpoint was saved this time: a callback has compiled the model, and",
+      "Keras builds its metrics in the next batch. The last checkpoint is intact,",
+      "and the next one is saved when it is due."
+    )
+  ),
+  no_copy = c(
+    "!" = paste(
+      "There is not enough free memory to save in the background. Training waits",
+      "while a checkpoint is written."
+    )
+  ),
+  no_flush = c(
+    "!" = paste(
+      "The file system cannot flush a directory to disk. Checkpoints survive the",
+      "end of the process, but a power cut may lose the newest ones:"
+    )
+  ),
+  auto = c(i = "`save_freq = \"auto\"` has chosen how often to save:"),
+  complete = c(
+    i = paste(
+      "The training in `backup_dir` is already complete, so no epoch was trained.",
+      "Use a larger `epochs` to train on, or an empty `backup_dir` to start anew."
+    )
+  ),
+  stopped = c(
+    i = paste(
+      "The training in `backup_dir` is already complete, because a callback ended",
+      "it. No epoch was trained. Use an empty `backup_dir` to start anew."
+    )
+  ),
+  loop = c(
+    "!" = paste(
+      "This `fit()` continues a model that an earlier `fit()` of this script has",
+      "trained to its end, with the same `backup_dir`. The script cannot resume",
+      "from here: when it is run again, the earlier `fit()` comes first, and it",
+      "refuses the checkpoint of a later one."
+    ),
+    i = paste(
+      "Call `fit()` once, with all the `epochs`, instead of in a loop. To train in",
+      "stages, give each `fit()` a `backup_dir` of its own."
+    )
+  ),
+  paused = c(
+    "!" = "A callback stopped training before all epochs were done.",
+    i = paste(
+      "If training should end there, let the callback set `ends_training` to",
+      "`TRUE` when it sets `stop_training`."
+    )
+  ),
+  diverged = c(
+    "!" = paste(
+      "Training has diverged: its loss or a weight is not finite. No checkpoint is",
+      "saved in this state, and the last good checkpoint stays. Found:"
+    )
+  ),
+  diverged_end = c(
+    "!" = paste(
+      "Training has diverged: it ended with a loss or a weight that is not",
+      "finite."
+    ),
+    i = paste(
+      "Before you run it again, change what made it diverge, for example the",
+      "data or `clipnorm`. To change the learning rate, use a callback: the",
+      "checkpoint's learning rate replaces the script's."
+    )
+  ),
+  beyond = c(
+    "!" = paste(
+      "The checkpoint in `backup_dir` comes from a training with more epochs than",
+      "`epochs`. The model was restored from it, no epoch was trained, and the",
+      "checkpoint stays. Use a larger `epochs` to train on."
+    )
+  ),
+  keras = c(
+    "!" = paste(
+      "Training starts anew: `backup_dir` has a backup made by Keras' own callback,",
+      "which only that callback can restore. Its files stay:"
+    )
+  ),
+  validation = c(
+    "!" = paste(
+      "The position in the validation data was not restored, because no",
+      "validation ran after the resume. What draws from these data after `fit()`",
+      "may draw other batches."
+    )
+  ),
+  signal = c(
+    "!" = paste(
+      "A signal arrived after training had ended. Nothing was left to save, and",
+      "nothing else is done about the signal:"
+    )
+  )
+)
+
+# @param kind string, a name of `training_messages`.
+# @param lines character, what is listed.
+inform_training <- function(kind, lines) {
+  text <- training_messages[[kind]]
+  rlang::inform(
+    c(
+      text[1],
+      stats::setNames(lines, rep("*", length(lines))),
+      text[-1]
+    ),
+    # One that was stopped is complete too.
+    class = paste0(
+      "kerasbackup_message_",
+      c(kind, if (kind == "stopped") "complete")
+    )
+  )
+}
+
 # Storage -----------------------------------------------------------------
 
 # Turns a failure of the C store into a condition.

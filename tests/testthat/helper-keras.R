@@ -167,7 +167,7 @@ expect_complete <- function(fit) {
     history <- NULL
     expect_message(
       history <- fit(),
-      "complete already",
+      "already complete",
       class = "kerasbackup_message_complete"
     )
     expect_length(history$epoch, 0)

@@ -88,8 +88,8 @@ load_unlocked <- function(dir, keep = 1L) {
   session <- rlang::env(store = store_open(dir, keep = keep), loaded = NULL)
   on.exit(store_close(session$store))
   load_as_python(
-    function(verified) bridge_load(session, verified),
-    function(places) bridge_read(session, list(verbose = FALSE), places)
+    function(verified) session_load(session, verified),
+    function(places) session_read(session, list(verbose = FALSE), places)
   )
 }
 

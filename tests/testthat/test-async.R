@@ -441,7 +441,7 @@ test_that("too little memory for a copy is said once a training", {
   save <- save_call(functions)
   expect_message(
     save(),
-    "too little free memory",
+    "not enough free memory",
     class = "kerasbackup_message_no_copy"
   )
   expect_identical(capture_messages(save()), character())

@@ -968,7 +968,7 @@ test_that("where the new metrics are not built yet, the save comes later", {
     expect_length(told, 0)
     expect_equal(backup_info(dir)$epoch, 3L)
   } else {
-    expect_match(told, "No checkpoint was saved now")
+    expect_match(told, "No checkpoint was saved this time")
     expect_equal(backup_info(dir)$epoch, 2L)
     # The lost run goes on from before, and does it again.
     resumed <- rebuild_model()

@@ -1,0 +1,49 @@
+# R's call stack under a call from Python: which R function has entered Python, and
+# what happens when it returns.
+
+# Evaluates `expr` when the R function that called into Python returns, however
+# it does. Python knows no such moment: when fit() raises, no callback is called,
+# and its frames may live on in a stored traceback.
+defer_to_python_caller <- function(expr) {
+  frame <- python_caller()
+  if (is.null(frame)) {
+    return(invisible())
+  }
+  handler <- as.call(list(function() expr))
+  # Last in, first out, as two callbacks may set the same option.
+  arguments <- list(handler, add = TRUE, after = FALSE)
+  do.call(base::on.exit, arguments, envir = frame)
+}
+
+# Whether the function whose on.exit() is being evaluated is left by an error, or
+# another jump.
+is_raising <- function() {
+  none <- environment()
+  identical(returnValue(none), none)
+}
+
+# An error is on its way up, and `condition` says better what it is. Where
+# nobody waits for the condition, the error goes on.
+signal_instead <- function(condition) signalCondition(condition)
+
+# The frame of the R function from which Python was entered, or NULL where there
+# is none. On the stack it is followed by a function of reticulate that Python's
+# call arrives in, then by our guard.
+python_caller <- function() {
+  frames <- sys.frames()
+  environments <- lapply(seq_along(frames), function(i) {
+    environment(sys.function(i))
+  })
+  is_guard <- vapply(
+    environments,
+    function(env) {
+      !is.null(env) && exists("is_bridge_guard", env, inherits = FALSE)
+    },
+    NA
+  )
+  guard <- max(which(is_guard), 0)
+  is_arrival <- vapply(environments, identical, NA, asNamespace("reticulate")) &
+    seq_along(frames) < guard
+  arrival <- max(which(is_arrival), 0)
+  if (arrival > 1) frames[[arrival - 1]]
+}

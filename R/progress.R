@@ -1,0 +1,26 @@
+# The progress bar of a replay.
+
+# Data that were trained on are drawn again. cli shows a bar only where that
+# takes some seconds.
+#
+# @param done,total batches, NULL for `total` where it is not known; both NULL:
+#   the replay has ended.
+progress_show <- function(session, done, total) {
+  if (is.null(done)) {
+    if (!is.null(session$bar)) {
+      cli::cli_progress_done(id = session$bar, .envir = session)
+      session$bar <- NULL
+    }
+    return(invisible())
+  }
+  if (is.null(session$bar)) {
+    session$bar <- cli::cli_progress_bar(
+      "Drawing past data again",
+      total = total %||% NA,
+      .auto_close = FALSE,
+      .envir = session
+    )
+  }
+  cli::cli_progress_update(set = done, id = session$bar, .envir = session)
+  invisible()
+}

@@ -1,0 +1,137 @@
+# Says how saves went: what is on the disk is reported as saved (I2), a failure is
+# a warning or ends `fit()`, as `on_save_error` asks (I4), and the last failure is
+# repeated when `fit()` ends.
+
+# Does a part of a save, after the save before has been reported.
+#
+# @return FALSE where it failed.
+attempt_save <- function(session, config, expr) {
+  goes_on <- training_goes_on(config)
+  report_save(session, config, goes_on)
+  obey_on_save_error(session, config, expr, goes_on)
+}
+
+# A signal that came ends training, so nothing else may, before the last save.
+training_goes_on <- function(config) {
+  length(signals_arrived(config$signals)) == 0
+}
+
+# Waits for the save under way, if any, and tells how it went. Only what is
+# committed is reported as done (I2).
+#
+# @param goes_on whether training does. Where it does not, this is the end.
+# @param may_stop whether there is something left to stop.
+# @return FALSE where it failed.
+report_save <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
+  saved <- NULL
+  worked <- obey_on_save_error(
+    session,
+    config,
+    saved <- store_wait(session$store),
+    goes_on,
+    may_stop
+  )
+  if (!is.null(saved)) {
+    session$failure <- NULL
+    if (config$verbose) {
+      cli::cli_inform(c(v = "Saved {.file {saved$path}}."))
+    }
+    report_notes(session, config, saved$notes)
+  }
+  worked
+}
+
+# Evaluates a part of a save. Whatever goes wrong with it, a failure is told, or
+# ends `fit()`, as the user has chosen. It is remembered until a later save
+# succeeds: it is told once more in the end.
+#
+# @param goes_on,may_stop see report_save().
+# @return FALSE where it failed.
+obey_on_save_error <- function(
+  session,
+  config,
+  expr,
+  goes_on,
+  may_stop = goes_on
+) {
+  tryCatch(
+    {
+      expr
+      TRUE
+    },
+    kerasbackup_error = function(e) {
+      # Closed while training runs, as by unloading the package: no later save
+      # can succeed either.
+      if (!store_is_open(session$store)) {
+        rlang::cnd_signal(e)
+      }
+      session$failure <- e
+      session$told <- !goes_on
+      if (may_stop && config$on_save_error == "stop") {
+        session$told <- TRUE
+        rlang::cnd_signal(e)
+      }
+      warn_save_failed(e, has_checkpoint(config$backup_dir), goes_on)
+      FALSE
+    }
+  )
+}
+
+# Reports problems that did not make a save fail, each kind once.
+report_notes <- function(session, config, notes) {
+  is_sync <- vapply(notes, function(one) one$status == "durability", NA)
+  if (any(is_sync)) {
+    once(session, "no_flush", {
+      inform_training("no_flush", quote_path(config$backup_dir))
+    })
+  }
+  if (!all(is_sync)) {
+    once(session, "not_removed", warn_not_removed(notes[!is_sync]))
+  }
+}
+
+# Evaluates `expr` where it is the first of its kind in this fit().
+once <- function(session, kind, expr) {
+  if (!kind %in% session$said) {
+    session$said <- c(session$said, kind)
+    expr
+  }
+  invisible()
+}
+
+# No thread writes in the directory when this returns, and no signal is watched.
+# Idempotent.
+session_end_saves <- function(session, config) {
+  # Last of all: until the save is done, a further signal must not end it.
+  on.exit(session_unwatch(session, config))
+  store <- session$store
+  if (!is.null(store)) {
+    on.exit(
+      {
+        session$store <- NULL
+        store_close(store)
+      },
+      add = TRUE,
+      after = FALSE
+    )
+    # Its own finalizer, which may be earlier, has waited for them.
+    if (store_is_open(store)) {
+      report_save(session, config, goes_on = FALSE)
+    }
+    report_last_failure(session, config)
+  }
+  invisible()
+}
+
+# fit() ends: the last failure once more, where no save has succeeded since.
+report_last_failure <- function(session, config) {
+  if (!is.null(session$failure) && !session$told) {
+    warn_save_failed(
+      session$failure,
+      has_checkpoint(config$backup_dir),
+      goes_on = FALSE
+    )
+  }
+  session$failure <- NULL
+  invisible()
+}

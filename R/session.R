@@ -1,0 +1,285 @@
+# One session is one `fit()` in one directory: it takes the directory, loads the
+# checkpoint, plans and makes the saves, and leaves the directory again.
+#
+# R/bridge.R hands these functions to Python, which decides when each is called.
+# R/reports.R says how a save went.
+
+session_open <- function(session, config, is_running) {
+  refuse_big_endian()
+  session_close(session, config)
+  tell_new_keras(config$keras)
+  dir <- config$backup_dir
+  made_dir <- create_dir(dir)
+  session$lock <- lock_acquire(
+    dir,
+    made_dir = made_dir,
+    is_stale = function() !isTRUE(is_running())
+  )
+  cache_locks_remove(dir)
+  session$store <- store_open(
+    dir,
+    keep = if (config$double_checkpoint) 2L else 1L,
+    async = config$async
+  )
+  session$said <- character()
+  session$preempted <- NULL
+  # Whoever takes the directory from a training that is over must not find its
+  # thread still writing there.
+  session$lock$before_release <- function() session_end_saves(session, config)
+  if (length(config$signals) > 0) {
+    signals_watch(config$signals)
+    session$watches <- TRUE
+  }
+  store_activity(session$store)
+}
+
+# Finds the checkpoint to restore. Its data are read by session_read(), when
+# there is a place for each tensor.
+#
+# @param verified whether to read the whole file first. The newest is mostly
+#   good, and reading it once is enough to know; a second look, where it is not,
+#   finds the newest that is (I5).
+session_load <- function(session, verified) {
+  loaded <- store_load(session$store, if (verified) "verify" else "header")
+  if (is.null(loaded)) {
+    return(NULL)
+  }
+  manifest <- tryCatch(
+    manifest_parse(loaded$header, loaded$path, loaded$data_bytes),
+    # Its data may be damaged too, and then an older one is as good (I5).
+    kerasbackup_error_corrupt = function(e) {
+      if (verified) rlang::cnd_signal(e)
+    }
+  )
+  if (is.null(manifest)) {
+    return(session_load(session, verified = TRUE))
+  }
+  session$loaded <- c(
+    loaded[c("generation", "path", "skipped")],
+    manifest["metadata"],
+    verified = verified
+  )
+  list(header = loaded$header, path = loaded$path)
+}
+
+# @return FALSE where it does not verify, and another one may: nothing was told.
+session_read <- function(session, config, places) {
+  loaded <- session$loaded
+  session$loaded <- NULL
+  is_read <- tryCatch(
+    {
+      store_read_into(session$store, loaded$generation, places)
+      TRUE
+    },
+    kerasbackup_error = function(e) {
+      if (loaded$verified) {
+        rlang::cnd_signal(e)
+      }
+      FALSE
+    }
+  )
+  if (!is_read) {
+    return(FALSE)
+  }
+  if (length(loaded$skipped) > 0) {
+    warn_fallback(lapply(loaded$skipped, with_tensor), loaded$path)
+  }
+  if (config$verbose) {
+    place <- format_place(
+      manifest_count(loaded$metadata, "epoch", loaded$path),
+      manifest_count(loaded$metadata, "batch", loaded$path)
+    )
+    cli::cli_inform(c(
+      v = "Restored {.file {loaded$path}}.",
+      i = "Progress so far: {place}."
+    ))
+  }
+  TRUE
+}
+
+# Says what the next saves consist of. A failure is one of the save that needs it.
+#
+# @return FALSE where that save cannot be made, and the plan before still stands.
+session_plan <- function(session, config, spec) {
+  attempt_save(session, config, {
+    plan <- manifest_plan_json(spec)
+    store_plan(session$store, plan$tensors, plan$sizes)
+    session$bytes <- sum(plan$sizes)
+  })
+}
+
+# What went wrong with the save before is told now; there is none to tell of
+# where saves are not in the background.
+#
+# @return TRUE where the checkpoint is committed, or will be by the background
+#   thread; FALSE where the save failed and training goes on (I4).
+session_save <- function(session, config, addresses, metadata) {
+  copied <- FALSE
+  submitted <- attempt_save(session, config, {
+    lock_renew(session$lock)
+    copied <- store_submit(session$store, addresses, metadata)
+  })
+  if (!submitted || copied) {
+    return(submitted)
+  }
+  if (config$async) {
+    once(session, "no_copy", {
+      inform_training("no_copy", paste("Needed:", format_bytes(session$bytes)))
+    })
+  }
+  report_save(session, config, training_goes_on(config))
+}
+
+# Training stops for a signal, its last checkpoint saved: fit() ends with what
+# is said here.
+#
+# @return string, for Python's exception.
+session_preempt <- function(session, config) {
+  report_save(session, config, goes_on = FALSE)
+  session$preempted <- cnd_preempted(
+    signals_arrived(config$signals),
+    newest_checkpoint(config$backup_dir),
+    session$failure
+  )
+  session_close(session, config)
+  conditionMessage(session$preempted)
+}
+
+# fit() is complete: the only place where a checkpoint is deleted (I10).
+session_finish <- function(session, config) {
+  report_save(session, config, goes_on = FALSE, may_stop = TRUE)
+  report_last_failure(session, config)
+  if (config$delete_checkpoint && dir.exists(config$backup_dir)) {
+    tryCatch(
+      {
+        lock_renew(session$lock)
+        store_delete(config$backup_dir)
+        lock_remove_files(session$lock)
+      },
+      # The training is done; that its backup is still there is no reason to
+      # lose its result.
+      kerasbackup_error = function(e) warn_not_deleted(e)
+    )
+  }
+  session_close(session, config)
+}
+
+# fit() ends, and training is not complete. What is said of the newest checkpoint
+# is read from it when no save is under way (I2).
+session_leave <- function(session, config, kind, lines) {
+  report_save(session, config, goes_on = FALSE)
+  path <- newest_checkpoint(config$backup_dir)
+  place <- if (is.null(path)) {
+    "There is no checkpoint: run again, the same script begins anew."
+  } else {
+    metadata <- backup_manifest(path)$metadata
+    paste0(
+      "Run the same script again to go on from the last good checkpoint: ",
+      format_place(
+        manifest_count(metadata, "epoch", path),
+        manifest_count(metadata, "batch", path)
+      ),
+      "."
+    )
+  }
+  inform_training(kind, c(place, lines))
+  session_close(session, config)
+}
+
+# Idempotent. Leaves every checkpoint in place (I10), and commits the one under
+# way.
+session_close <- function(session, config) {
+  # Whatever is signalled on the way, and whoever's handler jumps out of it: the
+  # directory is free afterwards.
+  on.exit(session_unlock(session))
+  session$loaded <- NULL
+  progress_show(session, NULL, NULL)
+  session_end_saves(session, config)
+  invisible()
+}
+
+# Idempotent.
+session_unlock <- function(session) {
+  lock <- session$lock
+  session$lock <- NULL
+  if (!is.null(lock)) {
+    lock_release(lock)
+  }
+}
+
+# Idempotent. A signal that did not stop this training is not passed over in
+# silence: whoever sent it waits for the process to end.
+session_unwatch <- function(session, config) {
+  if (session$watches) {
+    session$watches <- FALSE
+    signals_release(config$signals)
+    came <- signals_arrived(config$signals)
+    if (length(came) > 0 && is.null(session$preempted)) {
+      inform_training("signal", came)
+    }
+  }
+  invisible()
+}
+
+# @return whether the directory had to be created.
+create_dir <- function(dir) {
+  made <- store_make_dir(dir)
+  if (inherits(made, "kb_failure") || !dir.exists(dir)) {
+    stop_directory(
+      dir,
+      if (is_link(dir)) {
+        "It is a link to what does not exist."
+      } else if (isFALSE(made)) {
+        "It is not a directory."
+      } else {
+        failure_cause(made)
+      },
+      "Check the path and who may write there."
+    )
+  }
+  made
+}
+
+has_checkpoint <- function(dir) !is.null(newest_checkpoint(dir))
+
+# @return its path, or NULL.
+newest_checkpoint <- function(dir) {
+  files <- if (dir.exists(dir)) store_list(dir)
+  for (path in files$path) {
+    if (!isFALSE(store_owns(path))) {
+      return(path)
+    }
+  }
+  NULL
+}
+
+# Where Keras' own callback trained in the directory before.
+warn_keras_backup <- function(dir) {
+  files <- c("training_metadata.json", "latest.weights.h5")
+  there <- files[file.exists(file.path(dir, files))]
+  if (length(there) > 0) {
+    inform_training("keras", there)
+  }
+}
+
+# Files have little-endian numbers, and variables are written and read as they
+# are in memory.
+refuse_big_endian <- function() {
+  if (machine_endian() != "little") {
+    stop_unsupported(
+      "This machine is big-endian, and checkpoints are little-endian.",
+      "Training can be neither saved nor restored here.",
+      paste(
+        "Train on a little-endian machine, such as x86-64 or ARM64. The",
+        "`backup_*()` functions read checkpoints here too."
+      )
+    )
+  }
+}
+
+machine_endian <- function() .Platform$endian
+
+# What of a skipped checkpoint is damaged, by the names in its own header.
+with_tensor <- function(failure) {
+  list(failure = failure, tensor = store_damaged_tensors(failure))
+}
