@@ -3,7 +3,7 @@
  * Owns: the order of a commit, rotation, the choice of what to restore. May
  * not touch: R, threads, system calls but through file.h and directory.h.
  *
- * Keeps these invariants (DEVELOPING.md has all ten):
+ * Keeps these invariants (dev/invariants.md has all ten):
  * I1  After the first commit there is always a complete checkpoint: an older
  *     one is removed only when a newer one is synced under its name.
  * I2  A save reported as done survives a power cut: CK_OK is returned, and the
