@@ -7,7 +7,7 @@
 # are its own, as TensorFlow would have refused any other. It stands in the
 # directory whose lock says whether that training is alive.
 #
-# May not touch checkpoints, or the lock files themselves.
+# May not touch checkpoints, and removes no lock file that the note does not name.
 
 cache_note_name <- "kerasbackup-caches.json"
 

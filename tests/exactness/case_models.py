@@ -2,6 +2,7 @@
 
 import keras
 from case_data import BATCH
+from case_data import arrays
 from keras import layers
 
 
@@ -25,6 +26,16 @@ def compiled(model, optimizer=None, **kwargs):
         metrics=["mae"],
         **kwargs,
     )
+    return model
+
+
+def evaluated():
+    """With its metrics and its loss built. For those Keras draws a batch on JAX
+    and torch, from an iterator that it drops: how far tf.data has read ahead in
+    that by then is chance, and so is where a layer's generator in the pipeline
+    is when training begins."""
+    model = dense()
+    model.evaluate(*arrays(BATCH), verbose=0)
     return model
 
 
@@ -275,6 +286,7 @@ def adam(**kwargs):
 
 MODELS = {
     "dense": dense,
+    "evaluated": evaluated,
     "unbuilt": lambda: dense(input=False),
     "recurrent": recurrent,
     "branches": branches,

@@ -1,8 +1,8 @@
 """Owns what of a model's state no `keras.Variable` holds: telling that there is
 some, as it is in no checkpoint.
 
-That are further optimizers, and variables and generators of the backend's own
-or NumPy's. Looked at when a checkpoint is made, never between.
+That are optimizers that `further_optimizers` does not find, and variables and
+generators of the backend's own or NumPy's. Looked at when a checkpoint is made, never between.
 
 May not touch variables, other callbacks, hooks or files.
 """
