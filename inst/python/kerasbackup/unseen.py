@@ -2,7 +2,8 @@
 some, as it is in no checkpoint.
 
 That are optimizers that `further_optimizers` does not find, and variables and
-generators of the backend's own or NumPy's. Looked at when a checkpoint is made, never between.
+generators of the backend's own or NumPy's. Looked at when a checkpoint is made,
+never between.
 
 May not touch variables, other callbacks, hooks or files.
 """
