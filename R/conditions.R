@@ -512,10 +512,6 @@ stop_header <- function(path, cause) {
   )
 }
 
-stop_mismatch <- function(message, differences) {
-  stop_kerasbackup("mismatch", message, differences = differences)
-}
-
 # Locks -------------------------------------------------------------------
 
 # @param owner list(pid, host, started) or NULL where it could not be read.
