@@ -154,7 +154,7 @@ test_that("training that a callback ended for good is complete", {
     } else {
       expect_message(
         run(FALSE, 8L),
-        "a callback had\\s+ended it",
+        "a callback\\s+ended\\s+it",
         class = "kerasbackup_message_stopped"
       )
     }

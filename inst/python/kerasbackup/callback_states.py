@@ -392,9 +392,10 @@ def _own(model) -> set[int]:
 
 def _fields(callback) -> list[tuple[str, Any]]:
     skipped = _skipped(callback)
+    found = object_kinds.of_class(type(callback)) | vars(callback)
     return [
         (attribute, value)
-        for attribute, value in vars(callback).items()
+        for attribute, value in found.items()
         if attribute not in skipped
     ]
 

@@ -42,15 +42,15 @@ class Packed(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Tuples or dicts of numbers, a column at a time.
+    """Tuples or dicts of numbers and texts, a column at a time.
 
     Attributes:
         keys: List of strings, those of the dicts; `None` of tuples.
-        columns: List of `Packed`.
+        columns: List of `Packed`, or of lists of strings.
     """
 
     keys: list[str] | None
-    columns: list[Packed]
+    columns: list[Packed | list[str]]
 
 
 def pack(items: list[Any]) -> Packed | None:
@@ -69,9 +69,14 @@ def pack(items: list[Any]) -> Packed | None:
         except OverflowError:
             return None
         return Packed(_padded(numbers), None, len(items), False)
-    if issubclass(kind, np.generic) and kind().dtype.kind in "biuf":
+    if issubclass(kind, np.generic) and _is_number(items[0].dtype):
         return Packed(_padded(np.array(items)), None, len(items), True)
     return None
+
+
+def _is_number(dtype: np.dtype) -> bool:
+    """Whether it is one of numbers that other languages have, too."""
+    return dtype.kind in "biuf" and dtype.itemsize <= 8
 
 
 def _padded(array: np.ndarray) -> np.ndarray:
@@ -94,19 +99,24 @@ def _pack_mixed(items, kinds) -> Packed | None:
 
 
 def pack_rows(items: list[Any]) -> Rows | None:
-    """Packs a list of tuples of numbers, or of dicts of them with equal keys;
-    `None` where it is short, or of something else."""
+    """Packs a list of tuples of numbers and texts, or of dicts of them with
+    equal keys; `None` where it is short, or of something else."""
     columns = _columns_of(items)
     if columns is None:
         return None
     keys = list(items[0]) if type(items[0]) is dict else None
-    packed = list(map(pack, columns))
-    return None if any(one is None for one in packed) else Rows(keys, packed)
+    packed = []
+    for column in columns:
+        is_of_texts = set(map(type, column)) == {str}
+        packed.append(column if is_of_texts else pack(column))
+        if packed[-1] is None:
+            return None
+    return Rows(keys, packed)
 
 
 def _columns_of(items: list[Any]) -> list[list[Any]] | None:
-    """The columns of a list of tuples, or of dicts with equal keys, where they
-    are of numbers; else `None`."""
+    """The columns of a list of tuples, or of dicts with equal keys; else
+    `None`."""
     if len(items) < SHORTEST:
         return None
     kinds = set(map(type, items))
@@ -120,10 +130,7 @@ def _columns_of(items: list[Any]) -> list[list[Any]] | None:
     widths = set(map(len, items))
     if len(widths) > 1 or not 0 < min(widths) <= MOST_COLUMNS:
         return None
-    columns = list(map(list, zip(*items)))
-    if any(set(map(type, column)).difference(TYPES) for column in columns):
-        return None
-    return columns
+    return list(map(list, zip(*items)))
 
 
 def unpack(packed: Packed) -> list[Any]:

@@ -6,6 +6,7 @@ once.
 """
 
 import collections
+import datetime
 import math
 import sys
 from collections.abc import Callable
@@ -83,7 +84,7 @@ class Copier:
         before = set(self._boxes)
         try:
             return self._copy(value, 0)
-        except (Unsaveable, RuntimeError):
+        except Exception:
             # Nobody has those that it began.
             for key in set(self._boxes) - before:
                 del self._boxes[key]
@@ -197,6 +198,13 @@ class Copier:
         rows = number_lists.pack_rows(items) if _are_own(items) else None
         if rows is not None:
             self._count(8 * len(items) * len(rows.columns))
+            self._count(
+                sum(
+                    sum(map(len, column))
+                    for column in rows.columns
+                    if type(column) is list
+                )
+            )
             return rows if type(value) is list else items
         self._count_items(len(items))
         if object_kinds.is_flat(items):
@@ -302,6 +310,8 @@ def _box(number: int | None, one: One | None, content: Any) -> Tagged:
 
 
 def _check_dtype(value: Any) -> None:
+    if type(value) is datetime.timedelta:
+        return
     if not isinstance(value, (np.generic, np.ndarray)):
         raise Unsaveable(type(value).__name__)
     if value.dtype.name not in DTYPES:

@@ -31,11 +31,22 @@ import numpy as np
 from kerasbackup import generator_holders
 from kerasbackup import generator_kinds
 from kerasbackup import no_state
+from kerasbackup import reachable
 from kerasbackup import values
 from kerasbackup.variables import AnyVariable
 
 # Never change, and are compared by value.
-LEAVES = (type(None), bool, int, float, complex, str, bytes, np.generic)
+LEAVES = (
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    np.generic,
+    datetime.timedelta,
+)
 PLAIN_LEAVES = frozenset((type(None), bool, int, float, str, bytes))
 
 SEQUENCES = (list, collections.deque, tuple)
@@ -56,8 +67,12 @@ EXACT = {
     bytearray: "bytes",
 }
 
+IN_PLACE = frozenset(EXACT) - {tuple, frozenset} | {np.ndarray}
+
 # Never change, and no checkpoint has them.
 VALUES = (
+    datetime.date,
+    datetime.time,
     range,
     slice,
     re.Pattern,
@@ -78,9 +93,7 @@ FIXED = (
     np.ufunc,
     np.dtype,
     type,
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
+    datetime.datetime,
     datetime.tzinfo,
     io.IOBase,
     logging.Logger,
@@ -92,6 +105,9 @@ FIXED = (
     threading.Event,
     threading.Condition,
 )
+
+# Files in memory: whether they were written to can be seen.
+TEXTS = (io.StringIO, io.BytesIO)
 
 # Their variables are saved, or they are configuration.
 OF_KERAS = (
@@ -162,6 +178,8 @@ def kind_of(value: Any) -> str:
         return "function"
     if generator_kinds.kind_of(value) is not None:
         return "generator"
+    if isinstance(value, TEXTS):
+        return "opaque"
     if is_of_keras(value) or isinstance(value, FIXED):
         return "fixed"
     if keras.ops.is_tensor(value) or is_of_torch(value):
@@ -298,12 +316,25 @@ def fields(value: Any) -> dict[str, Any]:
     return found
 
 
+def of_class(kind: type) -> dict[str, Any]:
+    """What changes in place in the attributes of a class of the script's: all
+    its objects share that."""
+    return {
+        name: value
+        for base in reversed(kind.__mro__)
+        if not reachable.is_of_library(base)
+        for name, value in vars(base).items()
+        if not name.startswith("__") and type(value) in IN_PLACE
+    }
+
+
 def set_field(value: Any, name: str, content: Any) -> None:
     """Sets an attribute, past what its class does then."""
     if name in getattr(value, "__dict__", {}):
         vars(value)[name] = content
-    else:
+    elif of_class(type(value)).get(name) is not content or content is None:
         object.__setattr__(value, name, content)
+    # Else it was put back in place, for all objects of the class.
 
 
 def is_state(kind: type, name: str) -> bool:
@@ -331,10 +362,10 @@ def parts(value: Any, kind: str) -> list[tuple[Any, Any]]:
     if kind in ("sequence", "row"):
         return list(enumerate(items_of(value)))
     if kind == "mapping":
+        # Of another key only its place in the order can be saved as a step.
         return [
-            (key, item)
-            for key, item in dict(value).items()
-            if type(key) in PLAIN_LEAVES
+            (key if type(key) in PLAIN_LEAVES else f"key #{place}", item)
+            for place, (key, item) in enumerate(dict(value).items())
         ]
     return list(fields(value).items()) if kind == "object" else []
 

@@ -260,6 +260,8 @@ def _snapshot(value: Any, kind: str) -> Any:
         return frozenset(value)
     if kind == "bytes":
         return bytes(value)
+    if isinstance(value, object_kinds.TEXTS):
+        return None if value.closed else (value.tell(), value.getvalue())
     if kind == "generator":
         found = generator_kinds.kind_of(value)
         return found, _flat(generator_kinds.state_of(value, found))

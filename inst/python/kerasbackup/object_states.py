@@ -26,7 +26,6 @@ from kerasbackup.object_snapshots import Snapshots
 from kerasbackup.object_snapshots import held
 from kerasbackup.object_snapshots import hold
 from kerasbackup.values import Tagged
-from kerasbackup.values import Unsaveable
 
 # Objects that are looked at; those nearest to the owners come first.
 MOST_SEEN = 2**15
@@ -134,8 +133,10 @@ class ObjectStates:
             if not object_kinds.is_state(type(self._owners[name]), attribute):
                 return False
             captured[attribute] = copier.copy_one(value)
-        except (Unsaveable, RuntimeError):
-            # A thread of tf.data may be changing it: Python says so.
+        except Exception:
+            # A thread of tf.data may be changing it, or an object of a script's
+            # own may raise whatever it likes when it is looked at. It is told
+            # as not saved: that is no reason to end training.
             return False
         return True
 

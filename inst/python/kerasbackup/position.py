@@ -183,6 +183,9 @@ class DataPosition:
         position["at_first_draw"] = self._at_first_draw
         position["source_kind"] = self._describe()
         position["checksums"] = self._checksums(batch, position)
+        position["changed_arrays"] = (
+            self._rehearsal.arrays() if self._rehearsal.may_differ() else None
+        )
         return share(position)
 
     def _encode_source(self, source, encoder):
@@ -330,6 +333,13 @@ class DataPosition:
         )
         # Those that the epoch draws again are compared when it has begun.
         notes += self._batches.notes()
+        changed = position.get("changed_arrays")
+        if changed not in (None, self._rehearsal.arrays()):
+            # Where a callback has them, they were put back with the callback.
+            notes.append(
+                "a callback changed the arrays that `fit()` trains on: they "
+                "are as the script makes them"
+            )
         if batch:
             self._resume_at = {
                 "epoch_rng": position["epoch_rng"],

@@ -91,6 +91,9 @@ def check_position(
     if not isinstance(values.check(whole["ahead"], tensors), list):
         raise TypeError("what was drawn ahead is no list")
     drawn_batches.check(whole.get("checksums", []))
+    changed = whole.get("changed_arrays")
+    if changed is not None and not values.is_count(changed):
+        raise ValueError("the checksum of the arrays is none")
 
 
 def _check_counts(position: dict[str, Any], batch: int, done: int) -> None:

@@ -62,9 +62,11 @@ class Rehearsal:
     def may_differ(self) -> bool:
         """Whether the first batch of the last epoch, drawn again, would be
         another one: a callback has changed the arrays since."""
-        return self._is_of_arrays and self._arrays != checksum(
-            self._adapter._inputs
-        )
+        return self._is_of_arrays and self._arrays != self.arrays()
+
+    def arrays(self) -> int | None:
+        """The checksum of the arrays as they are now; `None` of other data."""
+        return checksum(self._adapter._inputs) if self._is_of_arrays else None
 
     def generators(self) -> dict[str, Any] | None:
         """The states of the generators before the first batch of the last

@@ -11,6 +11,7 @@ May not touch hooks, callbacks or files.
 
 import base64
 import collections
+import datetime
 import math
 from typing import Any
 
@@ -292,6 +293,10 @@ _WRITERS = {
     collections.OrderedDict: lambda value, _: ("$ordered", dict(value)),
     collections.Counter: lambda value, _: ("$counter", dict(value)),
     collections.defaultdict: _write_factory,
+    datetime.timedelta: lambda value, _: (
+        "$timedelta",
+        [value.days, value.seconds, value.microseconds],
+    ),
     collections.deque: lambda value, _: (
         "$deque",
         [list(value), value.maxlen],
@@ -434,6 +439,14 @@ def _deque(parts):
     return collections.deque(_of_type(items, list), most)
 
 
+def _timedelta(parts):
+    days, seconds, microseconds = (_of_type(part, int) for part in parts)
+    try:
+        return datetime.timedelta(days, seconds, microseconds)
+    except OverflowError as e:
+        raise ValueError("a duration is too long") from e
+
+
 # What is made of a decoded value, of a text, and of a list as it is.
 _OF_VALUES = {
     "$tuple": _of_list(tuple),
@@ -450,6 +463,7 @@ _OF_VALUES = {
     "$counter": lambda value: _counter(_of_type(value, dict)),
     "$defaultdict": _of_list(_default),
     "$deque": _of_list(_deque),
+    "$timedelta": _of_list(_timedelta),
 }
 _OF_TEXTS = {
     "$float": "_float",

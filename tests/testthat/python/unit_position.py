@@ -8,7 +8,6 @@ import importlib.util
 import json
 import random
 import sys
-import time
 import unittest
 from unittest import mock
 
@@ -476,48 +475,37 @@ class Reshuffling(unittest.TestCase):
     def test_one_that_takes_a_seed_after_its_last_batch(self):
         import tensorflow as tf
 
-        ends = []
+        class Watched:
+            """Counts the iterators that somebody has seen the end of."""
 
-        def make():
-            def end():
-                # Long after the last batch, unless somebody waits for it.
-                time.sleep(0.2)
-                ends.append(1)
-                return False
+            def __init__(self, dataset):
+                self.dataset = dataset
+                self.ends = 0
 
-            def is_more(*batch):
-                return tf.ensure_shape(tf.numpy_function(end, [], tf.bool), ())
+            def __iter__(self):
+                yield from self.dataset
+                self.ends += 1
 
+        def make(is_drawn_ahead):
             keras.utils.set_random_seed(5)
-            source = tf.data.Dataset.from_tensor_slices((arrays(),)).batch(4)
-            shuffled = source.shuffle(5, seed=3)
-            rounds = shuffled.concatenate(source.take(1).filter(is_more))
-            known = tf.data.experimental.assert_cardinality(10)
-            return rounds.repeat(2).apply(known)
+            source = tf.data.Dataset.from_tensor_slices((arrays(),))
+            options = tf.data.Options()
+            options.autotune.enabled = is_drawn_ahead
+            repeated = source.shuffle(20, seed=3).batch(4).repeat(2)
+            return repeated.with_options(options)
 
-        def until(iterators):
-            # Each has two rounds. A minute at most.
-            for _ in range(6000):
-                if len(ends) >= 2 * iterators:
-                    break
-                time.sleep(0.01)
-
-        def wait():
-            # Training is slower than that: each iterator has come to its end
-            # when the next is made.
-            begun.append(1)
-            until((len(begun) - 1) // 10)
-
-        begun = []
-        with mock.patch.object(Run, "before_draw", staticmethod(wait)):
-            before = lost((2, 1), x=make(), batch_size=None)
-        until(4)
-        run, notes = self.resumed(before.saved, 2, make(), batch_size=None)
-        # TensorFlow must not call Python when that has ended.
-        until(8)
-        self.assertEqual(notes, [])
-        # Those of the first epoch: the next is made at once here.
-        self.assertEqual(run.drawn[:9], before.drawn[before.drawn_before :][:9])
+        for is_drawn_ahead, ends in ((True, 2), (False, 0)):
+            with self.subTest(is_drawn_ahead=is_drawn_ahead):
+                x = make(is_drawn_ahead)
+                before = lost((2, 1), x=x, batch_size=None)
+                x = make(is_drawn_ahead)
+                run = Run(x=x, batch_size=None)
+                watched = Watched(x)
+                with mock.patch.object(
+                    DataSource, "dataset", return_value=watched
+                ):
+                    self.assertEqual(run.restore(before.saved, 2), [])
+                self.assertEqual(watched.ends, ends)
 
     @since_3_7
     def test_iterators_that_validation_made_count(self):
@@ -897,7 +885,7 @@ class Changed(unittest.TestCase):
         saved = lost((1, 2)).saved
         known, batch, found = saved
         # Checkpoints of earlier versions have no checksums.
-        for field in {*known} - {"checksums"}:
+        for field in {*known} - {"checksums", "changed_arrays"}:
             broken = {k: v for k, v in known.items() if k != field}
             with self.subTest(field=field), self.assertRaises(errors.DAMAGE):
                 check((broken, batch, found), 1)
@@ -909,6 +897,12 @@ class Changed(unittest.TestCase):
                 self.assertRaises(errors.DAMAGE),
             ):
                 check(saved, 1, checksums=checksums)
+        for changed in (-1, 0.5, "1", [1]):
+            with (
+                self.subTest(changed=changed),
+                self.assertRaises(errors.DAMAGE),
+            ):
+                check(saved, 1, changed_arrays=changed)
 
     def test_counts_that_the_checkpoint_belies_are_refused(self):
         many = 10**12
@@ -1158,12 +1152,16 @@ class OtherBatches(unittest.TestCase):
                 notes = self.between_epochs(lambda lost: None, **kwargs)
                 self.assertEqual(notes, [])
 
-    def test_arrays_that_a_callback_changes_are_no_false_alarm(self):
+    def test_arrays_that_a_callback_changes_are_told_unless_they_are_back(self):
         def change(lost):
             lost.iterator.data_adapter._inputs[0][:] += 1
 
-        notes = self.between_epochs(change, arrays())
-        self.assertEqual(notes, [])
+        (note,) = self.between_epochs(change, arrays())
+        self.assertRegex(note, "^a callback changed the arrays")
+        # As where the callback has them in an attribute.
+        back = arrays()
+        back[0] += 1
+        self.assertEqual(self.between_epochs(change, back), [])
         # At a batch: the checkpoint has no batch that could be compared.
         for kwargs in ({}, {"steps_per_epoch": 5}):
             run = Run(save_at=(2, 3), **kwargs)
