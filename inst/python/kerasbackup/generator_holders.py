@@ -36,8 +36,8 @@ CONTAINERS = (
 DEPTH = 3
 
 # Seconds to wait before those that nobody seems to have are looked for again,
-# where other threads run: where one of these has just been handed a generator,
-# nothing in memory tells so until it goes on.
+# where a library's threads run: where one of these has just been handed a
+# generator, nothing in memory tells so until it goes on.
 PAUSES = (0.001, 0.005, 0.025)
 
 # An object that has one of these in a field is made to be used by several
@@ -73,7 +73,7 @@ def of(generators: list[Any]) -> tuple[list[list[Any]], set[int]]:
         to these. And, by identity, those that other threads have at hand.
     """
     holders, at_hand = _scan(generators), _at_hand()
-    for pause in PAUSES if len(sys._current_frames()) > 1 else ():
+    for pause in PAUSES if _has_threads_of_packages() else ():
         # A thread may take one and put it back: here between two looks.
         unseen = [
             i
@@ -128,18 +128,44 @@ def _at_hand() -> set[int]:
     return found
 
 
+def _has_threads_of_packages() -> bool:
+    """Whether another thread runs code of an installed package."""
+    frames = sys._current_frames()
+    # A frame that has itself in a variable would keep all its callers have.
+    del frames[threading.get_ident()]
+    for frame in frames.values():
+        while frame is not None:
+            if _is_of_package(frame):
+                return True
+            frame = frame.f_back
+    return False
+
+
 def is_of_library(holder: Any) -> bool:
     """Whether an object's class, or a function's or generator's code, comes
     with Python or an installed package, other than those that train."""
+    if _is_of_package(holder):
+        return True
+    _, path = _origin(holder)
+    return isinstance(path, str) and (
+        pathlib.Path(path).is_relative_to(STANDARD_LIBRARY)
+        and not _is_installed(path)
+    )
+
+
+def _is_of_package(holder: Any) -> bool:
+    """Whether it is of an installed package, other than those that train."""
     name, path = _origin(holder)
-    if not isinstance(name, str) or name.split(".")[0] in OF_TRAINING:
+    if not isinstance(name, str) or not isinstance(path, str):
         return False
-    if not isinstance(path, str):
-        return False
-    path = pathlib.Path(path)
+    return name.split(".")[0] not in OF_TRAINING and _is_installed(path)
+
+
+def _is_installed(path: str) -> bool:
     return any(
-        part in ("site-packages", "dist-packages") for part in path.parts
-    ) or path.is_relative_to(STANDARD_LIBRARY)
+        part in ("site-packages", "dist-packages")
+        for part in pathlib.Path(path).parts
+    )
 
 
 def _origin(holder: Any) -> tuple[Any, Any]:

@@ -196,12 +196,29 @@ class Holding(unittest.TestCase):
         one, other = random.Random(1), random.Random(2)
         pool, ended = library().Pool(3), threading.Event()
         self.addCleanup(ended.set)
-        threading.Thread(target=ended.wait, args=(60,)).start()
+        drawing = threading.Event()
+
+        def between():
+            drawing.set()
+            ended.wait(60)
+
+        threading.Thread(target=pool.draw, args=(7, between)).start()
+        drawing.wait(60)
         looks = [[[], [self]], [[pool]]]
         with mock.patch.object(generator_holders, "_scan", side_effect=looks):
             found, at_hand = generator_holders.of([one, other])
         self.assertEqual(found, [[pool], [self]])
         self.assertFalse(at_hand & {id(one), id(other)})
+
+    def test_nobody_waits_for_threads_of_a_script(self):
+        ended = threading.Event()
+        self.addCleanup(ended.set)
+        threading.Thread(target=ended.wait, args=(60,)).start()
+        with mock.patch.object(
+            generator_holders, "_scan", return_value=[[]]
+        ) as scan:
+            generator_holders.of([random.Random(1)])
+        scan.assert_called_once()
 
     def test_what_looks_at_one_is_none_of_those_that_have_it(self):
         seen = []
