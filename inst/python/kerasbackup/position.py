@@ -183,9 +183,7 @@ class DataPosition:
         position["at_first_draw"] = self._at_first_draw
         position["source_kind"] = self._describe()
         position["checksums"] = self._checksums(batch, position)
-        position["changed_arrays"] = (
-            self._rehearsal.arrays() if self._rehearsal.may_differ() else None
-        )
+        position["changed_arrays"] = self._rehearsal.changed_arrays()
         return share(position)
 
     def _encode_source(self, source, encoder):

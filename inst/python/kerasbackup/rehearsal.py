@@ -68,6 +68,12 @@ class Rehearsal:
         """The checksum of the arrays as they are now; `None` of other data."""
         return checksum(self._adapter._inputs) if self._is_of_arrays else None
 
+    def changed_arrays(self) -> int | None:
+        """The checksum of the arrays where a callback has changed them since
+        the last epoch began; else `None`."""
+        is_known = self._arrays is not None and self.may_differ()
+        return self.arrays() if is_known else None
+
     def generators(self) -> dict[str, Any] | None:
         """The states of the generators before the first batch of the last
         epoch; `None` where it could not be drawn again."""

@@ -1156,8 +1156,13 @@ class OtherBatches(unittest.TestCase):
         def change(lost):
             lost.iterator.data_adapter._inputs[0][:] += 1
 
-        (note,) = self.between_epochs(change, arrays())
-        self.assertRegex(note, "^a callback changed the arrays")
+        notes = self.between_epochs(change, arrays())
+        if METHODS.get(keras.backend.backend()):
+            (note,) = notes
+            self.assertRegex(note, "^a callback changed the arrays")
+        else:
+            # No batch is drawn in Python there, so nothing is compared.
+            self.assertEqual(notes, [])
         # As where the callback has them in an attribute.
         back = arrays()
         back[0] += 1
