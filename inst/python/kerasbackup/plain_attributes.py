@@ -34,6 +34,10 @@ NOT_STATE = {
     "stop_training",
     "supports_jit",
 }
+if keras.backend.backend() == "torch":
+    # Set by Keras before each epoch and each validation.
+    NOT_STATE.add("training")
+
 # Of what a layer or an optimizer has, what may have a setting of its own.
 PARTS = (
     keras.Regularizer,
