@@ -62,7 +62,8 @@ if (nzchar(page)) {
       about,
       "",
       sprintf(
-        "Of %d results, %d are equal, %d were not run and %d differ.",
+        "On %s: of %d results, %d are equal, %d were not run and %d differ.",
+        paste(backends, collapse = ", "),
         sum(lengths(results)),
         count(function(r) r == "equal"),
         count(function(r) r != "equal" & !is_failed(r)),
