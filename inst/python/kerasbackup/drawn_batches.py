@@ -8,6 +8,7 @@ data adapter returns, which is wrapped here. On TensorFlow the graph of a step
 draws them, and to look at one there would cost every step.
 """
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable
@@ -34,6 +35,10 @@ class DrawnBatches:
 
     Args:
         adapter: Keras' data adapter.
+        states: Callable that returns the states of the generators of random
+            numbers; or `None`. Where drawing moves them batch by batch, later
+            batches than the first are not compared: what callbacks drew in
+            between is not drawn again.
 
     Attributes:
         before_first: Callable, called before the first batch is drawn from an
@@ -42,9 +47,16 @@ class DrawnBatches:
 
     SHARE = 0.005
 
-    def __init__(self, adapter):
+    def __init__(
+        self, adapter, states: Callable[[], dict[str, Any]] | None = None
+    ):
         self.before_first = None
         self._adapter = adapter
+        self._states = states
+        # Of the generators, when the first batch had been drawn, or they were
+        # put back since; and whether drawing has moved them.
+        self._states_then = None
+        self._has_moved = False
         self._method = METHODS.get(keras.backend.backend(), "")
         self._first = None
         self._latest = None
@@ -117,13 +129,19 @@ class DrawnBatches:
         if not number:
             self._first = self._latest = None
             self._expected, self._to_expect = self._to_expect, {}
+            self._states_then, self._has_moved = None, False
+            if self._states is not None and any(self._expected):
+                self._states_then = self._states()
         begun = time.perf_counter()
         if number and begun < self._next_at and number not in self._expected:
             return
         found = checksum(batch)
         ended = time.perf_counter()
         self._next_at = ended + (ended - begun) / self.SHARE
+        is_expected = number in self._expected
         expected = self._expected.pop(number, found)
+        if number and is_expected and self._draws_batch_by_batch():
+            expected = found
         if found is None:
             return
         self._latest = [number, found]
@@ -131,6 +149,23 @@ class DrawnBatches:
             self._first = self._latest
         if found != expected and self._differing is None:
             self._differing = number
+
+    @contextlib.contextmanager
+    def generators_put_back(self) -> Iterator[None]:
+        """A context in which the generators are put back."""
+        is_watched = self._states_then is not None
+        self._has_moved = is_watched and self._draws_batch_by_batch()
+        yield
+        if is_watched:
+            self._states_then = self._states()
+
+    def _draws_batch_by_batch(self) -> bool:
+        """Whether drawing has moved a generator since the first batch. In a
+        replay nobody else draws."""
+        return self._has_moved or (
+            self._states_then is not None
+            and self._states() != self._states_then
+        )
 
     def _wrap(self, method) -> None:
         @functools.wraps(method)

@@ -1152,6 +1152,28 @@ class OtherBatches(unittest.TestCase):
                 notes = self.between_epochs(lambda lost: None, **kwargs)
                 self.assertEqual(notes, [])
 
+    def test_what_a_generator_draws_as_it_goes_is_no_false_alarm(self):
+        # Callbacks draw, too (see `Run.draw()`), and not in a replay.
+        def noisy(ahead=1):
+            for row in arrays().reshape(5, 4, 1):
+                # Sometimes for several batches at once.
+                if not row[0] % (4 * ahead):
+                    noise = random.random()
+                yield (row + noise,)
+
+        for ahead in (1, 4):
+            for kwargs in ({}, {"steps_per_epoch": 5}):
+                with self.subTest(ahead=ahead, **kwargs):
+                    kwargs["batch_size"] = None
+                    x = noisy(ahead)
+                    before = lost((0, 4), x=x, epochs=1, **kwargs)
+                    keras.utils.set_random_seed(5)
+                    run = Run(x=noisy(ahead), **kwargs)
+                    self.assertEqual(run.restore(before.saved, 0), [])
+                    run.run_epochs(1)
+                    self.assertEqual(run.notes, [])
+                    self.assertEqual(run.drawn[-1], before.drawn[-1])
+
     def test_arrays_that_a_callback_changes_are_told_unless_they_are_back(self):
         def change(lost):
             lost.iterator.data_adapter._inputs[0][:] += 1
