@@ -22,8 +22,8 @@ is_raising <- function() {
   identical(returnValue(none), none)
 }
 
-# An error is on its way up, and `condition` says better what it is. Where
-# nobody waits for the condition, the error goes on.
+# An error is being raised, and `condition` describes it better. If no handler
+# takes the condition, the error continues.
 signal_instead <- function(condition) signalCondition(condition)
 
 # The frame of the R function from which Python was entered, or NULL where there

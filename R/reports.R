@@ -41,9 +41,8 @@ report_save <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
   worked
 }
 
-# Evaluates a part of a save. Whatever goes wrong with it, a failure is told, or
-# ends `fit()`, as the user has chosen. It is remembered until a later save
-# succeeds: it is told once more in the end.
+# Evaluates a part of a save. A failure is a warning, or ends `fit()`, as the user
+# has chosen. If no later save succeeds, `fit()` warns of it again when it ends.
 #
 # @param goes_on,may_stop see report_save().
 # @return FALSE where it failed.

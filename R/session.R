@@ -108,8 +108,7 @@ session_plan <- function(session, config, spec) {
   })
 }
 
-# What went wrong with the save before is told now; there is none to tell of
-# where saves are not in the background.
+# First reports how the previous save went, if the background thread made it.
 #
 # @return TRUE where the checkpoint is committed, or will be by the background
 #   thread; FALSE where the save failed and training goes on (I4).
@@ -170,7 +169,7 @@ session_leave <- function(session, config, kind, lines) {
   report_save(session, config, goes_on = FALSE)
   path <- newest_checkpoint(config$backup_dir)
   place <- if (is.null(path)) {
-    "There is no checkpoint: run again, the same script begins anew."
+    "There is no checkpoint, so the same script starts anew when it is run again."
   } else {
     metadata <- backup_manifest(path)$metadata
     paste0(
@@ -189,8 +188,8 @@ session_leave <- function(session, config, kind, lines) {
 # Idempotent. Leaves every checkpoint in place (I10), and commits the one under
 # way.
 session_close <- function(session, config) {
-  # Whatever is signalled on the way, and whoever's handler jumps out of it: the
-  # directory is free afterwards.
+  # The directory is free afterwards, even if a condition handler jumps out of
+  # what follows.
   on.exit(session_unlock(session))
   session$loaded <- NULL
   progress_show(session, NULL, NULL)

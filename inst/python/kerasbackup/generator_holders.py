@@ -18,6 +18,7 @@ import threading
 import time
 import types
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 # What only passes on what it holds. Deeper than so many of these inside each
@@ -115,30 +116,27 @@ def _scan(generators: list[Any]) -> list[list[Any]]:
     return [holders[id(one)] for one in generators]
 
 
-def _at_hand() -> set[int]:
-    """By identity, what the functions that other threads run have at hand."""
+def _frames_of_other_threads() -> Iterator[types.FrameType]:
     frames = sys._current_frames()
     # A frame that has itself in a variable would keep all its callers have.
     del frames[threading.get_ident()]
-    found = set()
     for frame in frames.values():
         while frame is not None:
-            found.update(map(id, list(frame.f_locals.values())))
+            yield frame
             frame = frame.f_back
+
+
+def _at_hand() -> set[int]:
+    """By identity, what the functions that other threads run have at hand."""
+    found = set()
+    for frame in _frames_of_other_threads():
+        found.update(map(id, list(frame.f_locals.values())))
     return found
 
 
 def _has_threads_of_packages() -> bool:
     """Whether another thread runs code of an installed package."""
-    frames = sys._current_frames()
-    # A frame that has itself in a variable would keep all its callers have.
-    del frames[threading.get_ident()]
-    for frame in frames.values():
-        while frame is not None:
-            if _is_of_package(frame):
-                return True
-            frame = frame.f_back
-    return False
+    return any(map(_is_of_package, _frames_of_other_threads()))
 
 
 def is_of_library(holder: Any) -> bool:

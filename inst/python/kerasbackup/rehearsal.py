@@ -71,8 +71,8 @@ class Rehearsal:
     def changed_arrays(self) -> int | None:
         """The checksum of the arrays where a callback has changed them since
         the last epoch began; else `None`."""
-        is_known = self._arrays is not None and self.may_differ()
-        return self.arrays() if is_known else None
+        now = self.arrays()
+        return None if self._arrays in (None, now) else now
 
     def generators(self) -> dict[str, Any] | None:
         """The states of the generators before the first batch of the last

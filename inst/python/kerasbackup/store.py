@@ -135,7 +135,7 @@ class Store:
         Args:
             kind: `"notes"`: what is no longer as it was. `"unsaved"`: what
                 could not be saved. `"auto"`: how often is saved. And others,
-                see `inform_training()` in `R/bridge.R`.
+                see `training_messages` in `R/conditions.R`.
             lines: List of strings.
         """
         # A name from a checkpoint may have what is no text to R.
