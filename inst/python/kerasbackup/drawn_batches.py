@@ -117,8 +117,9 @@ class DrawnBatches:
         next(batches, None)
 
     def release(self) -> None:
-        """Gives the data adapter its own method back."""
-        self.before_first = None
+        """Gives the data adapter its own method back, and lets go of what was
+        given: in a cycle it would keep the data alive."""
+        self.before_first = self._states = self._states_then = None
         if self._replaced is None:
             vars(self._adapter).pop(self._method, None)
         else:
