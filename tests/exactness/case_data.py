@@ -385,6 +385,10 @@ DATA = {
     "pydataset-workers": lambda: {"x": Plain(workers=2)},
     "pydataset-workers-steps": lambda: {
         "x": Plain(workers=2),
+        "steps_per_epoch": N // BATCH,
+    },
+    "pydataset-workers-steps-fewer": lambda: {
+        "x": Plain(workers=2),
         "steps_per_epoch": 5,
     },
     "pydataset-processes": lambda: {
