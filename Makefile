@@ -8,7 +8,7 @@ help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
 	@echo '              that was left alone (KERAS_BACKEND=tensorflow, jax, torch)'
 	@echo 'make test     every test (BACKENDS="tensorflow jax torch", FILTER=store)'
-	@echo 'make test-old-keras  real training with Keras 3.3 and 3.6'
+	@echo 'make test-old-keras  real training with Keras 3.8 and 3.12'
 	@echo 'make test-nightly  the exactness table with the Keras that is to come'
 	@echo 'make test-windows    the C core, built for Windows, under wine'
 	@echo 'make mutants  break each sync, check and lock in turn: a test must notice'

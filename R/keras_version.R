@@ -5,7 +5,7 @@
 
 # The oldest (`make test-old-keras`), and the newest, which the pins of the tests
 # have (tools/requirements/keras.txt).
-oldest_keras <- "3.3"
+oldest_keras <- "3.8"
 newest_keras <- "3.15"
 
 # @return string, as Keras tells it; it may end in ".dev" and a date.

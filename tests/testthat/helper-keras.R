@@ -60,13 +60,6 @@ rebuild_model <- function(...) {
   model
 }
 
-# The same for a fit() with `steps_per_epoch`. Before 3.7, but on TensorFlow,
-# Keras draws its first batch before any callback acts, to build the optimizer: a
-# resume is exact where the script draws the same until then (inst/EXACTNESS.md).
-rebuild_for_steps <- function(...) {
-  if (needs_an_epoch()) build_model(...) else rebuild_model(...)
-}
-
 # The data of a training as Python takes them: x, y.
 numpy_data <- function() {
   unname(lapply(train_data(), reticulate::np_array, dtype = "float32"))
@@ -150,28 +143,15 @@ fit_until <- function(model, epoch, callback, ...) {
   )
 }
 
-# Keras before 3.7 fails, but on TensorFlow, where no epoch is left to train.
-needs_an_epoch <- function() {
-  numeric_version(keras_version()) < "3.7" &&
-    Sys.getenv("KERAS_BACKEND") != "tensorflow"
-}
-
-keras_version <- function() keras()$`__version__`
-
 # That training is complete, and a further fit() is told so.
 expect_complete <- function(fit) {
-  if (needs_an_epoch()) {
-    error <- expect_error(fit(), "No epoch was left to train")
-    expect_match(conditionMessage(error), keras_version(), fixed = TRUE)
-  } else {
-    history <- NULL
-    expect_message(
-      history <- fit(),
-      "already complete",
-      class = "kerasbackup_message_complete"
-    )
-    expect_length(history$epoch, 0)
-  }
+  history <- NULL
+  expect_message(
+    history <- fit(),
+    "already complete",
+    class = "kerasbackup_message_complete"
+  )
+  expect_length(history$epoch, 0)
 }
 
 files_in <- function(dir) {

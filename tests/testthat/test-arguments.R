@@ -172,15 +172,15 @@ test_that("the looking verbs refuse a bad directory", {
 })
 
 test_that("a Keras that is too old is refused by its version", {
-  for (version in c("3.2.1", "3.0.5", "2.15.0", "3.2.0.dev2024050100", "odd")) {
+  for (version in c("3.7.0", "3.0.5", "2.15.0", "3.7.0.dev2024110103", "odd")) {
     error <- expect_error(
       refuse_old_keras(version),
       class = "kerasbackup_error_unsupported"
     )
     expect_match(conditionMessage(error), version, fixed = TRUE)
-    expect_match(conditionMessage(error), "Keras 3.3", fixed = TRUE)
+    expect_match(conditionMessage(error), "Keras 3.8", fixed = TRUE)
   }
-  for (version in c("3.3.0", "3.3.3", "3.15.1", "3.10.0.dev2025", "4.0")) {
+  for (version in c("3.8.0", "3.8.1", "3.15.1", "3.10.0.dev2025", "4.0")) {
     expect_no_error(refuse_old_keras(version))
   }
 })
@@ -188,7 +188,7 @@ test_that("a Keras that is too old is refused by its version", {
 test_that("a Keras that is newer than those tested is told once a session", {
   withr::defer(new_keras$told <- character())
   new_keras$told <- character()
-  for (version in c("3.3.3", paste0(newest_keras, ".9"), "3.9.0")) {
+  for (version in c("3.8.0", paste0(newest_keras, ".9"), "3.9.0")) {
     expect_no_message(tell_new_keras(version))
   }
   for (version in c("3.16.0.dev2026102704", "4.0.1", "10.0")) {

@@ -145,11 +145,9 @@ test_that("no hook for batches is there, so Keras' own thread stays on", {
     expect_equal(see$seen, 2)
     expect_identical(see$hooks, list())
     expect_identical(see$in_thread, plain$in_thread)
-    # (Before 3.6 Keras has no such thread.)
     expect_identical(
       isTRUE(see$in_thread),
-      Sys.getenv("KERAS_BACKEND") != "tensorflow" &&
-        numeric_version(keras_version()) >= "3.6"
+      Sys.getenv("KERAS_BACKEND") != "tensorflow"
     )
   }
 })

@@ -268,8 +268,6 @@ test_that("another kind of data is told of", {
 test_that("a tf.data pipeline that was used in this session is not used up", {
   skip_without_keras()
   skip_if_not(reticulate::py_module_available("tensorflow"), "no tf.data")
-  # Before, and on TensorFlow always, nothing is drawn to build a model.
-  skip_if(numeric_version(keras_version()) < "3.7", "Keras draws otherwise")
   pipeline <- function(seed = 3L) {
     arrays <- reticulate::tuple(numpy_data())
     data <- reticulate::import("tensorflow")$data$Dataset

@@ -100,7 +100,7 @@ test_that("an iterator that lives across epochs is made and drawn from again", {
       ),
       "interrupted"
     )
-    resumed <- rebuild_for_steps()
+    resumed <- rebuild_model()
     fit(resumed, callbacks = list(callback_backup_and_restore(dir)))
     expect_identical(
       variables_of(resumed),
@@ -223,7 +223,6 @@ test_that("resumed in the middle of an epoch is bitwise equal", {
 
 test_that("an epoch whose data end is bitwise equal at its very end", {
   skip_without_keras()
-  skip_if(needs_an_epoch(), "old versions of Keras announce what they have")
   data <- numpy_data()
   fit <- function(model, steps, ...) {
     batches <- do.call(python_file("sources")$batches, c(data, 19L))
@@ -275,7 +274,6 @@ test_that("an epoch whose data end is bitwise equal at its very end", {
 
 test_that("epochs after the data have ended are bitwise equal too", {
   skip_without_keras()
-  skip_if(needs_an_epoch(), "old versions of Keras announce what they have")
   data <- numpy_data()
   fit <- function(model, ...) {
     # 5 batches: epochs of 3, 2, and the 2 that Keras had taken to look at.
@@ -463,7 +461,6 @@ test_that("what of a model is in no checkpoint is named, once", {
 test_that("what torch's modules keep beside their parameters comes back", {
   skip_without_keras()
   skip_if(Sys.getenv("KERAS_BACKEND") != "torch", "the backend has none")
-  skip_if(needs_an_epoch(), "old versions of Keras ask for no shape there")
   helpers <- python_file("unseen_helpers")
   fit_model(whole <- helpers$torch_model())
   dir <- withr::local_tempdir()
@@ -584,7 +581,6 @@ test_that("nothing left to do is said", {
 
 test_that("fewer epochs than are done are not the end of a training (I10)", {
   skip_without_keras()
-  skip_if(needs_an_epoch(), "fit() of this Keras fails there")
   whole <- build_model()
   fit_model(whole)
   for (epochs in 2:3) {
@@ -640,8 +636,9 @@ test_that("validation data that draw are bitwise equal too", {
   skip_without_keras()
   skip_where_generators_run_ahead()
   skip_if(
-    Sys.getenv("KERAS_BACKEND") == "jax" && needs_an_epoch(),
-    "old versions of Keras read ahead on JAX (inst/EXACTNESS.md)"
+    Sys.getenv("KERAS_BACKEND") == "jax" &&
+      keras_number(keras_version()) < "3.14",
+    "Keras prefetches batches on JAX (inst/EXACTNESS.md)"
   )
   fit <- function(model, callbacks = list(), freq = 1L) {
     numbers <- python_helpers()$drawing_generator
@@ -669,7 +666,7 @@ test_that("validation data that draw are bitwise equal too", {
         fit(model, list(saved, interrupt_at(epoch)), freq),
         "interrupted"
       )
-      model <- rebuild_for_steps()
+      model <- rebuild_model()
     }
     resumed <- model
     expect_no_message(
@@ -717,7 +714,7 @@ test_that("validation that draws otherwise than it did is told", {
   )
   expect_message(
     fit(
-      rebuild_for_steps(),
+      rebuild_model(),
       python_helpers()$drawing_generator(),
       list(callback_backup_and_restore(dir))
     ),
@@ -776,7 +773,6 @@ test_that("datasets with an order of their own are bitwise equal", {
 
 test_that("a dataset that the script makes otherwise is told", {
   skip_without_keras()
-  skip_if(needs_an_epoch(), "old versions of Keras shuffle none in front")
   data <- numpy_data()
   fit <- function(model, ...) {
     source <- do.call(python_file("sources")$OwnOrder, c(data, 16L))

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
-# OTHER_KERAS=3.3, or nightly: another Keras, in a virtual environment of its own.
+# OTHER_KERAS=3.8, or nightly: another Keras, in a virtual environment of its own.
 OTHER_KERAS=${OTHER_KERAS:-}
 VENV="$ROOT/.venv${OTHER_KERAS:+-$OTHER_KERAS}"
 LIB="$ROOT/.lib"

@@ -1,4 +1,4 @@
-# Owns: the virtual environment .venv (.venv-3.3 for Keras 3.3, and so on): which
+# Owns: the virtual environment .venv (.venv-3.8 for Keras 3.8, and so on): which
 # interpreter it is made from, and that it holds the pinned packages of the legs
 # asked for.
 # Sourced by tools/setup after system.sh.

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from kerasbackup import errors
-from kerasbackup import replay
 from kerasbackup.data_source import caches
 from kerasbackup.data_source import stages
 
@@ -64,21 +63,20 @@ class CacheLocks:
             or any(one is iterator for one in self._watched)
         ):
             return
-        name = replay.steps_method(iterator)
-        steps = getattr(iterator, name)
+        steps = iterator._enumerate_iterator
 
         def noting():
             for step in steps():
                 yield step
                 self._note()
 
-        setattr(iterator, name, noting)
+        iterator._enumerate_iterator = noting
         self._watched.append(iterator)
 
     def release(self) -> None:
         """Gives Keras its own methods back."""
         for iterator in self._watched:
-            vars(iterator).pop(replay.steps_method(iterator), None)
+            vars(iterator).pop("_enumerate_iterator", None)
         self._watched = []
 
     def _note(self) -> None:

@@ -415,13 +415,6 @@ class _EpochHelper(keras.callbacks.Callback):
             self._state.history.fill(self._model.history)
         # A training that a callback had ended is complete: nothing is left.
         first = self.params["epochs"] if restored.stopped else restored.epoch
-        if first >= self.params["epochs"] and _needs_an_epoch():
-            raise errors.UnsupportedError(
-                "The training in `backup_dir` is complete, and the model was "
-                "restored from it. No epoch was left to train, and `fit()` of "
-                f"Keras {keras.__version__} fails where there is none. A "
-                "larger `epochs` trains on; an empty `backup_dir` starts anew."
-            )
         self._model._initial_epoch = first
         # By then fit() has read it. Left in place, a later fit() without this
         # callback would start there, and so would one where another callback
@@ -465,8 +458,8 @@ class _EpochHelper(keras.callbacks.Callback):
         it."""
         # With JAX, `model` (not `_model`) brings the variables up to date.
         _ = self.model
-        # Since 3.6 Keras may call the other callbacks' on_train_batch_end in a
-        # thread. The method that waits for it was renamed in 3.12.
+        # Keras may call the other callbacks' on_train_batch_end in a thread.
+        # The method that waits for it was renamed in 3.12.
         for wait in ("_flush_futures", "_clear_futures"):
             if hasattr(self._callback_list(), wait):
                 getattr(self._callback_list(), wait)()
@@ -592,9 +585,3 @@ def _others(callback_list) -> list[keras.callbacks.Callback]:
             ),
         )
     ]
-
-
-def _needs_an_epoch() -> bool:
-    """Whether `fit()` raises where `initial_epoch` leaves it nothing to do."""
-    major, minor = map(int, keras.__version__.split(".")[:2])
-    return (major, minor) < (3, 7) and keras.backend.backend() != "tensorflow"

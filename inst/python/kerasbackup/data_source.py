@@ -196,9 +196,7 @@ class DataSource:
 
     def batches(self) -> Any:
         """What a generator still has, as Keras hands it out."""
-        batches = self._adapter.generator
-        # Before 3.7 the iterator itself.
-        return batches() if callable(batches) else batches
+        return self._adapter.generator()
 
     # What it keeps itself ---------------------------------------------------
 

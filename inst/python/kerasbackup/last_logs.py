@@ -93,7 +93,7 @@ class LastLogs:
         if isinstance(found, dict):
             # That of `fit()`: a step replaces it by another.
             found.update(logs)
-        elif hasattr(self._epoch_iterator, "catch_stop_iteration"):
+        else:
             self._replace_step(logs, state, end_epoch)
 
     def _replace_step(

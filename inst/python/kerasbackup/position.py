@@ -49,6 +49,7 @@ class DataPosition:
             an epoch shows it after `restore()`; or `None`.
 
     Attributes:
+        NEEDED: What this uses of an `EpochIterator`.
         passed: Integer, batches that the first epoch passes over.
         use: How the data were used before, an `EarlierUse`.
         before_first_step: Callable, called once: the first step that is not
@@ -56,6 +57,16 @@ class DataPosition:
         reached: Integer, batches of the epoch that are done when the last step
             that began is.
     """
+
+    NEEDED = (
+        "_enumerate_iterator",
+        "_get_iterator",
+        "_current_iterator",
+        "_steps_seen",
+        "_num_batches",
+        "steps_per_epoch",
+        "steps_per_execution",
+    )
 
     def __init__(
         self,
@@ -88,14 +99,10 @@ class DataPosition:
         self._progress = progress
         self._before_batch = before_batch
         self._at_end = at_end
-        self._steps_method = replay.steps_method(epoch_iterator)
-        needed = ("_get_iterator", "steps_per_epoch", "steps_per_execution")
-        if self._steps_method is None or not all(
-            hasattr(epoch_iterator, name) for name in needed
-        ):
+        if not all(hasattr(epoch_iterator, name) for name in self.NEEDED):
             raise errors.UnsupportedError(
                 f"Keras {keras.__version__} is not known: its EpochIterator "
-                f"lacks one of {', '.join((*needed, replay.STEPS_METHODS[0]))}."
+                f"lacks one of {', '.join(self.NEEDED)}."
             )
         self._is_over = False
         # The steps of the epoch under way, as Keras draws them.
@@ -113,21 +120,6 @@ class DataPosition:
         self.passed = 0
         self.reached = 0
         self.before_first_step = None
-        # Before 3.7 Keras does not count what it draws from an iterator that
-        # lives across epochs, and where it builds a model from the first batch
-        # it takes that batch from this very iterator, before any callback acts.
-        self._counts_itself = hasattr(epoch_iterator, "_current_iterator") and (
-            self._steps_method == replay.STEPS_METHODS[0]
-        )
-        self._pulled_before = (
-            epoch_iterator.steps_per_execution
-            if not self._counts_itself and self._has_iterator()
-            else 0
-        )
-        self._pulled = self._pulled_before
-        if self._pulled_before:
-            self._made_to_build = 0
-        self._rng_before_draw = None
         # Python code that TensorFlow runs may have run ahead when a state was
         # captured: what it draws from, which a replay shows, is left as the
         # replay leaves it.
@@ -152,8 +144,7 @@ class DataPosition:
             "made": self._made,
             "source": self._source.capture(),
         }
-        first = self._pulled_before if self._at_creation is None else 0
-        if self._has_iterator() and self._steps_seen() in (0, first):
+        if self._has_iterator() and self._steps_seen() == 0:
             self._at_first_draw = self._epoch_start["epoch_rng"]
         self._epochs += 1
 
@@ -172,7 +163,7 @@ class DataPosition:
                 "source": self._source.capture(),
                 "epochs": self._epochs,
             }
-        position["rng"] = self._rng_before_draw or self._capture_rng()
+        position["rng"] = self._capture_rng()
         position["source"] = self._encode_source(position["source"], encoder)
         position["ahead"] = encoder.encode(
             self._source.ahead.capture(), "data/ahead"
@@ -296,14 +287,11 @@ class DataPosition:
             if lives_on:
                 notes += self._continue_iterator(position)
             else:
-                if not self._counts_itself:
-                    self._iterator._current_iterator = None
                 # Those made so far have ended.
                 notes += self._use_up(position["made"] + moved, position)
         else:
             # There may be one more at the end of every epoch, never drawn from.
-            as_many = self._is_made_at_once() and not self._keeps_dataset()
-            number = position["made" if as_many else "epochs"]
+            number = position["made" if self._is_made_at_once() else "epochs"]
             each = number // max(1, position["epochs"])
             notes += self._use_up(number + moved, position, each)
         if self.use.is_generator and (
@@ -394,7 +382,7 @@ class DataPosition:
 
     def release(self) -> None:
         """Gives Keras its own methods back."""
-        for name in ("_get_iterator", self._steps_method):
+        for name in ("_get_iterator", "_enumerate_iterator"):
             vars(self._iterator).pop(name, None)
         self._steps = None
         self._batches.release()
@@ -405,9 +393,9 @@ class DataPosition:
 
     def _wrap(self) -> None:
         get_iterator = self._iterator._get_iterator
-        steps = getattr(self._iterator, self._steps_method)
+        steps = self._iterator._enumerate_iterator
 
-        def note_creation():
+        def counted():
             self._made += 1
             if self._is_persistent() or self._is_made_at_once():
                 self.use.note()
@@ -415,25 +403,15 @@ class DataPosition:
             # What making it draws has its place between the two states: a
             # first draw in the same epoch follows at once.
             self._at_first_draw = None
-            self._pulled = 0
-
-        def counted():
-            note_creation()
             return get_iterator()
 
         def passing():
-            if self._keeps_dataset() and not (
-                self._is_persistent() and self._has_iterator()
-            ):
-                note_creation()
             if not self._is_persistent() and not self._is_made_at_once():
                 self.use.note()
             self._is_over = False
             remaining = iter(steps())
             upcoming = 0
             last = None
-            # Until 3.6, but on TensorFlow, asking for a step draws its data.
-            draws = not self._counts_itself and not self._keeps_dataset()
             while True:
                 if self._resume_at is not None:
                     if upcoming >= self._resume_at["batch"]:
@@ -443,33 +421,26 @@ class DataPosition:
                         self._source.ahead.restore(self._resume_at["ahead"])
                         self._resume_at = None
                         self._tell_of_batches()
-                told = (
-                    self._resume_at is None and draws and self._tell(upcoming)
-                )
                 # (first batch, last batch, iterator), or without the last.
                 step = next(remaining, None)
                 if step is None:
-                    self._rng_before_draw = None
                     self._await_end(last)
                     break
                 last = step[-1]
-                size = replay.size(self._iterator, step)
-                self._pulled += size
-                upcoming = self.reached = step[0] + size
+                upcoming = step[0] + self._iterator.steps_per_execution
+                self.reached = upcoming
                 if self._resume_at is not None:
                     self._pass_over(step, upcoming)
                     self._progress.at(upcoming, self._resume_at["batch"])
                     continue
-                if not told and self._before_batch is not None:
+                if self._before_batch is not None:
                     self._before_batch(step[0])
-                self._rng_before_draw = None
                 tell, self.before_first_step = self.before_first_step, None
                 if tell is not None:
                     tell()
                 yield step
                 if self._is_over:
                     return
-            # Until 3.6 the steps themselves end where the data do.
             if self._resume_at is not None:
                 self._say_too_short()
             if self._at_end is not None:
@@ -480,24 +451,12 @@ class DataPosition:
             return self._steps
 
         self._iterator._get_iterator = counted
-        setattr(self._iterator, self._steps_method, kept)
+        self._iterator._enumerate_iterator = kept
 
     def _tell_of_batches(self) -> None:
         notes = self._batches.notes(all_drawn=True)
         if notes and self._tell_notes is not None:
             self._tell_notes(notes)
-
-    def _tell(self, upcoming: int) -> bool:
-        """Tells of a batch before its data are drawn, if it is known that there
-        is one; else notes the generators, for when it is told."""
-        if self._before_batch is None:
-            return True
-        batches = self._iterator.num_batches
-        if batches is None:
-            self._rng_before_draw = self._capture_rng()
-        elif upcoming < batches:
-            self._before_batch(upcoming)
-        return batches is not None
 
     def _await_end(self, iterator) -> None:
         """A DataLoader's sampler draws once more when it has ended, which on
@@ -538,47 +497,24 @@ class DataPosition:
         elsewhere that is made for the first batch."""
         return keras.backend.backend() == "tensorflow"
 
-    def _keeps_dataset(self) -> bool:
-        """Whether every iterator is made of one dataset, past the method that
-        is wrapped: TensorFlow's before 3.7."""
-        return self._steps_method == replay.STEPS_METHODS[1] and hasattr(
-            self._iterator, "_distributed_dataset"
-        )
-
     def _steps_seen(self) -> int:
-        if not self._has_iterator():
-            return 0
-        if self._counts_itself:
-            return self._iterator._steps_seen
-        return self._pulled
+        return self._iterator._steps_seen if self._has_iterator() else 0
 
     def _continue_iterator(self, position) -> list[str]:
         iterator = self._iterator
-        pulled = self._pulled_before
-        notes = []
-        # None: it was made before any callback acted, and so it was today.
-        if position["at_creation"] is not None:
-            pulled = 0
-            notes += self._use_up(position["made"] - 1, position)
-            self._restore_rng(position["at_creation"])
-            if self._keeps_dataset():
-                self.use.note()
-                iterator._current_iterator = iter(iterator._distributed_dataset)
-            else:
-                iterator._current_iterator = iter(iterator._get_iterator())
-            iterator._insufficient_data = False
-        if position["steps_seen"] > pulled:
+        notes = self._use_up(position["made"] - 1, position)
+        self._restore_rng(position["at_creation"])
+        iterator._current_iterator = iter(iterator._get_iterator())
+        if position["steps_seen"]:
             if position["at_first_draw"] is not None:
                 self._restore_rng(position["at_first_draw"])
             before = self._generators.capture()
             at_once = replay.batches_per_draw(iterator)
-            for i in range(pulled, position["steps_seen"], at_once):
+            for i in range(0, position["steps_seen"], at_once):
                 self._draw_again(i, position["steps_seen"])
             self._progress.end()
             self._note_drawn(before)
-        self._pulled = position["steps_seen"]
-        if self._counts_itself:
-            iterator._steps_seen = position["steps_seen"]
+        iterator._steps_seen = position["steps_seen"]
         self._at_creation = position["at_creation"]
         self._at_first_draw = position["at_first_draw"]
         return notes
@@ -615,7 +551,7 @@ class DataPosition:
         """Draws what a generator has. Later iterators have only the batches
         that Keras took from it before training began."""
         for drawn, _ in enumerate(self._source.batches()):
-            # Keras has counted them; since 3.7 with the one that was missing.
+            # Keras has counted them, and the one that was missing.
             if announced is None or drawn >= announced:
                 return ["the generator does not end where it did"]
             self._progress.at(drawn, announced)
@@ -678,10 +614,7 @@ class DataPosition:
     # What describes it, and the generators ----------------------------------
 
     def _describe(self) -> dict[str, Any]:
-        before = {}
-        if self._is_persistent() and not self._counts_itself:
-            before["batches drawn to build the model"] = self._pulled_before
-        return before | self._source.describe()
+        return self._source.describe()
 
     def _describe_at(self, position: dict[str, Any], arrays) -> dict[str, Any]:
         """The data of today; with the state of a position where they differ

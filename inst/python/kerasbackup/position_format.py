@@ -82,6 +82,8 @@ def check_position(
     needed = ["rng"]
     if batch:
         needed.append("epoch_rng")
+    if whole["has_iterator"]:
+        needed.append("at_creation")
     for field in needed:
         if whole[field] is None:
             raise ValueError(f"{field} is missing")

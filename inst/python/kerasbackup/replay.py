@@ -3,16 +3,12 @@
 May not touch positions, variables or files.
 """
 
-import contextlib
 import inspect
 import sys
 import time
 from collections.abc import Callable
 
 import keras
-
-# Where Keras has the steps of an epoch: since 3.7, and before.
-STEPS_METHODS = ("_enumerate_iterator", "enumerate_epoch")
 
 
 class Progress:
@@ -60,11 +56,8 @@ class Progress:
 
 def draw_epoch(iterator) -> None:
     """Draws one epoch's data from an `EpochIterator`."""
-    steps = getattr(iterator, steps_method(iterator))
-    # Before 3.7 only TensorFlow's has this; elsewhere the steps just end.
-    ending = getattr(iterator, "catch_stop_iteration", contextlib.nullcontext)
-    with ending():
-        for step in steps():
+    with iterator.catch_stop_iteration():
+        for step in iterator._enumerate_iterator():
             draw_step(iterator, step)
 
 
@@ -79,11 +72,9 @@ def is_distributed(iterator) -> bool:
 
 def draw_step(iterator, step) -> None:
     """Draws the batches of one step."""
-    # Before 3.7 only TensorFlow's step hands over an iterator; the others hand
-    # over the batches that they drew already.
-    if not isinstance(step[-1], list):
-        for _ in range(0, size(iterator, step), batches_per_draw(iterator)):
-            next(step[-1])
+    at_once = batches_per_draw(iterator)
+    for _ in range(0, iterator.steps_per_execution, at_once):
+        next(step[-1])
 
 
 def batches_per_draw(iterator) -> int:
@@ -101,19 +92,8 @@ def draw_options(iterator) -> dict[str, int]:
     return {"super_batch": iterator.steps_per_execution} if stacks else {}
 
 
-def size(iterator, step) -> int:
-    """How many batches a step is."""
-    drawn = isinstance(step[-1], list)
-    return len(step[-1]) if drawn else iterator.steps_per_execution
-
-
 def steps_at_most(iterator) -> int:
     """How many batches an epoch draws at most, where `steps_per_epoch` says; 0
     elsewhere."""
     steps, at_once = iterator.steps_per_epoch or 0, iterator.steps_per_execution
     return -(-steps // at_once) * at_once
-
-
-def steps_method(iterator) -> str | None:
-    """The name of the method that yields an epoch's steps, if there is one."""
-    return next((m for m in STEPS_METHODS if hasattr(iterator, m)), None)

@@ -228,9 +228,7 @@ class ValidationPosition:
             replay.draw_epoch(iterator)
             if not self._counts_itself(iterator):
                 self._use.note()
-            # Before 3.7 the next validation goes on with the same iterator.
-            if hasattr(iterator, "reset"):
-                iterator.reset()
+            iterator.reset()
             if is_distributed:
                 # As Keras does before each validation, today's included.
                 next(iter(iterator._get_iterator()))
@@ -310,7 +308,7 @@ class ValidationPosition:
         Today it did so before the state was put back, and on TensorFlow it has
         drawn batches first, for their shapes."""
         before, self._before = self._before, None
-        if self._source is None or not hasattr(iterator, "reset"):
+        if self._source is None:
             return
         if before is not None:
             self._generators.restore(before)

@@ -123,9 +123,6 @@ class LogsOfAnEpoch(Case):
         self.assertEqual(found, {})
 
 
-@unittest.skipUnless(
-    hasattr(EpochIterator, "catch_stop_iteration"), "here no step lacks data"
-)
 class StepOfAnEpoch(Case):
     """Where `fit()` has no logs without a step, as with JAX."""
 

@@ -28,12 +28,6 @@ from kerasbackup.drawn_batches import METHODS
 from kerasbackup.drawn_batches import DrawnBatches
 from kerasbackup.variables import DTYPES
 
-# Before, steps have their data when they are announced, and a generator that
-# has ended has no batches for later epochs.
-since_3_7 = unittest.skipUnless(
-    hasattr(EpochIterator, "catch_stop_iteration"), "Keras is older than 3.7"
-)
-
 
 def arrays(rows=20):
     return np.arange(rows, dtype="float32").reshape(rows, 1)
@@ -135,13 +129,8 @@ class Run:
         for epoch in range(self.epoch, self.epoch + number):
             self.epoch = epoch
             self.position.on_epoch_begin()
-            steps = getattr(self.iterator, replay.steps_method(self.iterator))()
-            ending = getattr(self.iterator, "catch_stop_iteration", None)
-            if ending is None:
-                self.draw(steps)
-            else:
-                with ending():
-                    self.draw(steps)
+            with self.iterator.catch_stop_iteration():
+                self.draw(self.iterator._enumerate_iterator())
             self.iterator.data_adapter.on_epoch_end()
             self.done += 1
         self.epoch += 1
@@ -149,8 +138,7 @@ class Run:
     def draw(self, steps):
         for step in steps:
             self.before_draw()
-            data = step[-1]
-            batch = data[0] if isinstance(data, list) else next(data)
+            batch = next(step[-1])
             # A callback draws too, and so do layers of torch's.
             noise = [random.random()]
             if keras.backend.backend() == "torch":
@@ -253,7 +241,6 @@ class Resuming(unittest.TestCase):
         run.run_epochs(2)
         self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
 
-    @since_3_7
     def test_an_order_that_is_drawn_from_the_epochs_counted(self):
         for kwargs in ({}, {"steps_per_epoch": 3}):
             for save_at in ((0, 2), (2, 1), (3, 1)):
@@ -267,7 +254,6 @@ class Resuming(unittest.TestCase):
                         run.drawn, before.drawn[before.drawn_before :]
                     )
 
-    @since_3_7
     def test_after_the_data_have_ended(self):
         sources = [batches]
         if importlib.util.find_spec("tensorflow"):
@@ -286,7 +272,6 @@ class Resuming(unittest.TestCase):
                         run.drawn, before.drawn[before.drawn_before :]
                     )
 
-    @since_3_7
     def test_a_generator_that_ended_and_all_epochs_are_one(self):
         before = lost((1, 1), x=batches(), batch_size=None)
         run = Run(x=batches(), batch_size=None)
@@ -310,10 +295,9 @@ class Resuming(unittest.TestCase):
         ):
             self.assertEqual(Run(**kwargs).position.may_end_early, known)
 
-    @since_3_7
     def test_no_step_follows_one_that_had_no_data(self):
         run = Run(x=batches(), batch_size=None)
-        steps = getattr(run.iterator, replay.steps_method(run.iterator))
+        steps = run.iterator._enumerate_iterator
         first = [step[0] for step in self.ended(run, steps())]
         self.assertEqual(first, [0])
         # But in the next epoch.
@@ -395,7 +379,6 @@ class Reshuffling(unittest.TestCase):
         run.run_epochs(4 - epoch)
         return run, notes
 
-    @since_3_7
     def test_what_was_drawn_to_build_the_model_counts(self):
         for kwargs in ({}, {"steps_per_epoch": 3}):
             kwargs["batch_size"] = None
@@ -414,7 +397,6 @@ class Reshuffling(unittest.TestCase):
                     run.save(0)
                     self.assertEqual(run.saved[0]["made_to_build"], then)
 
-    @since_3_7
     def test_what_was_drawn_too_much_is_told(self):
         before = lost((0, 1), x=pipeline(3), batch_size=None)
         _, notes = self.resumed(
@@ -422,7 +404,6 @@ class Reshuffling(unittest.TestCase):
         )
         self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])
 
-    @since_3_7
     def test_earlier_trainings_count(self):
         # Two phases; run again, the first is done already.
         x = pipeline(3)
@@ -507,7 +488,6 @@ class Reshuffling(unittest.TestCase):
                     self.assertEqual(run.restore(before.saved, 2), [])
                 self.assertEqual(watched.ends, ends)
 
-    @since_3_7
     def test_iterators_that_validation_made_count(self):
         x = pipeline(3)
         run = Run(x=x, batch_size=None)
@@ -853,7 +833,6 @@ class Changed(unittest.TestCase):
             run.restore(before.saved, 2)
             run.run_epochs(1)
 
-    @since_3_7
     def test_a_generator_that_does_not_end_any_more_is_told(self):
         def endless():
             while True:
@@ -1212,7 +1191,7 @@ class OtherBatches(unittest.TestCase):
 class Keeping(unittest.TestCase):
     def test_release_gives_keras_its_methods_back(self):
         run = Run()
-        wrapped = ("_get_iterator", replay.steps_method(run.iterator))
+        wrapped = ("_get_iterator", "_enumerate_iterator")
         self.assertLessEqual(set(wrapped), set(vars(run.iterator)))
         run.position.release()
         self.assertFalse(set(wrapped) & set(vars(run.iterator)))

@@ -7,7 +7,6 @@ import unittest
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
 
 from kerasbackup import rng
 
@@ -28,8 +27,6 @@ class FakeStore:
 
 def seed():
     keras.utils.set_random_seed(1)
-    # Before 3.6 that leaves the global generator as it is, once there is one.
-    global_state.set_global_attribute("global_seed_generator", None)
     # Keras seeds torch only where it is the backend.
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(1)

@@ -1,5 +1,6 @@
 """validation.py: validation data that were drawn are drawn again, once."""
 
+import contextlib
 import importlib.util
 import random
 import types
@@ -70,6 +71,9 @@ class FakeIterator:
             yield i, i, data
         # One more, as Keras does.
         self._get_iterator()
+
+    def catch_stop_iteration(self):
+        return contextlib.suppress(StopIteration)
 
     def reset(self):
         self.resets += 1
