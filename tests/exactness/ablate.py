@@ -5,20 +5,20 @@ A row of the table that stays equal under a break does not need that state.
 
 import inspect
 
-from kerasbackup import callback_states
-from kerasbackup import data_source
-from kerasbackup import earlier_use
-from kerasbackup import first_steps
-from kerasbackup import last_logs
-from kerasbackup import loose_generators
-from kerasbackup import loose_variables
-from kerasbackup import plain_attributes
-from kerasbackup import position
-from kerasbackup import replay
-from kerasbackup import rng
-from kerasbackup import state
-from kerasbackup import validation
-from kerasbackup import variables
+from kerasbackup.checkpoint import training_state
+from kerasbackup.parts import callback_states
+from kerasbackup.parts import first_steps
+from kerasbackup.parts import found_variables
+from kerasbackup.parts import last_logs
+from kerasbackup.parts import plain_attributes
+from kerasbackup.parts import variables
+from kerasbackup.parts.data import data_source
+from kerasbackup.parts.data import iterators_made
+from kerasbackup.parts.data import position
+from kerasbackup.parts.data import replay
+from kerasbackup.parts.data import validation
+from kerasbackup.parts.random import found_generators
+from kerasbackup.parts.random import rng
 
 
 def _replace(owner, name, function):
@@ -35,14 +35,16 @@ def _rng():
 
 def _loose():
     _replace(
-        loose_generators.LooseGenerators,
+        found_generators.FoundGenerators,
         "restore",
         lambda self, states, only=None: None,
     )
 
 
 def _late():
-    _replace(earlier_use.EarlierUse, "settled_after", lambda self, length: 0)
+    _replace(
+        iterators_made.IteratorsMade, "settled_after", lambda self, length: 0
+    )
 
 
 def _callbacks():
@@ -57,7 +59,7 @@ def _attributes():
 
 
 def _nobodys():
-    _replace(loose_variables.LooseVariables, "restore", lambda self, *args: [])
+    _replace(found_variables.FoundVariables, "restore", lambda self, *args: [])
 
 
 def _traced():
@@ -93,7 +95,7 @@ def _logs():
 
 
 def _history():
-    _replace(state.History, "fill", lambda self, callback: None)
+    _replace(training_state.History, "fill", lambda self, callback: None)
 
 
 def _variables(part, but="\0"):

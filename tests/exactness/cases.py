@@ -52,7 +52,7 @@ def end_group(leader):
 def hasten(callback):
     """Lets `save_freq = "auto"` save from the third step on, and whatever it
     costs: no training here takes a second."""
-    from kerasbackup.save_interval import SaveInterval
+    from kerasbackup.fit.save_interval import SaveInterval
 
     SaveInterval.FIRST = SaveInterval.LEAST = SaveInterval.LOOK = 0.0
     callback.max_overhead = 1e9

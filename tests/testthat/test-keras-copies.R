@@ -25,7 +25,7 @@ test_that("sizes beyond 32 bits come to R as they are", {
       list(value = NULL)
     }
   )
-  store <- reticulate::import("kerasbackup.store")$Store(
+  store <- reticulate::import("kerasbackup.store.client")$Store(
     reticulate::r_to_py(functions, convert = TRUE)
   )
   store$prepare(reticulate::py_eval("3 * 10**9", convert = FALSE))

@@ -7,8 +7,8 @@ import types
 
 import numpy as np
 
-from kerasbackup.batch_checksum import checksum
-from kerasbackup.drawn_batches import DrawnBatches
+from kerasbackup.parts.data.batch_checksum import checksum
+from kerasbackup.parts.data.drawn_batches import DrawnBatches
 
 ROUNDS = 2000
 # Together larger than the caches of a processor.

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from kerasbackup import callback
-from kerasbackup.position import DataPosition
-from kerasbackup.save_interval import SaveInterval
+from kerasbackup.fit.save_interval import SaveInterval
+from kerasbackup.parts.data.position import DataPosition
 
 BATCHES = 1000
 ROUNDS = 1000

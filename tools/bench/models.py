@@ -66,7 +66,7 @@ class OursOnModel(Ours):
     name = "kerasbackup, a model's variables"
 
     def __init__(self, folder, model, functions, prepares=True):
-        from kerasbackup.variables import Variables
+        from kerasbackup.parts.variables import Variables
 
         self._variables = Variables(model)
         shapes = [shape for _, _, shape in self._variables.spec]

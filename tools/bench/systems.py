@@ -136,7 +136,7 @@ class Ours(System):
     name = "kerasbackup"
 
     def __init__(self, folder, arrays, functions, prepares=True):
-        from kerasbackup.store import Store
+        from kerasbackup.store.client import Store
 
         super().__init__(folder, arrays)
         self._wait = functions["wait"]

@@ -13,32 +13,32 @@ from collections.abc import Callable
 
 import keras
 
-from kerasbackup import callback_states
-from kerasbackup import earlier_use
-from kerasbackup import ending
-from kerasbackup import errors
-from kerasbackup import preprocessing
-from kerasbackup import running_fit
-from kerasbackup import trainings
-from kerasbackup import unsupported
-from kerasbackup.cache_locks import CacheLocks
-from kerasbackup.dataset_attributes import generators_of
-from kerasbackup.loose_variables import LooseVariables
-from kerasbackup.position import DataPosition
-from kerasbackup.preemption import Preemption
-from kerasbackup.replace_once import replace_once
-from kerasbackup.replay import Progress
-from kerasbackup.rng import Generators
-from kerasbackup.rng import SomeGenerators
-from kerasbackup.running_fit import RunningFit
-from kerasbackup.running_fit import is_running
-from kerasbackup.save_interval import SaveInterval
-from kerasbackup.state import TrainingState
-from kerasbackup.store import Store
-from kerasbackup.validation import ValidationPosition
-from kerasbackup.variables import count_bytes
-from kerasbackup.variables import digest
-from kerasbackup.variables import wait_for_steps
+from kerasbackup.checkpoint.training_state import TrainingState
+from kerasbackup.fit import ending
+from kerasbackup.fit.cache_locks import CacheLocks
+from kerasbackup.fit.preemption import Preemption
+from kerasbackup.fit.save_interval import SaveInterval
+from kerasbackup.keras3 import running_fit
+from kerasbackup.keras3 import unsupported
+from kerasbackup.keras3.replace_once import replace_once
+from kerasbackup.keras3.running_fit import RunningFit
+from kerasbackup.keras3.running_fit import is_running
+from kerasbackup.parts import callback_states
+from kerasbackup.parts import preprocessing
+from kerasbackup.parts import same_training
+from kerasbackup.parts.data import iterators_made
+from kerasbackup.parts.data.dataset_attributes import generators_of
+from kerasbackup.parts.data.position import DataPosition
+from kerasbackup.parts.data.replay import Progress
+from kerasbackup.parts.data.validation import ValidationPosition
+from kerasbackup.parts.found_variables import FoundVariables
+from kerasbackup.parts.random.rng import Generators
+from kerasbackup.parts.random.rng import SomeGenerators
+from kerasbackup.parts.variables import count_bytes
+from kerasbackup.parts.variables import digest
+from kerasbackup.parts.variables import wait_for_steps
+from kerasbackup.store import errors
+from kerasbackup.store.client import Store
 
 
 class BackupAndRestore(keras.callbacks.Callback):
@@ -145,14 +145,14 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def complete(self, model: keras.Model) -> None:
         """To be called when its checkpoint is deleted."""
-        trainings.complete(self.backup_dir, model, self._weights)
+        same_training.complete(self.backup_dir, model, self._weights)
 
     def _open(self, fit: RunningFit) -> None:
         """Takes the directory, and checks that its checkpoint fits."""
         before, callback_list = self._used_by, weakref.ref(fit.callback_list)
         if before != callback_list:
             # First of all: it was, whatever is raised here.
-            self.is_built_from_data = earlier_use.is_built_from_data(
+            self.is_built_from_data = iterators_made.is_built_from_data(
                 self._model, fit.data
             )
         if before not in (None, callback_list) and is_running(before):
@@ -180,7 +180,7 @@ class BackupAndRestore(keras.callbacks.Callback):
                 self._model,
                 fit.epoch_iterator,
                 self.versions,
-                trainings.describe(
+                same_training.describe(
                     self.backup_dir,
                     digest(self._model),
                     (fit.data, fit.targets),
@@ -190,7 +190,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             )
             state.load(self._store)
             self._weights = digest(self._model, trainable=True)
-            if state.restored is None and trainings.is_loop(
+            if state.restored is None and same_training.is_loop(
                 self.backup_dir, self._model, self._weights, self.is_script
             ):
                 self._store.notify("loop", [])
@@ -403,7 +403,7 @@ class _EpochHelper(keras.callbacks.Callback):
             self._position,
             self._validation,
             generators.has,
-            LooseVariables(self._model, others, self._store.script_names()),
+            FoundVariables(self._model, others, self._store.script_names()),
         )
         restored = self._state.restored
         if restored is None:

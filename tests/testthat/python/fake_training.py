@@ -7,7 +7,7 @@ host wait, and a writer then slows the device down.
 import random
 from collections import deque
 
-from kerasbackup.save_interval import SaveInterval
+from kerasbackup.fit.save_interval import SaveInterval
 
 
 class FakeTraining:

@@ -196,8 +196,8 @@ def refuse_captures(number):
     Returns:
         Callable that ends that.
     """
-    from kerasbackup import errors
-    from kerasbackup.state import TrainingState
+    from kerasbackup.checkpoint.training_state import TrainingState
+    from kerasbackup.store import errors
 
     capture = TrainingState.capture
     left = [number]

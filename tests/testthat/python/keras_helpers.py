@@ -58,9 +58,9 @@ def drawing_generator():
 
 def forget_trainings():
     """As a process that has completed no training."""
-    from kerasbackup import trainings
+    from kerasbackup.parts import same_training
 
-    trainings._completed.clear()
+    same_training._completed.clear()
 
 
 class StopAt(keras.callbacks.Callback):
@@ -314,7 +314,7 @@ def located_twice(model):
     """Where a save finds the variables' bytes: the addresses, those of a second
     look while the first is held, and on JAX and torch where the backend says
     they are."""
-    from kerasbackup.variables import Variables
+    from kerasbackup.parts.variables import Variables
 
     variables = Variables(model)
     first, held = variables.locate()
@@ -346,7 +346,7 @@ def hasten():
 def set_interval(**values):
     """Sets constants of save_freq = "auto". What it gives is called to put back
     what they were."""
-    from kerasbackup.save_interval import SaveInterval
+    from kerasbackup.fit.save_interval import SaveInterval
 
     before = {name: getattr(SaveInterval, name) for name in values}
 
@@ -422,7 +422,7 @@ class SeePause(keras.callbacks.Callback):
 def writing_times():
     """What Python reads of a save that is under way, and of one that took two
     seconds."""
-    from kerasbackup.store import Store
+    from kerasbackup.store.client import Store
 
     block = (ctypes.c_uint64 * 2)(1, 0)
     address = {"value": str(ctypes.addressof(block))}

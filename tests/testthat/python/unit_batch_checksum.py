@@ -7,9 +7,9 @@ from unittest import mock
 import keras
 import numpy as np
 
-from kerasbackup import batch_checksum
-from kerasbackup.batch_checksum import SAMPLED
-from kerasbackup.batch_checksum import checksum
+from kerasbackup.parts.data import batch_checksum
+from kerasbackup.parts.data.batch_checksum import SAMPLED
+from kerasbackup.parts.data.batch_checksum import checksum
 
 EXPECTED_PLACES = [
     0.0004132902058699983,

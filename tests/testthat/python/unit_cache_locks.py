@@ -5,8 +5,8 @@ import os
 import tempfile
 import unittest
 
-from kerasbackup import errors
-from kerasbackup.cache_locks import CacheLocks
+from kerasbackup.fit.cache_locks import CacheLocks
+from kerasbackup.store import errors
 
 
 class Store:

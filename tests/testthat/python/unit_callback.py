@@ -4,7 +4,7 @@ import unittest
 from unittest import mock
 
 from kerasbackup import callback
-from kerasbackup.save_interval import SaveInterval
+from kerasbackup.fit.save_interval import SaveInterval
 
 
 class Auto(unittest.TestCase):

@@ -19,12 +19,12 @@ from unittest import mock
 import keras
 import numpy as np
 
-from kerasbackup import errors
-from kerasbackup import number_lists
-from kerasbackup import values
-from kerasbackup.callback_states import CallbackStates
-from kerasbackup.callback_states import check_states
-from kerasbackup.callback_states import continue_logs
+from kerasbackup.parts.callback_states import CallbackStates
+from kerasbackup.parts.callback_states import check_states
+from kerasbackup.parts.callback_states import continue_logs
+from kerasbackup.store import errors
+from kerasbackup.store import number_lists
+from kerasbackup.store import values
 
 
 class Counter(keras.callbacks.Callback):

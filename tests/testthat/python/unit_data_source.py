@@ -6,7 +6,6 @@ import keras
 import numpy as np
 from unit_position import Run
 from unit_position import lost
-from unit_position import since_3_7
 
 
 class Numbers(keras.utils.PyDataset):
@@ -17,7 +16,6 @@ class Numbers(keras.utils.PyDataset):
         return (np.full((4, 1), index, "float32"),)
 
 
-@since_3_7
 class Ready(unittest.TestCase):
     """Batches that the workers of a PyDataset had ready at an epoch's end."""
 

@@ -9,11 +9,11 @@ from unittest import mock
 import keras
 import numpy as np
 
-from kerasbackup import dataset_attributes
-from kerasbackup import errors
-from kerasbackup import generator_kinds
-from kerasbackup import values
-from kerasbackup.dataset_attributes import DatasetAttributes
+from kerasbackup.parts.data import dataset_attributes
+from kerasbackup.parts.data.dataset_attributes import DatasetAttributes
+from kerasbackup.parts.random import generator_kinds
+from kerasbackup.store import errors
+from kerasbackup.store import values
 
 LARGE = dataset_attributes.MOST_BYTES // 8 + 1
 

@@ -6,7 +6,7 @@ import unittest
 import keras
 import numpy as np
 
-from kerasbackup import ending
+from kerasbackup.fit import ending
 
 
 def callback(**fields):

@@ -4,9 +4,9 @@ import unittest
 
 import keras
 
-from kerasbackup import further_optimizers
-from kerasbackup import unseen
-from kerasbackup import variables
+from kerasbackup.parts import further_optimizers
+from kerasbackup.parts import not_saved
+from kerasbackup.parts import variables
 
 
 def part(units, features):
@@ -93,7 +93,7 @@ class Building(unittest.TestCase):
 
     def test_they_are_no_longer_told_as_unsaved(self):
         model = Pair()
-        seen = unseen.UnseenState(model)
+        seen = not_saved.UnseenState(model)
         model.train()
         self.assertEqual(seen.find(), [])
 

@@ -13,8 +13,8 @@ from unittest import mock
 
 import numpy as np
 
-from kerasbackup import generator_holders
-from kerasbackup.loose_generators import LooseGenerators
+from kerasbackup.parts.random import generator_holders
+from kerasbackup.parts.random.found_generators import FoundGenerators
 
 LIBRARY = '''
 import collections
@@ -153,7 +153,7 @@ class Holding(unittest.TestCase):
     def test_one_that_a_librarys_threads_share_is_never_written_to(self):
         pool = library().Pool(3)
         alone = pool.draw(7, lambda: None)
-        loose = LooseGenerators()
+        loose = FoundGenerators()
         pool.draw(1, lambda: None)
         states = loose.capture()
         # Restored while a thread is between two numbers.
@@ -187,7 +187,7 @@ class Holding(unittest.TestCase):
         thread = threading.Thread(target=pool.draw, args=(7, between))
         thread.start()
         is_drawing.wait(60)
-        loose = LooseGenerators()
+        loose = FoundGenerators()
         goes_on.set()
         thread.join()
         self.assertEqual(loose.capture(), {})
@@ -230,9 +230,9 @@ class Holding(unittest.TestCase):
         generator_holders_of = generator_holders.of
         draws = random.Random(1)
         kept = draws.random
-        earlier = LooseGenerators()
+        earlier = FoundGenerators()
         with mock.patch.object(generator_holders, "of", of):
-            self.assertTrue(LooseGenerators().has(draws))
+            self.assertTrue(FoundGenerators().has(draws))
         ((holders, _),) = seen
         modules = {type(o).__module__ for found in holders for o in found}
         self.assertFalse({m for m in modules if m.startswith("kerasbackup")})
@@ -240,12 +240,12 @@ class Holding(unittest.TestCase):
 
     def test_one_that_a_library_sets_itself_has_no_state(self):
         placing = library().Placing()
-        loose = LooseGenerators()
+        loose = FoundGenerators()
         placing.draw(3)
         self.assertEqual(loose.capture(), {})
         # It may look like one that draws on and on at first.
         other = library().Placing()
-        loose = LooseGenerators()
+        loose = FoundGenerators()
         other.draw(0)
         self.assertEqual(len(loose.capture()), 1)
         other.draw(1)
@@ -253,13 +253,13 @@ class Holding(unittest.TestCase):
 
     def test_one_that_a_library_draws_on_from_is_state(self):
         augmenting = library().Augmenting(4)
-        loose = LooseGenerators()
+        loose = FoundGenerators()
         augmenting.draw()
         states = loose.capture()
         self.assertEqual(len(states), 2)
         following = augmenting.draw()
         again = library().Augmenting(4)
-        loose = LooseGenerators()
+        loose = FoundGenerators()
         self.assertEqual(loose.expect(states), [])
         loose.restore(states)
         self.assertEqual(again.draw(), following)
@@ -267,7 +267,7 @@ class Holding(unittest.TestCase):
     def test_a_script_may_have_locks_and_set_its_own(self):
         script = library("/home/me/train.py")
         pool, placing = script.Pool(3), script.Placing()
-        loose = LooseGenerators()
+        loose = FoundGenerators()
         pool.draw(1, lambda: None)
         placing.draw(3)
         self.assertEqual(len(loose.capture()), 2)
@@ -281,7 +281,7 @@ class Looking(unittest.TestCase):
         def look():
             large = Large()
             draw = random.Random(3)
-            LooseGenerators()
+            FoundGenerators()
             return weakref.ref(large), weakref.ref(draw)
 
         gc.collect()
@@ -321,7 +321,7 @@ class OfGrain(unittest.TestCase):
 
         dataset = self.dataset(between)
         alone = [dataset[i] for i in range(6)]
-        loose = LooseGenerators()
+        loose = FoundGenerators()
         dataset[1]
         states = loose.capture()
         waits = True

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from unit_position import Run
 
-from kerasbackup import grain_source
+from kerasbackup.parts.data import grain_source
 
 BATCH = 4
 ELEMENTS = 20

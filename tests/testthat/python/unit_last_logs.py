@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras.src.trainers.epoch_iterator import EpochIterator
 
-from kerasbackup import last_logs
-from kerasbackup import values
+from kerasbackup.parts import last_logs
+from kerasbackup.store import values
 
 
 def compiled():

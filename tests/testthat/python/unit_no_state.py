@@ -7,9 +7,9 @@ import unittest
 
 import keras
 
-from kerasbackup import script
-from kerasbackup import values
-from kerasbackup.callback_states import CallbackStates
+from kerasbackup.parts import script
+from kerasbackup.parts.callback_states import CallbackStates
+from kerasbackup.store import values
 
 
 def made_by(package):

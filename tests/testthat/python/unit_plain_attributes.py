@@ -6,11 +6,11 @@ import unittest
 import keras
 import numpy as np
 
-from kerasbackup import errors
-from kerasbackup import plain_attributes
-from kerasbackup import script
-from kerasbackup import values
-from kerasbackup.plain_attributes import PlainAttributes
+from kerasbackup.parts import plain_attributes
+from kerasbackup.parts import script
+from kerasbackup.parts.plain_attributes import PlainAttributes
+from kerasbackup.store import errors
+from kerasbackup.store import values
 
 
 class Counting(keras.layers.Layer):

@@ -16,17 +16,17 @@ import numpy as np
 from keras.src.trainers.epoch_iterator import EpochIterator
 from unit_rng import FakeStore
 
-from kerasbackup import earlier_use
-from kerasbackup import errors
-from kerasbackup import position
-from kerasbackup import position_format
-from kerasbackup import replay
-from kerasbackup import rng
-from kerasbackup import values
-from kerasbackup.data_source import DataSource
-from kerasbackup.drawn_batches import METHODS
-from kerasbackup.drawn_batches import DrawnBatches
-from kerasbackup.variables import DTYPES
+from kerasbackup.parts.data import iterators_made
+from kerasbackup.parts.data import position
+from kerasbackup.parts.data import position_format
+from kerasbackup.parts.data import replay
+from kerasbackup.parts.data.data_source import DataSource
+from kerasbackup.parts.data.drawn_batches import METHODS
+from kerasbackup.parts.data.drawn_batches import DrawnBatches
+from kerasbackup.parts.random import rng
+from kerasbackup.store import errors
+from kerasbackup.store import values
+from kerasbackup.store.dtypes import DTYPES
 
 
 def arrays(rows=20):
@@ -76,7 +76,7 @@ class Run:
         if is_built:
             # As Keras does, to build a model.
             next(iter(x))
-            earlier_use.EarlierUse(x).note()
+            iterators_made.IteratorsMade(x).note()
         kind = EpochIterator
         if keras.backend.backend() == "torch":
             # It draws from torch's generator when an iterator is made.
@@ -371,7 +371,7 @@ class Reshuffling(unittest.TestCase):
     """A pipeline in a process that has used it before, or has not."""
 
     def setUp(self):
-        earlier_use._made.clear()
+        iterators_made._made.clear()
 
     def resumed(self, saved, epoch, x, **kwargs):
         run = Run(x=x, **kwargs)
@@ -402,7 +402,7 @@ class Reshuffling(unittest.TestCase):
         _, notes = self.resumed(
             before.saved, 0, pipeline(3), is_built=True, batch_size=None
         )
-        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])
+        self.assertEqual(notes, [iterators_made.IteratorsMade.NOTE])
 
     def test_earlier_trainings_count(self):
         # Two phases; run again, the first is done already.
@@ -416,11 +416,11 @@ class Reshuffling(unittest.TestCase):
         # And all that follows counts as after the lost run.
         run.save(0)
         self.assertEqual(run.saved[0]["made_earlier"], 2)
-        times = [earlier_use.EarlierUse(one).times for one in (x, again)]
+        times = [iterators_made.IteratorsMade(one).times for one in (x, again)]
         self.assertEqual(times, [6, 6])
         # In the session that was interrupted they have been shuffled on.
         _, notes = self.resumed(before.saved, 2, x, batch_size=None)
-        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE])
+        self.assertEqual(notes, [iterators_made.IteratorsMade.NOTE])
 
     def test_one_that_repeats_cannot_be_counted(self):
         kwargs = {"batch_size": None, "steps_per_epoch": 3}
@@ -428,7 +428,9 @@ class Reshuffling(unittest.TestCase):
         Run(x=x, **kwargs).run_epochs(2)
         before = lost((2, 1), x=x, **kwargs)
         _, notes = self.resumed(before.saved, 2, pipeline(3).repeat(), **kwargs)
-        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE, *other_batch(1)])
+        self.assertEqual(
+            notes, [iterators_made.IteratorsMade.NOTE, *other_batch(1)]
+        )
 
     def test_an_order_that_is_drawn_in_the_course_of_an_epoch(self):
         import tensorflow as tf
@@ -852,7 +854,9 @@ class Changed(unittest.TestCase):
         source = endless()
         before = lost((2, 1), x=source, **kwargs)
         notes = Run(x=source, **kwargs).restore(before.saved, 2)
-        self.assertEqual(notes, [earlier_use.EarlierUse.NOTE, *other_batch(1)])
+        self.assertEqual(
+            notes, [iterators_made.IteratorsMade.NOTE, *other_batch(1)]
+        )
         notes = Run(x=endless(), **kwargs).restore(before.saved, 2)
         self.assertEqual(notes, [])
 

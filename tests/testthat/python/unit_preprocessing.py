@@ -6,7 +6,7 @@ import unittest
 import keras
 import numpy as np
 
-from kerasbackup import preprocessing
+from kerasbackup.parts import preprocessing
 
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 WORDS = ["a cat", "a dog"]

@@ -7,8 +7,8 @@ from unittest import mock
 import keras
 import numpy as np
 
-from kerasbackup.drawn_batches import DrawnBatches
-from kerasbackup.rehearsal import Rehearsal
+from kerasbackup.parts.data.drawn_batches import DrawnBatches
+from kerasbackup.parts.data.rehearsal import Rehearsal
 
 
 class ArrayDataAdapter:

@@ -7,7 +7,7 @@ from unittest import mock
 
 import keras
 
-from kerasbackup import replay
+from kerasbackup.parts.data import replay
 
 
 class FakeClock:

@@ -8,7 +8,7 @@ import unittest
 import keras
 import numpy as np
 
-from kerasbackup import rng
+from kerasbackup.parts.random import rng
 
 
 class FakeStore:

@@ -9,11 +9,11 @@ from unittest import mock
 
 import keras
 
-from kerasbackup import errors
-from kerasbackup import replay
-from kerasbackup import validation
-from kerasbackup import values
-from kerasbackup.earlier_use import EarlierUse
+from kerasbackup.parts.data import replay
+from kerasbackup.parts.data import validation
+from kerasbackup.parts.data.iterators_made import IteratorsMade
+from kerasbackup.store import errors
+from kerasbackup.store import values
 
 needs_tensorflow = unittest.skipUnless(
     importlib.util.find_spec("tensorflow"), "there is no tf.data"
@@ -117,7 +117,7 @@ def position(model, told=None, frequency=1, data=None):
 
 
 def restored(one, known, training=None):
-    return one.restore(known, {}.__getitem__, EarlierUse(training))
+    return one.restore(known, {}.__getitem__, IteratorsMade(training))
 
 
 def lost(number, at_creation=None, made_earlier=0):
@@ -177,11 +177,11 @@ class Validation(unittest.TestCase):
         for then, now, replays in ((more, 0, 5), (0, more, 1)):
             with self.subTest(then=then):
                 source = pipeline()
-                EarlierUse(source).note(now)
+                IteratorsMade(source).note(now)
                 model = FakeModel(TFDatasetAdapter())
                 one = position(model, data=source)
                 known = lost(3, made_earlier=then)
-                notes = [f"validation: {EarlierUse.DOUBT}"] if now else []
+                notes = [f"validation: {IteratorsMade.DOUBT}"] if now else []
                 self.assertEqual(restored(one, known), notes)
                 one.on_test_begin()
                 iterator = model._eval_epoch_iterator
@@ -192,7 +192,7 @@ class Validation(unittest.TestCase):
                 self.assertEqual(again["made"], 4 * validation.ITERATORS)
                 self.assertEqual(again["made_earlier"], then)
                 self.assertEqual(
-                    EarlierUse(source).times,
+                    IteratorsMade(source).times,
                     now + (replays + 1) * validation.ITERATORS,
                 )
 
@@ -210,7 +210,7 @@ class Validation(unittest.TestCase):
             one.on_test_begin()
         self.assertEqual(iterator.resets, 2)
         self.assertEqual(len(iterator.drawn), 2 * (3 + 1))
-        self.assertEqual(EarlierUse(source).times, 1 + 2 * 3)
+        self.assertEqual(IteratorsMade(source).times, 1 + 2 * 3)
         self.assertEqual(one.capture(values.Encoder())["made"], 7)
         replay.draw_epoch(iterator)
         self.assertEqual(one.capture(values.Encoder())["made"], 9)
@@ -228,12 +228,12 @@ class Validation(unittest.TestCase):
 
     @needs_tensorflow
     def test_what_was_drawn_too_often_is_told(self):
-        note = f"validation: {EarlierUse.NOTE}"
+        note = f"validation: {IteratorsMade.NOTE}"
         for source, now in (
             (pipeline(), 4 * validation.ITERATORS),
             (pipeline().repeat(), validation.ITERATORS),
         ):
-            EarlierUse(source).note(now)
+            IteratorsMade(source).note(now)
             one = position(FakeModel(TFDatasetAdapter()), data=source)
             self.assertEqual(restored(one, lost(3)), [note])
 
@@ -245,11 +245,11 @@ class Validation(unittest.TestCase):
         training = source.skip(2)
         self.assertEqual(restored(one, lost(3), training), [])
         self.assertEqual(
-            one.moved(EarlierUse(training)), 3 * validation.ITERATORS
+            one.moved(IteratorsMade(training)), 3 * validation.ITERATORS
         )
         one.on_test_begin()
         self.assertEqual(model._eval_epoch_iterator.resets, 0)
-        self.assertEqual(one.moved(EarlierUse(pipeline())), 0)
+        self.assertEqual(one.moved(IteratorsMade(pipeline())), 0)
 
     def test_data_that_begin_anew_are_not_drawn(self):
         model = FakeModel(ArrayDataAdapter())

@@ -9,8 +9,8 @@ from unittest import mock
 import keras
 import numpy as np
 
-from kerasbackup import errors
-from kerasbackup import values
+from kerasbackup.store import errors
+from kerasbackup.store import values
 
 
 class Loud:

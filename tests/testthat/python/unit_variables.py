@@ -7,9 +7,11 @@ import unittest
 import keras
 import numpy as np
 
-from kerasbackup import errors
-from kerasbackup import store
-from kerasbackup import variables
+from kerasbackup.keras3 import memory
+from kerasbackup.parts import variables
+from kerasbackup.store import client
+from kerasbackup.store import dtypes
+from kerasbackup.store import errors
 
 
 class FakeCheckpoint:
@@ -33,10 +35,10 @@ def saved(model):
     addresses, owners = one.locate()
     tensors = {}
     for address, (name, dtype, shape) in zip(addresses, one.spec):
-        width = variables.numpy_dtype(dtype).itemsize
+        width = dtypes.numpy_dtype(dtype).itemsize
         size = int(np.prod(shape, dtype=int)) * width
         # Aligned as a checkpoint's: so a backend could take it as it is.
-        data = store._Memory().take(size)
+        data = client._Memory().take(size)
         data[:] = np.frombuffer(ctypes.string_at(address, size), np.uint8)
         tensors[name] = dtype, shape, data
     del owners
@@ -54,7 +56,7 @@ def values_of(model):
 
 class Bytes(unittest.TestCase):
     def test_each_dtype_and_shape_comes_back(self):
-        for dtype in variables.DTYPES:
+        for dtype in dtypes.DTYPES:
             if dtype in ("float8_e5m2", "float8_e4m3fn", "float64"):
                 # Keras has no arithmetic in the first two; JAX makes the third
                 # a float32 unless it is told otherwise.
@@ -248,7 +250,7 @@ class Matching(unittest.TestCase):
 
     def test_a_dtype_that_the_format_lacks_is_refused(self):
         with self.assertRaisesRegex(errors.UnsupportedError, "complex64"):
-            variables._dtype("v", "complex64")
+            memory._dtype("v", "complex64")
 
 
 @unittest.skipIf(keras.backend.backend() != "torch", "the backend has none")

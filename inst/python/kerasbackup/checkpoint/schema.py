@@ -1,0 +1,101 @@
+"""The version of the metadata of checkpoints, and what is said of another one.
+
+A newer kerasbackup may write fields that this one does not know, or lack fields
+that this one needs. Such a checkpoint is not damaged: the version that wrote it
+can resume from it.
+
+May not touch hooks, variables, data or files.
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from kerasbackup.store import errors
+
+# Raised by one whenever a field that is needed is added, removed, or means
+# something else. A field that may be missing does not count.
+VERSION = 1
+
+
+class MissingFieldError(KeyError):
+    """A field that this version needs is not there."""
+
+
+class Fields(dict):
+    """A JSON object that tells a missing field from every other KeyError."""
+
+    def __missing__(self, name: str):
+        raise MissingFieldError(name)
+
+
+def parse(text: str) -> Any:
+    """What a field of the metadata holds."""
+    return json.loads(text, object_hook=Fields)
+
+
+@contextlib.contextmanager
+def reading(
+    path: str, metadata: dict[str, str], versions: dict[str, str]
+) -> Iterator[None]:
+    """Names what is wrong with metadata that are read in its block.
+
+    Args:
+        path: String, the checkpoint.
+        metadata: Dict of strings.
+        versions: Dict from name to version, of what runs now.
+
+    Raises:
+        UnsupportedError: Another version of kerasbackup wrote them.
+        CorruptError: No version did.
+    """
+    try:
+        # Those of the first checkpoints have no number.
+        if _number(metadata.get("schema", str(VERSION))) != VERSION:
+            raise _other_version(path, metadata, versions)
+        yield
+    except MissingFieldError as e:
+        raise _other_version(path, metadata, versions, e.args[0]) from e
+    except errors.DAMAGE as e:
+        cause = f"{type(e).__name__}: {e}"
+        raise errors.corrupt(path, cause) from e
+
+
+def _other_version(
+    path: str,
+    metadata: dict[str, str],
+    versions: dict[str, str],
+    missing: str | None = None,
+) -> errors.UnsupportedError:
+    if missing is None:
+        number = _number(metadata["schema"])
+        kind = "a newer" if number > VERSION else "an older"
+        cause = f"its metadata have version {number}, not {VERSION}"
+    else:
+        kind = "another"
+        cause = f"its metadata lack `{missing}`"
+    writer = _versions_in(metadata).get("kerasbackup", "unknown")
+    now = versions.get("kerasbackup", "unknown")
+    return errors.UnsupportedError(
+        f"The checkpoint '{path}' was written by {kind} version of kerasbackup "
+        f"({writer}; this is {now}): {cause}. Nothing was restored, and the "
+        "checkpoint was left as it is. Resume with the version that wrote it, "
+        "or use another `backup_dir` to start anew."
+    )
+
+
+def _versions_in(metadata: dict[str, str]) -> dict[str, Any]:
+    """What the checkpoint was written with, as far as it says so."""
+    try:
+        versions = json.loads(metadata.get("versions", "{}"))
+    except errors.DAMAGE:
+        return {}
+    return versions if isinstance(versions, dict) else {}
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError(f"{text[:50]!r} is no version of metadata")
+    return int(text)

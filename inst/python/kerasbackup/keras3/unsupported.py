@@ -1,0 +1,84 @@
+"""Refuses trainings that a checkpoint of this process alone cannot resume.
+
+May not touch variables, data, R or files.
+"""
+
+from typing import Any
+
+import keras
+
+from kerasbackup.store import errors
+
+
+def check(model: Any) -> None:
+    """To be called with the model that a `fit()` hands to its callbacks.
+
+    Raises:
+        UnsupportedError: It is none of Keras 3, or several processes train it
+            together.
+    """
+    _check_model(model)
+    _check_processes(model)
+
+
+def _check_model(model: Any) -> None:
+    if isinstance(model, keras.Model):
+        return
+    kind = type(model)
+    legacy = any(c.__module__.split(".")[0] == "tf_keras" for c in kind.mro())
+    found = "tf_keras (Keras 2)" if legacy else f"{kind.__module__}"
+    raise errors.UnsupportedError(
+        f"The model must be one of Keras 3, and is one of {found}. Nothing was "
+        f"saved or restored. Make it with Keras {keras.__version__}, or train "
+        "without this callback."
+    )
+
+
+def _check_processes(model: keras.Model) -> None:
+    find = _PROCESSES.get(keras.backend.backend(), lambda model: None)
+    found = find(model)
+    if found is not None:
+        raise errors.UnsupportedError(
+            "A training must run in one process to be saved, and this one runs "
+            f"in several ({found}). Nothing was saved or restored. Train in "
+            "one process, which may use several devices (as with "
+            "`tf.distribute.MirroredStrategy` or `keras.distribution`), or "
+            "without this callback."
+        )
+
+
+def _of_jax(model: keras.Model) -> str | None:
+    import jax
+
+    count = jax.process_count()
+    return f"`jax.process_count()` is {count}" if count > 1 else None
+
+
+def _of_torch(model: keras.Model) -> str | None:
+    from torch import distributed
+
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return None
+    size = distributed.get_world_size()
+    if size == 1:
+        return None
+    return f"its `torch.distributed` process group has {size}"
+
+
+def _of_tensorflow(model: keras.Model) -> str | None:
+    strategy = model.distribute_strategy
+    resolver = getattr(strategy, "cluster_resolver", None)
+    if resolver is None:
+        return None
+    tasks = resolver.cluster_spec().as_dict()
+    count = sum(len(addresses) for addresses in tasks.values())
+    if count <= 1:
+        return None
+    return f"the cluster of its {type(strategy).__name__} has {count}"
+
+
+_PROCESSES = {
+    "jax": _of_jax,
+    "torch": _of_torch,
+    "tensorflow": _of_tensorflow,
+}

@@ -1,0 +1,513 @@
+"""Owns the state of the other callbacks: what of it is saved and put back.
+
+A callback that offers `get_state()` and `set_state()` is asked. Of any other,
+those attributes are saved that changed since training began (`object_states`):
+they are its state. What did not change is its configuration, which the script
+sets, today perhaps to something else. Variables in its attributes, and those of
+layers and metrics there, are saved where they are not the model's anyway. A
+callback in an attribute counts as if it were in the list.
+
+May not touch hooks or files, but for the logs of CSVLogger and TensorBoard.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasbackup.parts import script
+from kerasbackup.parts.objects import no_state
+from kerasbackup.parts.objects import object_builds
+from kerasbackup.parts.objects import object_kinds
+from kerasbackup.parts.objects.object_states import ObjectStates
+from kerasbackup.parts.objects.object_states import with_place
+from kerasbackup.parts.random import generator_kinds
+from kerasbackup.parts.variables import own_variables
+from kerasbackup.store import values
+
+# Set by Keras, or made anew in every process.
+NOT_STATE = {"_model", "model", "params", "validation_data"}
+NOT_STATE_OF = {
+    "CSVLogger": {"append", "append_header", "csv_file", "writer"},
+    "TensorBoard": {
+        "_prev_summary_state",
+        "_batch_start_time",
+        "_batch_trace_context",
+        "_epoch_start_time",
+        "_should_write_train_graph",
+        "_summary_module",
+        "_train_accumulated_time",
+        "_writers",
+    },
+}
+
+
+class CallbackStates:
+    """The states of the callbacks of one `fit()`.
+
+    Args:
+        callbacks: List of those whose state counts.
+        is_captured: Whether somebody else cares for an object: a generator of
+            random numbers, or a dataset; by default nobody does.
+
+    Attributes:
+        unsaved: List of strings, what could not be saved.
+    """
+
+    def __init__(
+        self,
+        callbacks: list[keras.callbacks.Callback],
+        is_captured: Callable[[Any], bool] = lambda one: False,
+    ):
+        # Of a callback in an attribute nobody sets the model.
+        models = [_model_of(callback) for callback in callbacks]
+        self._model = next((m for m in models if m is not None), None)
+        self._callbacks = _named(callbacks)
+        self._attributes = ObjectStates(
+            {
+                name: callback
+                for name, callback in self._callbacks.items()
+                if not _has_protocol(callback)
+            },
+            lambda callback: dict(_fields(callback)),
+            # Those are saved with the variables.
+            lambda one: (
+                generator_kinds.is_seed_generator(one) or is_captured(one)
+            ),
+        )
+        # As text, and arrays are not compared.
+        self._configurations = {
+            name: {} if _has_protocol(callback) else _configuration(callback)
+            for name, callback in self._callbacks.items()
+        }
+        self.unsaved = []
+
+    @property
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """All of them, those that others have in their attributes too."""
+        return list(self._callbacks.values())
+
+    def capture(self, encoder: values.Encoder) -> dict[str, Any]:
+        """The states as JSON; their arrays go to the encoder."""
+        states = {}
+        self.unsaved = []
+        attributes = self._attributes.capture()
+        for name, callback in self._callbacks.items():
+            if _has_protocol(callback):
+                states[name] = self._encode_protocol(name, callback, encoder)
+                continue
+            unknown = list(self._attributes.unsaved[name])
+            changed = {}
+            for attribute, value in attributes[name].items():
+                try:
+                    changed[attribute] = encoder.encode(
+                        value, f"callbacks/{name}/{attribute}"
+                    )
+                except values.Unsaveable:
+                    unknown.append(attribute)
+            unknown += self._strangers(callback)
+            variables = self._encode_variables(name, callback, encoder, unknown)
+            self.unsaved += [f"{name}.{attribute}" for attribute in unknown]
+            states[name] = {
+                "changed": changed,
+                "variables": variables,
+                "configuration": {
+                    attribute: text
+                    for attribute, text in self._configurations[name].items()
+                    if not self._attributes.has_changed(name, attribute)
+                },
+            }
+            _flush_events(callback)
+            if _is_csv_logger(callback):
+                states[name]["bytes"] = _flushed_size(callback)
+                states[name]["file"] = callback.filename
+        return states
+
+    def check(self, states: dict[str, Any]) -> None:
+        """Raises `ValueError` where a state has what is no state of its
+        callback: a method, or what Keras sets."""
+        for saved, name in self._partners(states).items():
+            callback, state = self._callbacks[name], states[saved]
+            if "protocol" in state:
+                continue
+            skipped = _skipped(callback)
+            for field in ("attributes", "changed"):
+                for attribute in state.get(field, {}):
+                    if attribute in skipped or not object_kinds.is_state(
+                        type(callback), attribute
+                    ):
+                        raise ValueError(f"{name}.{attribute} is no state")
+
+    def restore(self, states: dict[str, Any], arrays) -> list[str]:
+        """Puts states back.
+
+        Args:
+            states: What `capture()` gave.
+            arrays: Callable from tensor name to a new array.
+
+        Returns:
+            What is no longer as it was: callbacks that came, went, changed
+            places or are set otherwise. Of one that has neither a state nor a
+            setting nothing is told.
+        """
+        partners = self._partners(states)
+        notes = [
+            f"callback {name}: {attribute} begins anew"
+            for name, attribute in self._restore_attributes(
+                states, partners, arrays
+            )
+        ]
+        for saved, state in states.items():
+            name = partners.get(saved)
+            if name is None:
+                fields = ("protocol", "attributes", "changed", "variables")
+                if any(state.get(field) for field in fields):
+                    notes.append(f"the state of callback {saved} is not used")
+                elif state.get("configuration"):
+                    notes.append(f"callback {saved} is gone")
+                continue
+            callback = self._callbacks[name]
+            if "protocol" in state:
+                if hasattr(callback, "set_state"):
+                    callback.set_state(values.decode(state["protocol"], arrays))
+                continue
+            saved_variables = state.get("variables", {})
+            notes += [
+                f"callback {name}: {attribute} begins anew"
+                for attribute in _assign(
+                    callback,
+                    self._model,
+                    {
+                        attribute: values.decode(value, arrays)
+                        for attribute, value in saved_variables.items()
+                    },
+                )
+            ]
+            notes += [
+                f"callback {name}: {change}"
+                for change in script.differences(
+                    state.get("configuration", {}), self._configurations[name]
+                )
+            ]
+        kept = set(partners.values())
+        for name, callback in self._callbacks.items():
+            if _has_protocol(callback):
+                has_any = callback.get_state()
+            else:
+                has_any = any(
+                    object_kinds.kind_of(value) != "fixed"
+                    for _, value in _fields(callback)
+                ) or _variables(callback, self._model)
+            if name not in kept and has_any:
+                notes.append(f"callback {name} begins anew")
+        places = [n for n in self._callbacks if n in kept]
+        if places != list(partners.values()):
+            notes.append(f"callbacks are in another order: {', '.join(places)}")
+        return notes
+
+    def _restore_attributes(self, states, partners, arrays):
+        """Returns callback and attribute of what could not be put back."""
+        captured = {}
+        for saved, state in states.items():
+            captured[saved] = {
+                attribute: values.decode(value, arrays, has_tags=True)
+                for attribute, value in state.get("changed", {}).items()
+            }
+            # As the first version of this package wrote them.
+            for attribute, value in state.get("attributes", {}).items():
+                captured[saved][attribute] = with_place(
+                    (saved, attribute), values.decode(value, arrays)
+                )
+        kept = {
+            saved: name
+            for saved, name in partners.items()
+            if not _has_protocol(self._callbacks[name])
+        }
+        return self._attributes.restore(captured, kept)
+
+    def _partners(self, states: dict[str, Any]) -> dict[str, str]:
+        """For each saved name the name of the callback that is meant: of the
+        same class, and of several the one that is set as it was."""
+        partners = {}
+        for wanted in (self._is_set_alike, self._watches_the_same):
+            for saved, state in states.items():
+                if saved in partners:
+                    continue
+                for name in self._callbacks:
+                    if (
+                        _kind(name) == _kind(saved)
+                        and name not in partners.values()
+                        and wanted(name, state.get("configuration", {}))
+                    ):
+                        partners[saved] = name
+                        break
+        return {name: partners[name] for name in states if name in partners}
+
+    def _is_set_alike(self, name: str, configuration: dict[str, str]) -> bool:
+        now = self._configurations[name]
+        return all(
+            now.get(attribute) == text
+            for attribute, text in configuration.items()
+        )
+
+    def _watches_the_same(
+        self, name: str, configuration: dict[str, str]
+    ) -> bool:
+        # The best value of one log says nothing about another log.
+        monitor = configuration.get("monitor")
+        return monitor in (None, self._configurations[name].get("monitor"))
+
+    def _strangers(self, callback) -> list[str]:
+        """Attributes with an optimizer of its own, whose variables there may
+        not be yet when training goes on, or with a callback that was not there
+        when training began."""
+        known = [id(one) for one in self._callbacks.values()]
+        names = []
+        for attribute, value in _of_keras(callback):
+            if isinstance(value, keras.optimizers.Optimizer):
+                own = _own(self._model)
+                if any(id(variable) not in own for variable in value.variables):
+                    names.append(attribute)
+            elif _is_inner(callback, value) and id(value) not in known:
+                names.append(attribute)
+        return names
+
+    def _encode_variables(self, name, callback, encoder, unsaved):
+        encoded = {}
+        for attribute, variables in _variables(callback, self._model).items():
+            try:
+                encoded[attribute] = encoder.encode(
+                    [
+                        keras.ops.convert_to_numpy(variable)
+                        for variable in variables
+                    ],
+                    f"callbacks/{name}/{attribute}",
+                )
+            except values.Unsaveable:
+                unsaved.append(attribute)
+        return encoded
+
+    def _encode_protocol(self, name, callback, encoder):
+        try:
+            state = encoder.encode(callback.get_state(), f"callbacks/{name}")
+        except values.Unsaveable as e:
+            self.unsaved.append(f"{name}.get_state() ({e})")
+            return {}
+        return {"protocol": state}
+
+
+def check_states(states: Any, tensors: dict[str, tuple]) -> None:
+    """Raises where `states` are not what `CallbackStates.capture()` gives.
+
+    Args:
+        states: What was read.
+        tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: They are not.
+    """
+    for name, state in states.items():
+        size = state.get("bytes")
+        if size is not None and not values.is_count(size):
+            raise ValueError(f"{name} has no size of a file")
+        if not isinstance(state.get("file", ""), str):
+            raise TypeError(f"{name} has no name of a file")
+        values.check_texts(state.get("configuration", {}))
+        values.check(state.get("protocol"), tensors)
+        for value in state.get("attributes", {}).values():
+            values.check(value, tensors)
+        for value in state.get("changed", {}).values():
+            object_builds.check(values.check(value, tensors, has_tags=True))
+        for value in state.get("variables", {}).values():
+            found = values.check(value, tensors)
+            if not isinstance(found, list) or not all(
+                isinstance(one, np.ndarray) for one in found
+            ):
+                raise TypeError(f"{name} has variables that are no arrays")
+
+
+def continue_logs(callbacks, states: dict[str, Any]) -> None:
+    """Makes every CSVLogger go on with its file, as long as it was then.
+
+    To be called before the callbacks' `on_train_begin`, in which a CSVLogger
+    empties its file. Rows of epochs that are done again are cut off. A file of
+    another name is not the one that was logged to.
+    """
+    sizes = {
+        state["file"]: state["bytes"]
+        for state in states.values()
+        if state.get("file") is not None and state.get("bytes") is not None
+    }
+    for callback in _named(callbacks).values():
+        if not _is_csv_logger(callback) or callback.filename not in sizes:
+            continue
+        if not os.path.isfile(callback.filename):
+            continue
+        size = sizes[callback.filename]
+        if os.path.getsize(callback.filename) >= size:
+            os.truncate(callback.filename, size)
+        callback.append = True
+
+
+def _named(callbacks) -> dict[str, keras.callbacks.Callback]:
+    """Callbacks by class and, among those of one class, by order; and those
+    that they have in their attributes, by their owner's class and theirs."""
+    names = {}
+    seen = {id(callback) for callback in callbacks}
+    rest = [(type(callback).__name__, callback) for callback in callbacks]
+    while rest:
+        kind, callback = rest.pop(0)
+        count = sum(1 for name in names if _kind(name) == kind)
+        names[f"{kind}~{count}" if count else kind] = callback
+        if _has_protocol(callback):
+            continue
+        for attribute, value in _of_keras(callback):
+            if _is_inner(callback, value) and id(value) not in seen:
+                seen.add(id(value))
+                inner = f"{kind}.{attribute}:{type(value).__name__}"
+                rest.append((inner, value))
+    return names
+
+
+def _is_inner(callback, value) -> bool:
+    """Whether it is a callback whose state its owner has to tell."""
+    return (
+        isinstance(value, keras.callbacks.Callback)
+        and value is not getattr(_model_of(callback), "history", None)
+        and not isinstance(value, keras.callbacks.ProgbarLogger)
+        # This package's own.
+        and type(value).__module__.split(".")[0] != __name__.split(".")[0]
+    )
+
+
+def _model_of(callback):
+    return getattr(callback, "_model", None)
+
+
+def _own(model) -> set[int]:
+    return own_variables(model) if model is not None else set()
+
+
+def _fields(callback) -> list[tuple[str, Any]]:
+    skipped = _skipped(callback)
+    found = object_kinds.of_class(type(callback)) | vars(callback)
+    return [
+        (attribute, value)
+        for attribute, value in found.items()
+        if attribute not in skipped
+    ]
+
+
+def _of_keras(callback) -> list[tuple[str, Any]]:
+    """The objects of Keras' that it has, each with its place."""
+    return [
+        found
+        for attribute, value in _fields(callback)
+        for found in object_kinds.of_keras(value, attribute)
+    ]
+
+
+def _variables(callback, model) -> dict[str, list]:
+    """By attribute, the variables there that are not the model's."""
+    found = {}
+    own = None
+    for attribute, value in _of_keras(callback):
+        for place, variables in _held(attribute, value):
+            if variables and own is None:
+                own = _own(model)
+            others = [one for one in variables if id(one) not in own]
+            if others:
+                found[place] = others
+    return found
+
+
+def _held(attribute: str, value: Any) -> list[tuple[str, list]]:
+    if isinstance(value, keras.random.SeedGenerator):
+        return [(attribute, [value.state])]
+    if isinstance(value, keras.Metric):
+        return [(attribute, list(value.variables))]
+    if isinstance(value, keras.Layer):
+        optimizer = getattr(value, "optimizer", None)
+        return [
+            (attribute, list(value.variables)),
+            (
+                f"{attribute}.optimizer",
+                list(getattr(optimizer, "variables", [])),
+            ),
+        ]
+    return [(attribute, [value])] if object_kinds.is_variable(value) else []
+
+
+def _assign(callback, model, saved: dict[str, list]) -> list[str]:
+    """Gives the variables in its attributes what they had.
+
+    Returns:
+        The attributes of which that is not possible.
+    """
+    now = _variables(callback, model)
+    failed = [attribute for attribute in saved if attribute not in now]
+    for attribute, variables in now.items():
+        arrays = saved.get(attribute, [])
+        kinds = [
+            (one.shape, one.dtype)
+            for one in map(keras.ops.convert_to_numpy, variables)
+        ]
+        if kinds != [(one.shape, one.dtype) for one in arrays]:
+            failed.append(attribute)
+            continue
+        for variable, array in zip(variables, arrays):
+            variable.assign(array)
+    return failed
+
+
+def _kind(name: str) -> str:
+    return name.split("~")[0]
+
+
+def _has_protocol(callback) -> bool:
+    return hasattr(callback, "get_state") and hasattr(callback, "set_state")
+
+
+def _configuration(callback) -> dict[str, str]:
+    """Its attributes as text, as far as they are no arrays."""
+    found = {}
+    for attribute, value in _fields(callback):
+        kind = object_kinds.kind_of(value)
+        if (
+            kind in ("fixed", "array")
+            or object_kinds.is_large(value)
+            or no_state.is_time(value)
+        ):
+            continue
+        try:
+            encoded = values.Encoder(is_plain=True).encode(value, attribute)
+        except values.Unsaveable:
+            continue
+        found[attribute] = script.brief(encoded)
+    return found
+
+
+def _skipped(callback) -> set[str]:
+    return NOT_STATE | NOT_STATE_OF.get(type(callback).__name__, set())
+
+
+def _is_csv_logger(callback) -> bool:
+    return isinstance(callback, keras.callbacks.CSVLogger)
+
+
+def _flush_events(callback) -> None:
+    """What a TensorBoard has logged so far must outlive this process: the next
+    one does not log it again."""
+    if isinstance(callback, keras.callbacks.TensorBoard):
+        for writer in getattr(callback, "_writers", {}).values():
+            writer.flush()
+
+
+def _flushed_size(callback) -> int | None:
+    file = callback.csv_file
+    if file is None or file.closed:
+        return None
+    file.flush()
+    return os.path.getsize(callback.filename)

@@ -1,0 +1,258 @@
+"""Says which attributes of a user's `PyDataset` are state, and tells one whose
+other attributes are not as they were.
+
+A dataset that shuffles an index of its own keeps its order there. What did not
+change is its configuration or its data: it is neither copied nor saved.
+
+May not draw data, and may not touch variables, callbacks or files.
+"""
+
+import hashlib
+import json
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasbackup.parts.objects import object_builds
+from kerasbackup.parts.objects.object_states import ObjectStates
+from kerasbackup.parts.objects.object_states import with_place
+from kerasbackup.parts.random import generator_kinds
+from kerasbackup.store import values
+from kerasbackup.store.values import Tagged
+
+OF_KERAS = {
+    "_max_queue_size",
+    "_use_multiprocessing",
+    "_workers",
+    "max_queue_size",
+    "use_multiprocessing",
+    "workers",
+}
+
+# How places begin.
+OWNER = "data"
+
+# What is larger is not saved, and is told from others by a sample.
+MOST_BYTES = 16 * 2**20
+MOST_ITEMS = 2**16
+MOST_COMPARED = 2**20
+SAMPLED = 1024
+
+
+class DatasetAttributes:
+    """The attributes of one dataset.
+
+    Args:
+        dataset: A `keras.utils.PyDataset`, as it is when training begins.
+    """
+
+    def __init__(self, dataset):
+        self._name = type(dataset).__name__
+        self._dataset = dataset
+        self._states = ObjectStates(
+            {OWNER: dataset},
+            lambda one: dict(_own(one)),
+            most_bytes=MOST_BYTES,
+            most_items=MOST_ITEMS,
+            copies=True,
+        )
+        # In words, for another process.
+        self._base = {name: _digest(value) for name, value in _own(dataset)}
+
+    @property
+    def unsaved(self) -> list[str]:
+        """What had changed at the last capture and could not be copied."""
+        return [f"{self._name}.{name}" for name in self._states.unsaved[OWNER]]
+
+    def capture(self) -> dict[str, Any]:
+        """For each changed attribute a copy, which `values.Encoder` takes."""
+        return self._states.capture()[OWNER]
+
+    def unchanged(self) -> dict[str, str]:
+        """For each attribute that had not changed at the last capture what
+        tells it from others, where that is known."""
+        return {
+            name: digest
+            for name, digest in self._base.items()
+            if isinstance(digest, str)
+            and not self._states.has_changed(OWNER, name)
+        }
+
+    def differing(self, unchanged: dict[str, str]) -> list[str]:
+        """Names of the attributes that are not as `unchanged()` has them."""
+        return [
+            name
+            for name, digest in unchanged.items()
+            if isinstance(self._base.get(name), str)
+            and self._base[name] != digest
+        ]
+
+    def restore(self, captured: dict[str, Any]) -> list[str]:
+        """Puts back what `capture()` gave. An attribute that the dataset does
+        not have is left alone.
+
+        Returns:
+            The names of those that could not be put back.
+        """
+        known = {
+            name: value
+            for name, value in captured.items()
+            if name in self._base
+        }
+        failed = self._states.restore({OWNER: known}, {OWNER: OWNER})
+        return [name for _, name in failed]
+
+    def as_in(self, captured: dict[str, Any]) -> Any:
+        """Another dataset like this one, that has what `capture()` gave."""
+        other = object.__new__(type(self._dataset))
+        vars(other).update(vars(self._dataset))
+        vars(other).update(self._states.build_apart(OWNER, captured))
+        return other
+
+
+def _own(dataset) -> list[tuple[str, Any]]:
+    # A copy: a thread of tf.data may add attributes meanwhile.
+    return [
+        (name, value)
+        for name, value in dict(vars(dataset)).items()
+        if name not in OF_KERAS
+    ]
+
+
+def generators_of(data: Any) -> list[Any]:
+    """The generators of random numbers that are attributes of a `PyDataset`,
+    whose state they are; of anything else none."""
+    if not isinstance(data, keras.utils.PyDataset):
+        return []
+    return [
+        value
+        for value in vars(data).values()
+        if generator_kinds.kind_of(value) is not None
+    ]
+
+
+def check(captured: Any) -> None:
+    """Raises where it is not what `capture()` gives, but for arrays' content.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: It is not.
+    """
+    for name, value in captured.items():
+        if not isinstance(name, str):
+            raise TypeError("an attribute of the data has no name")
+        object_builds.check(value)
+
+
+def from_first_version(captured: Any) -> dict[str, Any]:
+    """What `capture()` gives, of what it gave in the first version of this
+    package: for each attribute its kind, a copy, and whether it is the same
+    object as when training began.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: It is none.
+    """
+    found = {}
+    for name, (kind, state, is_same) in captured.items():
+        if not isinstance(is_same, bool):
+            raise TypeError(f"{name} is the same or not")
+        place = [OWNER, name]
+        if kind == "list":
+            if state.dtype.name not in ("int64", "float64") or state.ndim != 1:
+                raise TypeError(f"{name} is no list")
+            state = state.tolist()
+        elif kind != "value":
+            state = Tagged(
+                "box", [None, place, Tagged("generator", [kind, state])]
+            )
+            is_same = False
+        found[name] = with_place(place, state) if is_same else state
+    return found
+
+
+def _numbers(value: Any) -> np.ndarray | None:
+    """A list of numbers, as one that was shuffled often is, as an array: that
+    is quicker."""
+    if type(value) is not list or not value or len(value) > MOST_BYTES // 8:
+        return None
+    for kind, dtype in ((int, "int64"), (float, "float64")):
+        if all(type(one) is kind for one in value):
+            try:
+                return np.array(value, dtype)
+            except OverflowError:
+                return None
+    return None
+
+
+def _is_small(value: Any) -> bool:
+    pending, items, size = [value], 0, 0
+    while pending:
+        one = pending.pop()
+        items += 1
+        if one is None or isinstance(one, (bool, int, float, np.generic)):
+            pass
+        elif isinstance(one, (str, np.ndarray)):
+            size += len(one) if isinstance(one, str) else one.nbytes
+        elif isinstance(one, bytes):
+            # In JSON each is a number.
+            items += len(one)
+        elif isinstance(one, (dict, list, tuple, set)):
+            if len(one) > MOST_ITEMS:
+                return False
+            pending += [*one, *one.values()] if isinstance(one, dict) else one
+        elif keras.ops.is_tensor(one):
+            size += 8 * math.prod(one.shape)
+        if items > MOST_ITEMS or size > MOST_BYTES:
+            return False
+    return True
+
+
+# Comparing ------------------------------------------------------------------
+
+
+def _digest(value: Any) -> Any:
+    """What differs, most likely, where the value does: a string where it is the
+    same in another process."""
+    kind = generator_kinds.kind_of(value)
+    of = kind or type(value).__name__
+    if kind is not None:
+        value = generator_kinds.state_of(value, kind)
+    numbers = _numbers(value)
+    if numbers is not None:
+        value = numbers
+    try:
+        if getattr(value, "nbytes", 0) <= MOST_COMPARED and _is_small(value):
+            encoder = values.Encoder()
+            text = of + json.dumps(encoder.encode(value, "digest"))
+            if "$set" in text:
+                # Its order is another in every process.
+                return of, text
+            digest = hashlib.sha256(text.encode())
+            for array in encoder.arrays.values():
+                digest.update(f"{array.dtype}{array.shape}".encode())
+                digest.update(array.tobytes())
+            return digest.hexdigest()[:32]
+    except (values.Unsaveable, RuntimeError):
+        pass  # What it is made of is not known: see below.
+    return of, _sample(value)
+
+
+def _sample(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        step = -(-value.size // SAMPLED) or 1
+        return value.dtype.str, value.shape, value.flat[::step].tobytes()
+    if isinstance(value, (list, tuple)):
+        step = -(-len(value) // SAMPLED) or 1
+        return len(value), [
+            one if isinstance(one, (bool, int, float, str)) else id(one)
+            for one in value[::step]
+        ]
+    # torch's tensors change in place; others do not.
+    if hasattr(value, "is_contiguous") and value.is_contiguous():
+        step = -(-math.prod(value.shape) // SAMPLED) or 1
+        sample = keras.ops.convert_to_numpy(value.detach().reshape(-1)[::step])
+        return tuple(value.shape), sample.tobytes()
+    if isinstance(value, (dict, set)):
+        return len(value)
+    return id(value)

@@ -1,0 +1,226 @@
+"""Notes checksums of the batches that Keras draws from its data.
+
+A resume compares the batches that it draws again with those that were drawn
+before the save.
+
+On JAX and torch Keras draws each batch in Python: from what a method of its
+data adapter returns, which is wrapped here. On TensorFlow the graph of a step
+draws them, and to look at one there would cost every step.
+"""
+
+import contextlib
+import functools
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from kerasbackup.parts.data.batch_checksum import checksum
+from kerasbackup.store import values
+
+# By backend, the method of a data adapter that returns what batches are drawn
+# from, in memory of the host.
+METHODS = {"jax": "get_jax_iterator", "torch": "get_torch_dataloader"}
+
+
+class DrawnBatches:
+    """The checksums of the batches drawn from the newest iterator over the data
+    of one data adapter.
+
+    The first batch always has one. Of the others each has one where steps are
+    slow; where they are fast, fewer have, so checksums cost at most `SHARE` of
+    the time.
+
+    Args:
+        adapter: Keras' data adapter.
+        states: Callable that returns the states of the generators of random
+            numbers; or `None`. Where drawing moves them batch by batch, later
+            batches than the first are not compared: what callbacks drew in
+            between is not drawn again.
+
+    Attributes:
+        before_first: Callable, called before the first batch is drawn from an
+            iterator; or `None`.
+    """
+
+    SHARE = 0.005
+
+    def __init__(
+        self, adapter, states: Callable[[], dict[str, Any]] | None = None
+    ):
+        self.before_first = None
+        self._adapter = adapter
+        self._states = states
+        # Of the generators, when the first batch had been drawn, or they were
+        # put back since; and whether drawing has moved them.
+        self._states_then = None
+        self._has_moved = False
+        self._method = METHODS.get(keras.backend.backend(), "")
+        self._first = None
+        self._latest = None
+        self._next_at = 0.0
+        # By number of the batch: of the iterator that is drawn from, and of the
+        # next one.
+        self._expected = {}
+        self._to_expect = {}
+        self._differing = None
+        self._is_told = False
+        # What the object itself had in place of its class's method.
+        self._replaced = vars(adapter).get(self._method)
+        if hasattr(adapter, self._method):
+            self._wrap(getattr(adapter, self._method))
+
+    def capture(self) -> list[list[int]]:
+        """The number, from 0, and the checksum of the first batch drawn from
+        the newest iterator and of the latest that has a checksum."""
+        found = {one[0]: one for one in (self._first, self._latest) if one}
+        return list(found.values())
+
+    def expect(self, saved: list[list[int]]) -> None:
+        """What `capture()` gave is to be compared with the batches of the next
+        iterator that is drawn from."""
+        self._to_expect = dict(saved)
+
+    def notes(self, all_drawn: bool = False) -> list[str]:
+        """Which batch was the first that was not the expected one, in words.
+        That is told once.
+
+        Args:
+            all_drawn: Whether those that are expected should have been drawn.
+        """
+        number = self._differing
+        missing = {*self._expected, *self._to_expect}
+        if number is None and all_drawn and missing:
+            number = min(missing)
+        if number is None or self._is_told:
+            return []
+        self._is_told = True
+        return [
+            "the data have other values or come in another order: batch "
+            f"{number + 1} that was drawn from them differs from the one drawn "
+            "before the interruption"
+        ]
+
+    def draw_first(
+        self, before_draw: Callable[[], None], options: dict[str, Any]
+    ) -> None:
+        """Draws the first batch from an iterator of its own.
+
+        Args:
+            before_draw: Callable, called when there is the iterator.
+            options: Dict, with what Keras asks the adapter for one.
+        """
+        batches = iter(getattr(self._adapter, self._method)(**options))
+        before_draw()
+        next(batches, None)
+
+    def release(self) -> None:
+        """Gives the data adapter its own method back, and lets go of what was
+        given: in a cycle it would keep the data alive."""
+        self.before_first = self._states = self._states_then = None
+        if self._replaced is None:
+            vars(self._adapter).pop(self._method, None)
+        else:
+            setattr(self._adapter, self._method, self._replaced)
+
+    def see(self, number: int, batch: Any) -> None:
+        """To be called with each batch that is drawn from an iterator."""
+        if not number:
+            self._first = self._latest = None
+            self._expected, self._to_expect = self._to_expect, {}
+            self._states_then, self._has_moved = None, False
+            if self._states is not None and any(self._expected):
+                self._states_then = self._states()
+        begun = time.perf_counter()
+        if number and begun < self._next_at and number not in self._expected:
+            return
+        found = checksum(batch)
+        ended = time.perf_counter()
+        self._next_at = ended + (ended - begun) / self.SHARE
+        is_expected = number in self._expected
+        expected = self._expected.pop(number, found)
+        if number and is_expected and self._draws_batch_by_batch():
+            expected = found
+        if found is None:
+            return
+        self._latest = [number, found]
+        if not number:
+            self._first = self._latest
+        if found != expected and self._differing is None:
+            self._differing = number
+
+    @contextlib.contextmanager
+    def generators_put_back(self) -> Iterator[None]:
+        """A context in which the generators are put back."""
+        is_watched = self._states_then is not None
+        self._has_moved = is_watched and self._draws_batch_by_batch()
+        yield
+        if is_watched:
+            self._states_then = self._states()
+
+    def _draws_batch_by_batch(self) -> bool:
+        """Whether drawing has moved a generator since the first batch. In a
+        replay nobody else draws."""
+        return self._has_moved or (
+            self._states_then is not None
+            and self._states() != self._states_then
+        )
+
+    def _wrap(self, method) -> None:
+        @functools.wraps(method)
+        def watched(*args, **kwargs):
+            batches = method(*args, **kwargs)
+            # To make an iterator of a DataLoader would draw a random number.
+            if isinstance(batches, Iterator):
+                return _WatchedIterator(batches, self)
+            return _WatchedIterable(batches, self)
+
+        setattr(self._adapter, self._method, watched)
+
+
+class _WatchedIterator:
+    """What an iterator gives, seen on the way. Keeps no batch alive."""
+
+    def __init__(self, batches: Iterator, drawn: DrawnBatches):
+        self._next = batches.__next__
+        self._drawn = drawn
+        self._number = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        number = self._number
+        if not number and self._drawn.before_first is not None:
+            self._drawn.before_first()
+        batch = self._next()
+        self._number = number + 1
+        self._drawn.see(number, batch)
+        return batch
+
+
+class _WatchedIterable:
+    """The same of what makes iterators."""
+
+    def __init__(self, batches: Any, drawn: DrawnBatches):
+        self._batches = batches
+        self._drawn = drawn
+
+    def __iter__(self):
+        return _WatchedIterator(iter(self._batches), self._drawn)
+
+
+def check(saved: Any) -> None:
+    """Raises where it is not what `DrawnBatches.capture()` gives.
+
+    Raises:
+        TypeError, ValueError: It is not.
+    """
+    if not isinstance(saved, list) or len(saved) > 2:
+        raise TypeError("the checksums of batches are no short list")
+    for pair in saved:
+        number, found = pair
+        if not (values.is_count(number) and values.is_count(found)):
+            raise ValueError("the checksum of a batch is none")

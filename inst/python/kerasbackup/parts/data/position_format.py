@@ -1,0 +1,140 @@
+"""Owns what a position in the data is in a checkpoint: packing, unpacking and
+checking it.
+
+May not touch Keras, data or files.
+"""
+
+import copy
+from typing import Any
+
+from kerasbackup.parts.data import data_source
+from kerasbackup.parts.data import drawn_batches
+from kerasbackup.parts.data import epoch_count
+from kerasbackup.parts.random import rng
+from kerasbackup.store import values
+
+# The states of the generators, several of which are often the same.
+RNG_FIELDS = ("rng", "epoch_rng", "at_creation", "at_first_draw")
+
+COUNTS = (
+    "steps_seen",
+    "most_steps",
+    "made",
+    "made_earlier",
+    "made_to_build",
+    "epochs",
+)
+
+# How many iterators Keras makes for an epoch, or a validation, at most. It is
+# two in all versions that are known; a newer one may make more.
+MOST_ITERATORS = 8
+
+
+def share(position: dict[str, Any]) -> dict[str, Any]:
+    """Replaces equal states of the generators by one and its number."""
+    position = dict(position)
+    states = []
+    for field in RNG_FIELDS:
+        state = position[field]
+        if state is not None:
+            if state not in states:
+                states.append(state)
+            position[field] = states.index(state)
+    position["states"] = states
+    return position
+
+
+def unshare(position: dict[str, Any]) -> dict[str, Any]:
+    """What `share()` was given."""
+    position = copy.copy(position)
+    for field in RNG_FIELDS:
+        if position[field] is not None:
+            position[field] = position["states"][position[field]]
+    return position
+
+
+def check_position(
+    position: Any, batch: int, done: int, tensors: dict[str, tuple]
+) -> None:
+    """Raises where a position is not what `DataPosition.capture()` gives.
+
+    Args:
+        position: What was read.
+        batch: Integer, the batches of the epoch that are trained.
+        done: Integer, the epochs that are complete.
+        tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
+
+    Raises:
+        AttributeError, IndexError, KeyError, TypeError, ValueError: It is not.
+    """
+    numbers = [position[field] for field in RNG_FIELDS]
+    if not all(n is None or values.is_count(n) for n in numbers):
+        raise TypeError("the states of the generators are no numbers")
+    whole = unshare(position)
+    for state in position["states"]:
+        rng.check(state)
+        for text in state["loader"]:
+            rng.check_torch(text)
+        epoch_count.check(state)
+    _check_counts(whole, batch, done)
+    if not isinstance(whole["has_iterator"], bool):
+        raise TypeError("has_iterator is no flag")
+    needed = ["rng"]
+    if batch:
+        needed.append("epoch_rng")
+    if whole["has_iterator"]:
+        needed.append("at_creation")
+    for field in needed:
+        if whole[field] is None:
+            raise ValueError(f"{field} is missing")
+    data_source.check_state(
+        values.check(whole["source"], tensors, has_tags=True)
+    )
+    if not isinstance(values.check(whole["ahead"], tensors), list):
+        raise TypeError("what was drawn ahead is no list")
+    drawn_batches.check(whole.get("checksums", []))
+    changed = whole.get("changed_arrays")
+    if changed is not None and not values.is_count(changed):
+        raise ValueError("the checksum of the arrays is none")
+
+
+def _check_counts(position: dict[str, Any], batch: int, done: int) -> None:
+    """Raises where a count is more than the rest of the checkpoint allows: data
+    are drawn again, and iterators made, as often as the counts say.
+
+    `made_earlier` has no such limit. It counts what the process did with the
+    data before this training, of which a checkpoint has nothing else.
+    """
+    described = position["source_kind"]
+    described.items()
+    counts = [position[field] for field in COUNTS]
+    counts += [
+        count
+        for count in (
+            position["num_batches"],
+            described["steps_per_epoch"],
+            described["batches"],
+        )
+        if count is not None
+    ]
+    if not all(map(values.is_count, counts)):
+        raise ValueError("the position's counts are none")
+    epochs = position["epochs"]
+    # With one that had begun and was not complete.
+    drawn = (epochs + 1) * position["most_steps"]
+    limits = {
+        "epochs": done + 1,
+        "made": MOST_ITERATORS * (epochs + 1),
+        "made_to_build": 1,
+    }
+    if described["steps_per_epoch"] is not None:
+        # The iterator lives across epochs, and may have ended in one of them.
+        limits["steps_seen"] = drawn
+        if described["batches"] is None:
+            limits["num_batches"] = drawn
+    for field, most in limits.items():
+        if (position[field] or 0) > most:
+            raise ValueError(f"{field} is {position[field]}, at most {most}")
+    length = described["steps_per_epoch"] or position["num_batches"]
+    if batch and length is not None and batch >= length:
+        raise ValueError(f"batch {batch} of an epoch of {length}")

@@ -1,0 +1,95 @@
+"""Draws the first batch of an epoch that is over once more, from arrays.
+
+Where an epoch begins anew after a resume, no batch is drawn that was drawn
+before the save, so none can be compared. But arrays can be drawn from as often
+as is wanted, and nothing but the generators of random numbers notices. So the
+generators are put back to where they were when the last epoch before the save
+drew its first batch: it must come again.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from kerasbackup.parts.data import replay
+from kerasbackup.parts.data.batch_checksum import checksum
+from kerasbackup.parts.data.drawn_batches import DrawnBatches
+
+
+class Rehearsal:
+    """The first batch of the last epoch.
+
+    Args:
+        epoch_iterator: Keras' `EpochIterator`.
+        batches: The `DrawnBatches` of its data adapter.
+        capture: Callable that returns the states of the generators.
+
+    Attributes:
+        GENERATORS: Tuple of strings, the generators that Keras may draw an
+            order from.
+        is_possible: Whether it can be drawn again.
+    """
+
+    GENERATORS = ("python", "numpy", "torch")
+
+    def __init__(
+        self,
+        epoch_iterator,
+        batches: DrawnBatches,
+        capture: Callable[[], dict[str, Any]],
+    ):
+        self._batches = batches
+        self._capture = capture
+        self._adapter = epoch_iterator.data_adapter
+        self._options = replay.draw_options(epoch_iterator)
+        kind = type(self._adapter).__name__
+        self._is_of_arrays = kind == "ArrayDataAdapter" and hasattr(
+            self._adapter, "_inputs"
+        )
+        # Other sources may count how often they are asked, or read files.
+        self.is_possible = (
+            self._is_of_arrays and epoch_iterator.steps_per_epoch is None
+        )
+        self._rng = None
+        self._arrays = None
+        if self._is_of_arrays:
+            batches.before_first = self._before_first
+
+    def _before_first(self) -> None:
+        if self.is_possible:
+            self._rng = self._capture()
+        self._arrays = checksum(self._adapter._inputs)
+
+    def may_differ(self) -> bool:
+        """Whether the first batch of the last epoch, drawn again, would be
+        another one: a callback has changed the arrays since."""
+        return self._is_of_arrays and self._arrays != self.arrays()
+
+    def arrays(self) -> int | None:
+        """The checksum of the arrays as they are now; `None` of other data."""
+        return checksum(self._adapter._inputs) if self._is_of_arrays else None
+
+    def changed_arrays(self) -> int | None:
+        """The checksum of the arrays where a callback has changed them since
+        the last epoch began; else `None`."""
+        now = self.arrays()
+        return None if self._arrays in (None, now) else now
+
+    def generators(self) -> dict[str, Any] | None:
+        """The states of the generators before the first batch of the last
+        epoch; `None` where it could not be drawn again."""
+        return None if self.may_differ() else self._rng
+
+    def run(
+        self, expected: list[list[int]], restore: Callable[[], None]
+    ) -> None:
+        """Draws it again. The generators are to be put back afterwards.
+
+        Args:
+            expected: What `DrawnBatches.capture()` gave.
+            restore: Callable that puts `GENERATORS` back to where they were
+                before it was drawn.
+        """
+        restore()
+        self._batches.expect(expected)
+        # To make an iterator of torch's draws a random number.
+        self._batches.draw_first(restore, self._options)

@@ -1,0 +1,171 @@
+"""Owns the logs of the last step before a checkpoint, and an epoch that is
+resumed where its data have ended.
+
+Keras announces a step before anybody knows whether there are data for it, and a
+checkpoint may be made then. `fit()` keeps what a step returned in a local
+variable, and at the epoch's end makes the epoch's logs of it. Resumed where no
+data are left, an epoch has no step that would fill that variable.
+
+May not touch variables, data or files.
+"""
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from kerasbackup.keras3 import running_fit
+from kerasbackup.keras3.replace_once import replace_once
+from kerasbackup.store import values
+
+# With torch `fit()` begins every epoch without logs; else the last step's live
+# on, and are those of an epoch that has no step at all.
+_OUTLIVE_EPOCHS = keras.backend.backend() != "torch"
+
+
+class LastLogs:
+    """The logs of the last step of one `fit()`.
+
+    Args:
+        model: The `keras.Model` being trained.
+        epoch_iterator: Keras' `EpochIterator` over the training data.
+        is_needed: Boolean, whether the data may end where a step is announced.
+
+    Attributes:
+        unsaved: List of strings, what could not be saved last time.
+    """
+
+    def __init__(self, model, epoch_iterator, is_needed: bool):
+        self._model = model
+        self._epoch_iterator = epoch_iterator
+        self._is_needed = is_needed
+        # From `restore()` until the first step is announced.
+        self._restored = None
+        self._state = None
+        self._callback_list = None
+        self.unsaved = []
+
+    def capture(self, batch: int, encoder: values.Encoder) -> Any:
+        """What the step before `batch` returned, 0: the last of all, encoded;
+        `None` where it is not needed or there was none."""
+        self.unsaved = []
+        if not self._is_needed or not (batch or _OUTLIVE_EPOCHS):
+            return None
+        logs = self._restored
+        if logs is None:
+            logs = running_fit.last_logs()
+        if logs is None:
+            return None
+        try:
+            return encoder.encode(logs, "last_logs")
+        except values.Unsaveable:
+            return encoder.encode(self._saveable(logs), "last_logs")
+
+    def restore(self, logs: dict[str, Any] | None, batch: int) -> None:
+        """Keeps them for the epoch that is resumed, to be called when training
+        begins and the variables are restored.
+
+        Args:
+            logs: What `capture(batch)` gave, decoded.
+            batch: Integer, batches of the epoch that are trained.
+        """
+        if self._is_needed:
+            self._restored = logs or {}
+            if not batch and keras.backend.backend() == "jax":
+                self._state = _state(self._model)
+            callback_list = running_fit.RunningFit.require().callback_list
+            self._callback_list = weakref.ref(callback_list)
+
+    def before_step(self, end_epoch: Callable[[], None]) -> None:
+        """Gives those restored to the epoch, if it has no step.
+
+        To be called right before its first step is announced.
+
+        Args:
+            end_epoch: Callable: no step may follow in this epoch.
+        """
+        logs, self._restored = self._restored, None
+        state, self._state = self._state, None
+        if logs is None:
+            return
+        found = running_fit.last_logs()
+        if isinstance(found, dict):
+            # That of `fit()`: a step replaces it by another.
+            found.update(logs)
+        else:
+            self._replace_step(logs, state, end_epoch)
+
+    def _replace_step(
+        self,
+        logs: dict[str, Any],
+        before: tuple | None,
+        end_epoch: Callable[[], None],
+    ) -> None:
+        """With JAX, `fit()` raises where there was no step, and the state of
+        the model is lost: so there is one, which does nothing and which no
+        callback hears the end of.
+
+        Args:
+            logs: What it returns.
+            before: The state that it returns: in an epoch that has no step at
+                all, the last step's, before the metrics were reset; `None`:
+                the one that it is given.
+            end_epoch: See `before_step()`.
+        """
+        callback_list = self._callback_list()
+
+        def begin(hook, *args, **kwargs):
+            hook(*args, **kwargs)
+            # Only now: callbacks may have made other steps.
+            replace_once(self._model, "train_function", first)
+
+        def first(step, *args):
+            with self._epoch_iterator.catch_stop_iteration():
+                return step(*args)
+            end_epoch()
+            replace_once(callback_list, "on_train_batch_end", skip)
+            if len(args) == 1:
+                return logs
+            return logs, args[0] if before is None else before
+
+        def skip(hook, *args, **kwargs):
+            pass
+
+        replace_once(callback_list, "on_train_batch_begin", begin)
+
+    def _saveable(self, logs: Any) -> dict[str, Any]:
+        if not isinstance(logs, dict):
+            logs = {type(logs).__name__: logs}
+        found = {}
+        for name, value in logs.items():
+            try:
+                values.Encoder().encode({name: value}, "")
+                found[name] = value
+            except values.Unsaveable as e:
+                self.unsaved.append(
+                    f"log {name}: {e}, as it is after the last step"
+                )
+        return found
+
+
+def _state(model) -> tuple[list[Any], ...]:
+    """As JAX's steps take and return it."""
+    kinds = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    return tuple([variable.value for variable in kind] for kind in kinds)
+
+
+def check(logs: Any, tensors: dict[str, tuple]) -> None:
+    """Raises where it is not what `LastLogs.capture()` gives.
+
+    Raises:
+        KeyError, TypeError, ValueError: It is not.
+    """
+    logs = values.check(logs, tensors)
+    if logs is not None and not isinstance(logs, dict):
+        raise TypeError("the logs of the last step are none")

@@ -1,0 +1,356 @@
+"""Saves the numbers, texts and flags in attributes of the model, its layers,
+optimizers, metrics, losses and regularizers that training changes: a weight of
+a loss that a callback raises each epoch, a counter of a layer.
+
+What training did not change is configuration, which the script sets.
+"""
+
+import functools
+import inspect
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasbackup.parts.optimizers import optimizers_of
+from kerasbackup.store import values
+
+# Kept by Keras itself, or described as what `compile()` was given.
+NOT_STATE = {
+    "autocast",
+    "built",
+    "compiled",
+    "jit_compile",
+    "loss",
+    "loss_weights",
+    "name",
+    "run_eagerly",
+    "seed",
+    "steps_per_execution",
+    "stop_evaluating",
+    "stop_predicting",
+    "stop_training",
+    "supports_jit",
+}
+if keras.backend.backend() == "torch":
+    # Set by Keras before each epoch and each validation.
+    NOT_STATE.add("training")
+
+# Of what a layer or an optimizer has, what may have a setting of its own.
+PARTS = (
+    keras.Regularizer,
+    keras.Initializer,
+    keras.constraints.Constraint,
+    keras.Loss,
+    keras.optimizers.schedules.LearningRateSchedule,
+)
+SIMPLE = (bool, int, float, str, type(None), np.number, np.bool_)
+ABSENT = object()
+_COMPILED = ("optimizer", "loss", "_compile_metrics")
+
+
+class PlainAttributes:
+    """The plain attributes of one training. To be made when it begins.
+
+    Args:
+        model: The `keras.Model` being trained.
+    """
+
+    def __init__(self, model):
+        self._model = model
+        self._owners = {}
+        # What `compile()` had made when it was last looked.
+        self._made = None
+        self._look()
+
+    def note_traced(self) -> None:
+        """To be called before the first step is traced."""
+        self._look()
+        for one in self._owners.values():
+            one.traced = one.read()
+
+    def capture(self, encoder: values.Encoder) -> dict[str, Any]:
+        """Those that training changed, by owner and name: their values now and
+        when the first step was traced."""
+        self._look()
+        captured = {}
+        for label, one in self._owners.items():
+            changed = {
+                name: [
+                    encoder.encode(value, f"attributes/{label}/{name}/{which}")
+                    for which, value in (("now", now), ("traced", traced))
+                ]
+                for name, now, traced in one.changed()
+            }
+            if changed:
+                captured[label] = changed
+        return captured
+
+    def check(self, saved: dict[str, Any]) -> None:
+        """Raises `ValueError` where a name is a method or property of its
+        owner, which no training makes a plain value of."""
+        for label, attributes in saved.items():
+            if label in self._owners:
+                kind = type(self._owners[label].owner)
+                for name in attributes:
+                    known = inspect.getattr_static(kind, name, None)
+                    if callable(known) or hasattr(known, "__get__"):
+                        raise ValueError(f"{label}.{name} is no state")
+
+    def restore(self, saved: dict[str, Any], arrays) -> list[str]:
+        """Puts them back.
+
+        Args:
+            saved: What `capture()` gave.
+            arrays: Callable from tensor name to a new array.
+
+        Returns:
+            What is no longer as it was.
+        """
+        self._look()
+        notes = []
+        for label, attributes in saved.items():
+            one = self._owners.get(label)
+            if one is None:
+                names = ", ".join(attributes)
+                notes.append(f"{label} is gone, whose {names} training changed")
+                continue
+            for name, encoded in attributes.items():
+                now, traced = (values.decode(e, arrays) for e in encoded)
+                one.put(name, now)
+                one.traced[name] = traced
+        return notes
+
+    def swap_traced(self) -> list[tuple[Any, str, Any]]:
+        """Gives each the value that the first step was traced with.
+
+        Returns:
+            What `swap_back()` takes; empty where none had another value.
+        """
+        self._look()
+        swapped = []
+        for one in self._owners.values():
+            for name, value in one.read().items():
+                traced = one.traced.get(name, value)
+                if not _equal(value, traced):
+                    swapped.append((one, name, value))
+                    one.put(name, traced)
+        return swapped
+
+    def swap_back(self, swapped: list[tuple[Any, str, Any]]) -> None:
+        for one, name, value in swapped:
+            one.put(name, value)
+
+    def _look(self) -> None:
+        """Finds owners that were not there yet, or were not built. A look at
+        every layer before each save would take as long as a small save."""
+        made = [getattr(self._model, name, None) for name in _COMPILED]
+        if self._made is not None and all(map(operator.is_, made, self._made)):
+            return
+        self._made = made if self._model.built else None
+        for label, owner in _owners(self._model):
+            known = self._owners.get(label)
+            if known is None or known.owner is not owner:
+                self._owners[label] = _Owner(owner)
+            else:
+                known.look_again()
+
+
+class _Owner:
+    """An object with attributes.
+
+    Attributes:
+        owner: The object.
+        traced: Dict from name to value, when the first step was traced.
+    """
+
+    def __init__(self, owner: Any):
+        self.owner = owner
+        self._used_by_keras = _used_by_keras(type(owner))
+        self._begun = self.read()
+        self._was_built = getattr(owner, "built", True)
+        self.traced = dict(self._begun)
+
+    def look_again(self) -> None:
+        """Before it is built, a layer may not know its sizes."""
+        if not self._was_built and getattr(self.owner, "built", True):
+            self._was_built = True
+            for name, value in self.read().items():
+                if self._begun.get(name) is None:
+                    self._begun[name] = self.traced[name] = value
+
+    def read(self) -> dict[str, Any]:
+        """Copies of its plain attributes."""
+        found = {
+            name: self._read_one(name, value)
+            for name, value in vars(self.owner).items()
+        }
+        return {k: value for k, value in found.items() if value is not ABSENT}
+
+    def _read_one(self, name: str, value: Any) -> Any:
+        """A copy, or `ABSENT` where it does not count."""
+        if not isinstance(value, (*SIMPLE, np.generic, list, tuple, dict)):
+            return ABSENT
+        is_private = name[0] == "_" and name in self._used_by_keras
+        if name in NOT_STATE or is_private:
+            return ABSENT
+        try:
+            return _copy(value)
+        except values.Unsaveable:
+            return ABSENT
+
+    def changed(self) -> Iterator[tuple[str, Any, Any]]:
+        """Name, value, and value when the first step was traced, of those that
+        are not as they were when training began."""
+        for name, value in vars(self.owner).items():
+            begun = self._begun.get(name, ABSENT)
+            if value is begun and self.traced.get(name) is begun:
+                # Nearly all: no container is the copy that was made of it.
+                continue
+            now = self._read_one(name, value)
+            if now is ABSENT:
+                continue
+            if begun is ABSENT:
+                if name in self._used_by_keras:
+                    # Keras' own layers may learn sizes late.
+                    continue
+                # It may begin in the class.
+                begun = inspect.getattr_static(type(self.owner), name, ABSENT)
+            traced = self.traced.get(name, now if begun is ABSENT else begun)
+            if not (_equal(now, begun) and _equal(traced, begun)):
+                yield name, now, traced
+
+    def put(self, name: str, value: Any) -> None:
+        """Sets an attribute, a list or dict in place: others may share it."""
+        before = vars(self.owner).get(name)
+        if isinstance(before, list) and type(value) is list:
+            before[:] = value
+        elif isinstance(before, dict) and type(value) is dict:
+            before.clear()
+            before.update(value)
+        elif not _equal(before, value):
+            setattr(self.owner, name, value)
+
+
+def check(saved: Any, tensors: dict[str, tuple]) -> None:
+    """Raises where it is not what `PlainAttributes.capture()` gives.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: It is not.
+    """
+    for attributes in saved.values():
+        for name, encoded in attributes.items():
+            if name in NOT_STATE or not name or name.startswith("__"):
+                raise ValueError(f"{name} is no state")
+            found = values.check(encoded, tensors)
+            if not isinstance(found, list) or len(found) != 2:
+                raise ValueError(f"{name} has not two values")
+            for one in found:
+                _copy(one)
+
+
+def _owners(model) -> Iterator[tuple[str, Any]]:
+    """Whose attributes count, by a name that another process gives it too."""
+    counts = {}
+    for kind, owner in _all_owners(model):
+        number = counts[kind] = counts.get(kind, -1) + 1
+        yield (f"{kind}~{number}" if number else kind), owner
+
+
+def _all_owners(model) -> Iterator[tuple[str, Any]]:
+    yield "model", model
+    for layer in getattr(model, "_flatten_layers", list)():
+        kind = f"layer {type(layer).__name__}"
+        if layer is not model:
+            yield kind, layer
+        yield from _parts(kind, layer)
+    for path, optimizer in optimizers_of(model).items():
+        kind = f"optimizer {path}".strip()
+        yield kind, optimizer
+        yield from _parts(kind, optimizer)
+    compiled = getattr(model, "_compile_metrics", None)
+    for field in ("_user_metrics", "_user_weighted_metrics"):
+        for metric in keras.tree.flatten(getattr(compiled, field, None)):
+            if isinstance(metric, keras.Metric):
+                yield f"metric {type(metric).__name__}", metric
+    for loss in keras.tree.flatten(getattr(model, "loss", None)):
+        if isinstance(loss, keras.Loss):
+            yield f"loss {type(loss).__name__}", loss
+
+
+def _is_of_keras(cls: type) -> bool:
+    return cls.__module__.split(".")[0] == "keras"
+
+
+@functools.cache
+def _used_by_keras(cls: type) -> frozenset[str]:
+    """The names that the code of Keras' own classes above it uses: private ones
+    among them are Keras' business."""
+    names = set()
+    for base in cls.__mro__:
+        if _is_of_keras(base):
+            for member in vars(base).values():
+                code = (
+                    getattr(inspect.unwrap(member), "__code__", None)
+                    if (callable(member))
+                    else getattr(
+                        getattr(member, "fset", None), "__code__", None
+                    )
+                )
+                names.update(getattr(code, "co_names", ()))
+    return frozenset(names)
+
+
+def _parts(kind: str, owner: Any) -> Iterator[tuple[str, Any]]:
+    for name, value in vars(owner).items():
+        if isinstance(value, PARTS):
+            yield f"{kind}.{name}", value
+
+
+def _copy(value: Any, depth: int = 0) -> Any:
+    """A copy of a plain value, of plain containers.
+
+    Raises:
+        Unsaveable: It is none.
+    """
+    if type(value) in SIMPLE or isinstance(value, np.generic):
+        return value
+    if depth > values.MOST_NESTED:
+        raise values.Unsaveable("nested too deeply")
+    # Keras tracks the lists and dicts of a layer by subclasses.
+    if isinstance(value, list):
+        return [_copy(item, depth + 1) for item in value]
+    if type(value) is tuple:
+        return tuple(_copy(item, depth + 1) for item in value)
+    if isinstance(value, dict):
+        return {
+            _copy(key, depth + 1): _copy(item, depth + 1)
+            for key, item in value.items()
+        }
+    raise values.Unsaveable(type(value).__name__)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether it is saved where it is an attribute."""
+    try:
+        _copy(value)
+    except values.Unsaveable:
+        return False
+    return True
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether they are the same, NaN and NaN included."""
+    if one is other:
+        return True
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(
+            _equal(item, other[key]) for key, item in one.items()
+        )
+    if isinstance(one, SIMPLE) and isinstance(other, SIMPLE):
+        return bool(one == other or (one != one and other != other))
+    return False

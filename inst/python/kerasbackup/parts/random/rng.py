@@ -1,0 +1,307 @@
+"""Owns the random number generators that training draws from.
+
+R's own is reached through the store's functions. JAX has no global state. The
+generators of one data source are `position.py`'s.
+
+May not touch Keras' variables, hooks or files.
+"""
+
+import base64
+import random
+import re
+import sys
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from kerasbackup.keras3 import global_generators
+from kerasbackup.parts.random import found_generators
+from kerasbackup.parts.random.found_generators import FoundGenerators
+
+
+class Generators:
+    """All global generators: Python's, NumPy's, torch's (CPU and CUDA),
+    TensorFlow's (eager context and global generator), Keras' and R's; and those
+    that belong to nobody.
+
+    Args:
+        store: A `store.Store`, which knows R's.
+        owned: Keras variables whose generators somebody else cares for.
+        left: Generators that somebody else cares for.
+    """
+
+    def __init__(
+        self, store, owned: Iterable[Any] = (), left: Iterable[Any] = ()
+    ):
+        self._store = store
+        self._loose = FoundGenerators(owned, left)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all that there are."""
+        own = ("python", "numpy", "keras", "r", "torch", "tensorflow")
+        return (*own, *self._loose.names)
+
+    def has(self, generator: Any) -> bool:
+        """Whether it is one that belongs to nobody else, and so is captured."""
+        return self._loose.has(generator)
+
+    def expect(self, states: dict[str, Any]) -> list[str]:
+        """To be called before anything is restored of a checkpoint, with its
+        newest states.
+
+        Returns:
+            What is no longer as it was.
+        """
+        notes = self._loose.expect(states)
+        if _draws_in_pairs(states.get("r", "")):
+            notes.append(
+                "R draws normally distributed numbers in pairs (Box-Muller), "
+                "and does not tell whether one was left: the next ones may be "
+                "others (see `RNGkind()`)"
+            )
+        return notes
+
+    def capture(self) -> dict[str, Any]:
+        """Their states, as values that JSON has."""
+        states = {
+            "python": _python_state(random.getstate()),
+            "numpy": _numpy_state(),
+            "keras": global_generators.keras_state(),
+            "r": self._store.r_seed(),
+        }
+        if "torch" in sys.modules:
+            states["torch"] = _torch_states()
+        if "tensorflow" in sys.modules:
+            states["tensorflow"] = _tensorflow_states()
+        return states | self._loose.capture()
+
+    def restore(
+        self, states: dict[str, Any], only: tuple[str, ...] | None = None
+    ) -> None:
+        """Puts back what `capture()` gave.
+
+        A generator that did not exist then, or whose library is not loaded now,
+        is left alone.
+
+        Args:
+            states: From `capture()`.
+            only: Names of the generators to put back; by default all.
+        """
+        setters = {
+            "python": _restore_python,
+            "numpy": _restore_numpy,
+            "keras": global_generators.restore_keras,
+            "r": self._store.set_r_seed,
+            "torch": _restore_torch,
+            "tensorflow": _restore_tensorflow,
+        }
+        for name, setter in setters.items():
+            if name in states and (only is None or name in only):
+                setter(states[name])
+        self._loose.restore(states, only)
+
+
+class SomeGenerators:
+    """All generators but those that are in use elsewhere.
+
+    Args:
+        generators: A `Generators`.
+        in_use: Callable that gives the names of those.
+    """
+
+    def __init__(self, generators: Generators, in_use: Callable[[], set[str]]):
+        self._generators = generators
+        self._in_use = in_use
+
+    def capture(self) -> dict[str, Any]:
+        """As `Generators` does."""
+        left = self._in_use()
+        states = self._generators.capture()
+        return {name: states[name] for name in states if name not in left}
+
+    def restore(
+        self, states: dict[str, Any], only: tuple[str, ...] | None = None
+    ) -> None:
+        """As `Generators` does."""
+        names = self._generators.names if only is None else only
+        left = self._in_use()
+        self._generators.restore(
+            states, tuple(name for name in names if name not in left)
+        )
+
+
+def check(states: Any) -> None:
+    """Raises where `states` are not what `Generators.capture()` gives.
+
+    Throwaway generators are given them, so that the real ones stay as they are.
+
+    Raises:
+        KeyError, TypeError, ValueError: They are not.
+    """
+    checks = {
+        "python": _check_python,
+        "numpy": _check_numpy,
+        "keras": _check_keras,
+        "r": _check_r,
+        "torch": _check_torch,
+        "tensorflow": _check_tensorflow,
+    }
+    for name, one in checks.items():
+        if name in states:
+            one(states[name])
+    for name in states:
+        if name.startswith(found_generators.PREFIX):
+            found_generators.check(name, states[name])
+
+
+def check_torch(text: str) -> None:
+    """Raises `TypeError` or `ValueError` where `decode_torch()` would, or torch
+    would not take what it gives."""
+    global_generators.check_torch(_decode(text, np.uint8))
+
+
+def encode_torch(state) -> str:
+    """A `torch.ByteTensor` as text."""
+    return _encode(state.numpy())
+
+
+def decode_torch(text: str):
+    """The `torch.ByteTensor` of a text."""
+    return global_generators.torch_bytes(_decode(text, np.uint8))
+
+
+def _encode(array) -> str:
+    # A tenth of the time that a list of numbers takes, and half the space.
+    return base64.b64encode(array.tobytes()).decode("ascii")
+
+
+def _decode(text: str, dtype) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), dtype).copy()
+
+
+def _python_state(state) -> list[Any]:
+    version, words, gauss = state
+    return [version, _encode(np.array(words, np.uint32)), gauss]
+
+
+def _from_python_state(state):
+    version, words, gauss = state
+    return version, tuple(_decode(words, np.uint32).tolist()), gauss
+
+
+def _restore_python(state) -> None:
+    random.setstate(_from_python_state(state))
+
+
+def _numpy_state() -> list[Any]:
+    kind, keys, position, has_gauss, cached = np.random.get_state()
+    return [kind, _encode(keys), position, has_gauss, cached]
+
+
+def _check_python(state) -> None:
+    random.Random().setstate(_from_python_state(state))
+    if not (state[2] is None or isinstance(state[2], float)):
+        raise TypeError("a state of Python's generator is damaged")
+
+
+def _check_numpy(state) -> None:
+    kind, keys, position, has_gauss, cached = state
+    # NumPy does not look at the position, and would read beside the keys.
+    if (
+        kind != "MT19937"
+        or len(_decode(keys, np.uint32)) != 624
+        or type(position) is not int
+        or not 0 <= position <= 624
+        or has_gauss not in (0, 1)
+        or not isinstance(cached, float)
+    ):
+        raise ValueError("the state of NumPy's generator is damaged")
+
+
+def _check_keras(state) -> None:
+    _check_integers(state, (2,), 0, 2**32)
+
+
+def _check_r(text: str) -> None:
+    # By its first number: the kind of generator, and how long its state is.
+    lengths = {0: 3, 1: 2, 2: 2, 3: 625, 4: 101, 6: 101, 7: 6}
+    if text == "":
+        return
+    if not re.fullmatch(r"[0-9]{1,6}(,(NA|-?[0-9]{1,10}))+", text):
+        raise ValueError("the state of R's generator is damaged")
+    kind, *numbers = text.split(",")
+    expected = lengths.get(int(kind) % 100, len(numbers))
+    whole = [int(n) for n in numbers if n != "NA"]
+    if len(numbers) != expected or any(abs(n) >= 2**31 for n in whole):
+        raise ValueError("the state of R's generator is damaged")
+
+
+def _draws_in_pairs(text: str) -> bool:
+    """Whether that state of R's is one with `normal.kind = "Box-Muller"`."""
+    return text != "" and int(text.split(",")[0]) // 100 % 100 == 2
+
+
+def _check_torch(states) -> None:
+    check_torch(states["cpu"])
+    for text in states.get("cuda", []):
+        _decode(text, np.uint8)
+
+
+def _check_tensorflow(states) -> None:
+    if states["eager"] is not None:
+        _check_python(states["eager"])
+    if states["global"] is not None:
+        _check_integers(states["global"], (2, 3), -(2**63), 2**63)
+
+
+def _check_integers(state, lengths, least, end) -> None:
+    if state is None:
+        return
+    if len(state) not in lengths or not all(
+        type(n) is int and least <= n < end for n in state
+    ):
+        raise ValueError("the state of a generator is damaged")
+
+
+def _restore_numpy(state) -> None:
+    kind, keys, position, has_gauss, cached = state
+    keys = _decode(keys, np.uint32)
+    np.random.set_state((kind, keys, position, has_gauss, cached))
+
+
+def _torch_states() -> dict[str, Any]:
+    states = global_generators.torch_states()
+    return {
+        kind: encode_torch(found)
+        if kind == "cpu"
+        else [encode_torch(one) for one in found]
+        for kind, found in states.items()
+    }
+
+
+def _restore_torch(states) -> None:
+    if "torch" in sys.modules:
+        global_generators.restore_torch(
+            decode_torch(states["cpu"]),
+            [decode_torch(text) for text in states.get("cuda", [])],
+        )
+
+
+def _tensorflow_states() -> dict[str, Any]:
+    eager, whole = global_generators.tensorflow_states()
+    return {
+        "eager": None if eager is None else _python_state(eager),
+        "global": whole,
+    }
+
+
+def _restore_tensorflow(states) -> None:
+    if "tensorflow" in sys.modules:
+        eager = states["eager"]
+        global_generators.restore_tensorflow(
+            None if eager is None else _from_python_state(eager),
+            states["global"],
+        )

@@ -1,0 +1,217 @@
+"""Owns which training of a script this is, where several use one directory.
+
+A script that trains twice with one `backup_dir`, one `fit()` after the other,
+and is killed in the second, finds the second's checkpoint when it is run again
+and comes to the first. So a checkpoint says how many trainings its process had
+completed with that directory, from what weights its own began, and with what
+data.
+
+May not touch hooks, files or what a checkpoint holds otherwise.
+"""
+
+import dataclasses
+import hashlib
+import os
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasbackup.parts.data.data_source import stages
+from kerasbackup.store import errors
+from kerasbackup.store import values
+
+
+@dataclasses.dataclass
+class _Completed:
+    """What was completed in this process with one directory.
+
+    Attributes:
+        number: How many trainings, whose checkpoints were deleted. One that
+            keeps its checkpoint is continued by the next `fit()`.
+        model: A weak reference to the model of the last one.
+        weights: From which weights that one began.
+        is_told: Whether the user was told of a loop over `fit()`.
+    """
+
+    number: int = 0
+    model: Any = None
+    weights: str | None = None
+    is_told: bool = False
+
+
+_completed = {}
+
+
+def complete(backup_dir: str, model: Any, weights: str | None) -> None:
+    """To be called when one is complete and its checkpoint is deleted.
+
+    Args:
+        backup_dir: String, the directory.
+        model: The model that was trained.
+        weights: Which weights it began with, see `is_loop()`.
+    """
+    known = _completed.setdefault(os.path.realpath(backup_dir), _Completed())
+    known.number += 1
+    known.model = weakref.ref(model)
+    known.weights = weights
+
+
+def is_loop(
+    backup_dir: str, model: Any, weights: str | None, is_script: bool
+) -> bool:
+    """Whether the training that begins now trains the model of a completed one
+    further, in the same process and directory: `fit()` in a loop, or in stages.
+    Such a script cannot be resumed, as its first `fit()` finds the checkpoint
+    of a later one. True once a directory.
+
+    A model of its own for each `fit()`, or the same with its first weights put
+    back, is no such case: folds may skip what is done. Nor is what somebody
+    types, who does not run it all again.
+
+    Args:
+        backup_dir: String, the directory.
+        model: The model.
+        weights: Which trainable weights it has now; `None` where it is not
+            built.
+        is_script: See `describe()`.
+    """
+    known = _completed.get(os.path.realpath(backup_dir))
+    if known is None or known.is_told or not is_script:
+        return False
+    known.is_told = known.model() is model and weights not in (
+        None,
+        known.weights,
+    )
+    return known.is_told
+
+
+def describe(
+    backup_dir: str, start: str | None, data: Any, is_script: bool
+) -> dict[str, Any]:
+    """What tells the training that begins now from others.
+
+    Args:
+        backup_dir: String, the directory.
+        start: See `variables.digest()`; `None` where the model is not built.
+        data: What `fit()` was given as `x` and `y`.
+        is_script: Whether nobody types: run again, all of it is run again.
+
+    Returns:
+        Dict, as JSON has it.
+    """
+    return {
+        "number": _completed.get(
+            os.path.realpath(backup_dir), _Completed()
+        ).number,
+        "start": start,
+        "data": _digest(data),
+        "script": is_script,
+    }
+
+
+def compare(saved: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:
+    """Compares the training that a checkpoint is of with the one that begins.
+
+    That the numbers differ is no proof: who runs only the second part of a
+    script again has completed nothing before. But then it begins with the same
+    weights and data.
+
+    Args:
+        saved, now: What `describe()` gave.
+        path: String, the checkpoint, for the message.
+
+    Returns:
+        What is not as it was.
+
+    Raises:
+        MismatchError: It is another training.
+    """
+    same_start = saved["start"] is not None and saved["start"] == now["start"]
+    other_data = None not in (saved["data"], now["data"]) and (
+        saved["data"] != now["data"]
+    )
+    notes = ["the data have other values"] if other_data else []
+    if saved["number"] == now["number"] or (same_start and not other_data):
+        return notes
+    numbers = (
+        f"its process had completed {_trainings(saved['number'])} with this "
+        f"`backup_dir` before, and this process {_trainings(now['number'])}"
+    )
+    if not saved["script"]:
+        # Who types may have done anything before.
+        return [*notes, f"the checkpoint may be of another `fit()`: {numbers}"]
+    raise errors.MismatchError(
+        f"The checkpoint '{path}' is of another `fit()` than this one: "
+        f"{numbers}. Nothing was restored, and the checkpoint was left as it "
+        "is.\n"
+        "Give each `fit()` of a script a `backup_dir` of its own. To train "
+        "anew, delete the checkpoint with `backup_delete()`. To go on from it, "
+        "run the `fit()` that was interrupted first, with the weights and data "
+        "that it began with."
+    )
+
+
+def check(saved: Any) -> None:
+    """Raises where `saved` is not what `describe()` gives.
+
+    Raises:
+        KeyError, TypeError, ValueError: It is not.
+    """
+    if not values.is_count(saved["number"]):
+        raise ValueError("the number of the training is none")
+    for field in ("start", "data"):
+        if not isinstance(saved[field], (str, type(None))):
+            raise TypeError(f"the training's {field} is no text")
+    if not isinstance(saved["script"], bool):
+        raise TypeError("script is no flag")
+
+
+def _digest(data: Any) -> str | None:
+    """Tells data from others by the first and the last rows of arrays, and of
+    what a tf.data pipeline or a torch DataLoader has in memory; `None` where
+    there are none."""
+    found = hashlib.blake2b(digest_size=16)
+    arrays = [
+        array
+        for array in _in_memory(data)
+        if len(array.shape) > 0 and 0 not in array.shape
+    ]
+    for array in arrays:
+        found.update(f"{array.dtype} {tuple(array.shape)}".encode())
+        for rows in (array[:8], array[-8:]):
+            found.update(_bytes(rows))
+    return found.hexdigest() if arrays else None
+
+
+def _bytes(rows: Any) -> bytes:
+    if hasattr(rows, "detach"):
+        rows = rows.detach().cpu()
+    try:
+        rows = np.ascontiguousarray(rows)
+    except TypeError:
+        # torch's bfloat16: NumPy has none.
+        return b""
+    return b"" if rows.dtype.hasobject else rows.tobytes()
+
+
+def _in_memory(data: Any) -> Iterator[Any]:
+    """What has a shape, a dtype and rows."""
+    for one in keras.tree.flatten(data):
+        if isinstance(one, np.ndarray):
+            yield one
+        # A DataLoader's `TensorDataset` has them, too.
+        tensors = getattr(getattr(one, "dataset", None), "tensors", None)
+        if isinstance(tensors, tuple):
+            yield from (t for t in tensors if hasattr(t, "detach"))
+        for stage in stages(one):
+            for tensor in getattr(stage, "_tensors", ()):
+                # Ragged ones have neither rows nor values here.
+                if getattr(tensor.dtype, "is_numpy_compatible", False):
+                    yield tensor
+
+
+def _trainings(number: int) -> str:
+    return f"{number} training{'' if number == 1 else 's'}"

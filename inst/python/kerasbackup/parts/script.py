@@ -1,0 +1,398 @@
+"""Owns what the script decides and no variable holds, and telling what of it
+is not as it was: optimizer, loss, the layers' configuration, versions.
+
+Described when training begins, kept in every checkpoint, compared when one is
+restored. A description is for comparing and for words in a message; nothing is
+ever made of it. `get_config()` would do, but that of a layer imports every
+backend there is.
+
+May not touch variables, hooks or files.
+"""
+
+import hashlib
+import importlib
+import json
+import re
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasbackup.parts.objects import no_state
+from kerasbackup.parts.optimizers import classes_of
+from kerasbackup.parts.optimizers import optimizers_of
+from kerasbackup.parts.plain_attributes import PARTS
+from kerasbackup.parts.plain_attributes import is_plain
+from kerasbackup.parts.variables import AnyVariable
+from kerasbackup.store.values import check_texts
+
+# Longer descriptions are told by a checksum.
+LONGEST = 200
+
+# Names are numbered over the life of a process, seeds may be drawn, and the
+# others are no settings.
+NOT_SETTINGS = {"name", "seed", "built", "training"}
+
+# Compared by value, all else by identity.
+SIMPLE = (bool, int, float, str)
+
+# By optimizer: the learning rate when it was first seen, before any training.
+_given = weakref.WeakKeyDictionary()
+
+
+class Script:
+    """What the script of one `fit()` decided.
+
+    To be made before anything is restored or trained.
+
+    Args:
+        model: The `keras.Model` being trained.
+        versions: Dict from name to version, beside Keras', the backend's and
+            NumPy's.
+    """
+
+    def __init__(self, model, versions: dict[str, str]):
+        self._model = model
+        self._optimizer = getattr(model, "optimizer", None)
+        self._classes = classes_of(self._optimizer)
+        self._rates = _given_rates(model)
+        self._description = None
+        # The layers as they were then and when last looked at; that in short.
+        self._begun = self._layers = self._look = None
+        self._begun_settings = None
+        self.versions = {**versions, **_versions()}
+
+    def describe(self) -> dict[str, Any]:
+        """The description, as values that JSON has. To be called when the model
+        is built."""
+        if self._description is None:
+            self._description = self._describe()
+            self._begun = self._layers = _layers(self._model, _settings_known)
+            self._begun_settings = self._describe_settings(_settings_not_saved)
+            self._look = _look(self._model)
+        # The one whose variables are saved, if a callback has compiled anew.
+        self._description["optimizer"] = classes_of(
+            getattr(self._model, "optimizer", None)
+        )
+        return self._description
+
+    def drift(self) -> list[str]:
+        """What has changed since it was described, in words: by a callback, as
+        nothing else does. Not what `plain_attributes.py` saves."""
+        self.describe()
+        look = _look(self._model)
+        if look != self._look:
+            self._look = look
+            self._layers = _layers(self._model, _settings_known)
+        optimizer = getattr(self._model, "optimizer", None)
+        is_other = optimizer is not self._optimizer
+        now = self._describe_settings(_settings_not_saved)
+        return [
+            *(["the model was compiled anew"] if is_other else []),
+            *_changes_of_settings(self._begun_settings, now),
+            *_layer_changes(self._begun, self._layers),
+        ]
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            **self._describe_settings(settings),
+            "optimizer": self._classes,
+            "learning_rates": self._rates,
+            "layers": _layers(self._model, settings),
+        }
+
+    def _describe_settings(
+        self, settings_of: Callable[[Any], dict[str, str]]
+    ) -> dict[str, Any]:
+        model = self._model
+        return {
+            "optimizer_settings": {
+                _within(path, name): text
+                for path, optimizer in optimizers_of(model).items()
+                for name, text in settings_of(optimizer).items()
+            },
+            "fit": {
+                "loss": _loss(getattr(model, "loss", None), settings_of),
+                **{
+                    name: brief(getattr(model, name, None))
+                    for name in ("loss_weights", "run_eagerly", "jit_compile")
+                },
+            },
+        }
+
+    def other_optimizer(self, saved: dict[str, Any]) -> str | None:
+        """How the optimizer is another, in words: its variables may well have
+        the same names and shapes. `None` where it is not.
+
+        Args:
+            saved: What `describe()` gave.
+        """
+        before, now = saved.get("optimizer"), self._classes
+        if before in (None, now):
+            return None
+        return f"another optimizer: {before}, not {now}"
+
+    def changes(
+        self, saved: dict[str, Any], versions: dict[str, str]
+    ) -> list[str]:
+        """What is not as it was.
+
+        Args:
+            saved: What `describe()` gave; may be empty.
+            versions: `versions`, as they were.
+        """
+        notes = differences(versions, self.versions)
+        now = self.describe()
+        rates = now["learning_rates"]
+        for path, rate in saved.get("learning_rates", {}).items():
+            if rates.get(path, rate) == rate:
+                continue
+            notes.append(_other_rate(path, rate, rates[path]))
+            if _is_variable(rate, rates[path]):
+                # It goes on from the checkpoint, and so a later resume compares
+                # the script with that, not with what the script says today.
+                rates[path] = rate
+        notes += _changes_of_settings(saved, now)
+        # Another version of Keras may describe the same layer otherwise.
+        if "layers" in saved and versions.get("keras") == keras.__version__:
+            notes += _layer_changes(saved["layers"], now["layers"])
+        return notes
+
+
+def check_description(saved: Any) -> None:
+    """Raises where `saved` is not what `Script.describe()` gives, or empty.
+
+    Raises:
+        AttributeError, TypeError, ValueError: It is not.
+    """
+    if not isinstance(saved.get("optimizer"), (str, types.NoneType)):
+        raise TypeError("optimizer is no text")
+    for field in ("learning_rates", "optimizer_settings", "fit"):
+        check_texts(saved.get(field, {}))
+    for name, checksum in saved.get("layers", []):
+        check_texts({name: checksum})
+
+
+def is_other_backend(versions: dict[str, str]) -> bool:
+    """Whether these are the versions that another backend ran with."""
+    return bool(versions) and keras.backend.backend() not in versions
+
+
+def differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """The entries in both that are not equal, in words."""
+    return [
+        f"{name} was {value}, is {now[name]}"
+        for name, value in before.items()
+        if name in now and value != now[name]
+    ]
+
+
+def brief(value: Any) -> str:
+    """A value as text: equal for equal values, in every process."""
+    if value is None or isinstance(value, bool):
+        return str(value)
+    text = json.dumps(_plain(value))
+    if len(text) > LONGEST:
+        return f"{type(value).__name__} {_digest(text.encode())}"
+    return text.strip('"')
+
+
+def settings(thing: Any) -> dict[str, str]:
+    """The public attributes of a Keras object, in brief."""
+    return {
+        name: brief(value)
+        for name, value in vars(thing).items()
+        if not (
+            name.startswith("_")
+            or name in NOT_SETTINGS
+            or no_state.is_time(value)
+        )
+    }
+
+
+def _plain(value: Any) -> Any:
+    """What of a value is the same in every process."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, np.ndarray):
+        return ["array", list(value.shape), _digest(value.tobytes())]
+    if isinstance(
+        value,
+        (
+            keras.Initializer,
+            keras.Regularizer,
+            keras.constraints.Constraint,
+            keras.optimizers.schedules.LearningRateSchedule,
+        ),
+    ):
+        return [type(value).__name__, settings(value)]
+    return getattr(value, "__name__", type(value).__name__)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def _given_rates(model) -> dict[str, str]:
+    """By optimizer the learning rate that the script gave. Training moves it:
+    an optimizer that trained before in this process is not asked again."""
+    rates = {}
+    for path, optimizer in optimizers_of(model).items():
+        if optimizer not in _given:
+            _given[optimizer] = _rate_of(optimizer)
+        if _given[optimizer] is not None:
+            rates[_within(path, "learning_rate")] = _given[optimizer]
+    return rates
+
+
+def _rate_of(optimizer) -> str | None:
+    rate = getattr(optimizer, "_learning_rate", None)
+    if isinstance(rate, AnyVariable):
+        try:
+            rate = float(keras.ops.convert_to_numpy(rate))
+        except RuntimeError:
+            # On JAX a training that was interrupted without this callback
+            # leaves variables without a value.
+            return None
+    return None if rate is None else brief(rate)
+
+
+def _other_rate(name: str, before: str, now: str) -> str:
+    text = f"{name} was {_short(before)}, is {_short(now)}"
+    if _is_variable(before, now):
+        text += (
+            ": the checkpoint's is used, not the script's (a callback can set "
+            "another)"
+        )
+    return text
+
+
+def _is_variable(before: str, now: str) -> bool:
+    """Whether both rates are numbers: a variable has them, which is restored. A
+    schedule is the script's."""
+    return _is_number(before) and _is_number(now)
+
+
+def _within(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _loss(loss: Any, settings_of: Callable[[Any], dict[str, str]]) -> str:
+    return brief(
+        keras.tree.map_structure(lambda one: _one_loss(one, settings_of), loss)
+    )
+
+
+def _one_loss(loss: Any, settings_of: Callable[[Any], dict[str, str]]) -> Any:
+    if isinstance(loss, str):
+        # "mse" and "mean_squared_error" are one.
+        return getattr(keras.losses.get(loss), "__name__", loss)
+    if isinstance(loss, keras.losses.Loss):
+        # What it is parametrized by.
+        more = {k: brief(v) for k, v in getattr(loss, "_fn_kwargs", {}).items()}
+        found = sorted({**settings_of(loss), **more}.items())
+        return f"{type(loss).__name__} ({', '.join(map(' '.join, found))})"
+    return loss
+
+
+def _changes_of_settings(before, now) -> list[str]:
+    return [
+        text
+        for part in ("optimizer_settings", "fit")
+        for text in differences(before.get(part, {}), now[part])
+    ]
+
+
+def _layers(model, settings_of) -> list[list[str]]:
+    """Of every layer its name, without its number, and a checksum of its class
+    and settings."""
+    found = []
+    for layer in model._flatten_layers(include_self=False):
+        text = json.dumps(
+            [
+                type(layer).__name__,
+                layer.trainable,
+                layer.dtype_policy.name,
+                # Of a model in a model the layers count, and they come too.
+                {} if isinstance(layer, keras.Model) else settings_of(layer),
+            ],
+            sort_keys=True,
+        )
+        name = re.sub(r"_\d+$", "", layer.name)
+        found.append([name, _digest(text.encode())])
+    return found
+
+
+def _settings_known(layer) -> dict[str, str]:
+    """Of a layer of Keras'; what others keep in their attributes may be no
+    settings."""
+    if not type(layer).__module__.startswith("keras."):
+        return {}
+    return _settings_not_saved(layer)
+
+
+def _settings_not_saved(thing: Any) -> dict[str, str]:
+    """The settings but for those that are saved where training changes them."""
+    return {
+        name: brief(type(value).__name__ if isinstance(value, PARTS) else value)
+        for name, value in vars(thing).items()
+        if not (name.startswith("_") or name in NOT_SETTINGS or is_plain(value))
+    }
+
+
+def _look(model) -> list[list[Any]]:
+    """What differs where `_layers()` does, in a tenth of the time."""
+    return [
+        [
+            layer.trainable,
+            *(
+                value if type(value) in SIMPLE else id(value)
+                for name, value in vars(layer).items()
+                if name[0] != "_"
+            ),
+        ]
+        for layer in model._flatten_layers(include_self=False)
+    ]
+
+
+def _layer_changes(before, now) -> list[str]:
+    if len(before) != len(now):
+        return [f"layers were {len(before)}, are {len(now)}"]
+    names = [
+        name for (_, was), (name, is_now) in zip(before, now) if was != is_now
+    ]
+    if not names:
+        return []
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return [f"layers are configured otherwise: {', '.join(names[:5])}{more}"]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _short(rate: str) -> str:
+    """Without the digits that float32 adds."""
+    return f"{float(rate):.6g}" if _is_number(rate) else rate
+
+
+def _versions() -> dict[str, str]:
+    backend = keras.backend.backend()
+    return {
+        "keras": keras.__version__,
+        backend: importlib.import_module(backend).__version__,
+        "numpy": np.__version__,
+    }

@@ -1,0 +1,143 @@
+"""not_saved.py: what of a model's state is in no checkpoint has a name."""
+
+import json
+import random
+import types
+import unittest
+
+import keras
+import numpy as np
+
+from kerasbackup.checkpoint import training_state
+from kerasbackup.parts import found_variables
+from kerasbackup.parts.not_saved import UnseenState
+
+BACKEND = keras.backend.backend()
+
+
+class Counting(keras.layers.Layer):
+    def __init__(self, held=None, **kwargs):
+        super().__init__(**kwargs)
+        self.held = held
+
+    def call(self, inputs):
+        return inputs
+
+
+class Trainer(keras.Sequential):
+    def __init__(self, layers):
+        super().__init__(layers)
+        self.first = None
+        self.several = {}
+
+
+def built(**settings):
+    layer = Counting(name="counting")
+    model = Trainer([keras.Input((2,)), layer, keras.layers.Dense(1)])
+    model.compile(**{"optimizer": "sgd", "loss": "mse", **settings})
+    model.optimizer.build(model.trainable_variables)
+    return model, layer
+
+
+class Objects(unittest.TestCase):
+    def found(self, value, where="layer"):
+        model, layer = built()
+        unseen = UnseenState(model)
+        if where == "layer":
+            layer.held = value
+        else:
+            model.first = value
+        return unseen.find()
+
+    def test_further_optimizers_of_layers(self):
+        model, layer = built()
+        unseen = UnseenState(model)
+        # Those of models are saved.
+        model.first = keras.optimizers.Adam()
+        model.several = {"d": keras.optimizers.SGD(), "model": model.optimizer}
+        layer.several = {"d": keras.optimizers.SGD(), "model": model.optimizer}
+        self.assertEqual(unseen.find(), [f"layer {layer.name}.several['d']"])
+
+    def test_the_models_own_optimizer_is_not(self):
+        inner = keras.optimizers.SGD()
+        outer = keras.optimizers.LossScaleOptimizer(inner)
+        model, layer = built(optimizer=outer)
+        model.first = inner
+        layer.held = [outer, inner]
+        self.assertEqual(UnseenState(model).find(), [])
+
+    def test_one_of_an_inner_model_only_where_it_is_trained(self):
+        inner, _ = built()
+        model = keras.Sequential([keras.Input((2,)), inner])
+        model.compile(optimizer="sgd", loss="mse")
+        unseen = UnseenState(model)
+        self.assertEqual(unseen.find(), [])
+        inner.optimizer.iterations.assign(3)
+        self.assertEqual(unseen.find(), [f"layer {inner.name}.optimizer"])
+
+    def test_generators_of_random_numbers(self):
+        for one in (
+            np.random.default_rng(1),
+            np.random.RandomState(1),
+            random.Random(1),
+        ):
+            with self.subTest(kind=type(one)):
+                self.assertEqual(self.found(one), ["layer counting.held"])
+                self.assertEqual(self.found([one]), ["layer counting.held[0]"])
+                self.assertEqual(self.found(one, "model"), ["model.first"])
+
+    def test_those_that_are_captured_are_saved(self):
+        held, other = np.random.default_rng(1), np.random.default_rng(2)
+        model, layer = built()
+        layer.held = [held, other]
+        unseen = UnseenState(model, lambda one: one is held)
+        self.assertEqual(unseen.find(), ["layer counting.held[1]"])
+
+    def test_keras_own_are_saved(self):
+        for one in (
+            keras.random.SeedGenerator(1),
+            keras.Variable(1.0),
+            keras.layers.Dense(2),
+        ):
+            with self.subTest(kind=type(one)):
+                model = keras.Sequential([keras.Input((2,)), Counting(one)])
+                self.assertEqual(UnseenState(model).find(), [])
+
+    @unittest.skipIf(BACKEND != "tensorflow", "the backend has none")
+    def test_tensorflows(self):
+        import tensorflow as tf
+
+        for one in (tf.Variable(1.0), tf.random.Generator.from_seed(1)):
+            self.assertEqual(self.found(one), ["layer counting.held"])
+        model, layer = built()
+        layer.held = model.layers[1].kernel.value
+        self.assertEqual(UnseenState(model).find(), [])
+
+    @unittest.skipIf(BACKEND != "torch", "the backend has none")
+    def test_torchs(self):
+        import torch
+
+        self.assertEqual(self.found(torch.Generator()), ["layer counting.held"])
+
+
+class Metadata(unittest.TestCase):
+    def test_it_is_in_the_checkpoint_with_the_callbacks(self):
+        """Never a wrong resume in silence."""
+        model, layer = built()
+        one = training_state.TrainingState(model, None, {}, {}, {})
+        callbacks, data = (
+            types.SimpleNamespace(
+                capture=lambda *args: {},
+                unsaved=unsaved,
+                written_by_user=None,
+                may_end_early=False,
+            )
+            for unsaved in (["Odd.secret"], ["data.order"])
+        )
+        loose = found_variables.FoundVariables(model, [])
+        one.begin(callbacks, data, data, lambda one: False, loose)
+        layer.held = np.random.default_rng(1)
+        unsaved = ["Odd.secret", "data.order", "layer counting.held"]
+        metadata = one.capture(0, 3).metadata
+        self.assertEqual(json.loads(metadata["unsaved"]), unsaved)
+        self.assertEqual(one.unsaved, unsaved)
