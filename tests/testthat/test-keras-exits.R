@@ -190,6 +190,9 @@ test_that("nothing of the data is kept when fit() has returned", {
       callbacks
     )
   }
-  expect_identical(left(list()), 0L)
-  expect_identical(left(list(callback_backup_and_restore(dir))), 0L)
+  # Keras 3.8 keeps one itself.
+  expect_identical(
+    left(list(callback_backup_and_restore(dir))),
+    left(list())
+  )
 })

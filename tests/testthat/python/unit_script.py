@@ -6,7 +6,7 @@ import unittest
 import keras
 import numpy as np
 
-from kerasbackup import script
+from kerasbackup.parts import script
 
 
 def model(units=3, activation="relu", optimizer="adam", loss="mse"):
@@ -103,7 +103,10 @@ class InnerOptimizers(unittest.TestCase):
         self.assertEqual(self.changes(shared(), shared()), [])
 
     def test_their_learning_rates_are_told(self):
-        suffix = ": the checkpoint's is used, not the script's"
+        suffix = (
+            ": the checkpoint's is used, not the script's (a callback can set "
+            "another)"
+        )
         self.assertEqual(
             self.changes(shared(), shared(0.5, 0.6, 0.7)),
             [
@@ -121,6 +124,16 @@ class InnerOptimizers(unittest.TestCase):
             self.changes(*loss_scaled),
             [f"inner_optimizer.learning_rate was 0.1, is 0.2{suffix}"],
         )
+
+    def test_the_rate_that_is_used_is_what_the_next_resume_compares(self):
+        first = described(optimizer=keras.optimizers.SGD(0.1))
+        second = script.Script(model(optimizer=keras.optimizers.SGD(0.2)), {})
+        self.assertEqual(len(second.changes(first, second.versions)), 1)
+        third = script.Script(model(optimizer=keras.optimizers.SGD(0.2)), {})
+        before = second.describe()
+        self.assertEqual(len(third.changes(before, third.versions)), 1)
+        again = script.Script(model(optimizer=keras.optimizers.SGD(0.1)), {})
+        self.assertEqual(again.changes(before, again.versions), [])
 
     def test_their_settings_are_told(self):
         self.assertEqual(
