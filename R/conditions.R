@@ -307,13 +307,13 @@ foreign_message <- function(failure) {
   c(
     paste0(
       quote_path(failure$path),
-      " has the name of a checkpoint, but is no file ",
-      "of ours."
+      " has the name of a checkpoint, but was not ",
+      "written by kerasbackup."
     ),
     x = failure_cause(failure),
     i = paste(
-      "Nothing was loaded, and it was left as it is: it is not ours, so",
-      "`backup_delete()` leaves it too."
+      "Nothing was loaded from it, and it was left as it is.",
+      "`backup_delete()` leaves it, too."
     ),
     i = paste(
       "Delete it or move it away and run again to start anew, or choose",
@@ -350,17 +350,17 @@ warn_fallback <- function(skipped, used) {
   )
 }
 
-# Adds to the error for a damaged checkpoint which older one is good.
+# Says in the error for a damaged checkpoint which older one is good, in place of
+# the advice for where there is none.
 with_good <- function(error, good) {
   if (!is.null(good)) {
     error$good <- good
     error$body <- c(
-      error$body,
+      error$body[names(error$body) != "i"],
       i = paste0(
         "The checkpoint before it, ",
         quote_path(good),
-        ", is good: training ",
-        "would go on from that."
+        ", is good. Run the script again: training resumes from that one."
       )
     )
   }
@@ -437,7 +437,8 @@ cnd_preempted <- function(signals, path, failure = NULL) {
     "kerasbackup_preempted",
     message = paste0(
       paste(signals, collapse = ", "),
-      " came, and training was stopped. ",
+      if (length(signals) > 1) " were" else " was",
+      " received, and training was stopped. ",
       if (!is.null(failure)) {
         if (identical(failure$failure$status, "durability")) {
           "The last checkpoint may not survive a power cut. "

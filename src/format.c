@@ -220,7 +220,9 @@ ck_status ck_footer_decode(ck_footer *out, const uint8_t in[CK_FOOTER_SIZE],
                            uint64_t file_len, const char *path, ck_error *err) {
   ck_error ignored;
   if (memcmp(in + AT_MAGIC, CK_FOOTER_MAGIC, 8) != 0) {
-    return footer_error(err, path, "no footer at the end: cut off or not ours");
+    return footer_error(
+        err, path,
+        "no footer at the end: cut off, or not written by kerasbackup");
   }
   if (ck_crc32c_update(0, in, AT_FOOTER_CRC) !=
       ck_le32_get(in + AT_FOOTER_CRC)) {

@@ -109,7 +109,8 @@ static ck_status footer_read(ck_file *file, uint64_t generation,
     goto cleanup;
   }
   if (info.size < CK_LENGTH_SIZE + CK_FOOTER_SIZE) {
-    status = damage(err, file, "too short: cut off or not ours");
+    status =
+        damage(err, file, "too short: cut off, or not written by kerasbackup");
     goto cleanup;
   }
   CK_TRY(
@@ -136,7 +137,7 @@ static ck_status header_read(ck_file *file, const ck_footer *footer,
   if (ck_crc32c_update(0, header->data, n) != footer->header_crc) {
     status = damage(err, file, "the header's checksum does not match");
   } else if (!ck_header_check(header->data, layout)) {
-    status = damage(err, file, "the header is not one of ours");
+    status = damage(err, file, "the header was not written by kerasbackup");
   }
 cleanup:
   return status;

@@ -165,7 +165,7 @@ test_that("what has a checkpoint's name and is none is named, with a way out", {
     expect_match(message, "Delete it or move it away")
     expect_match(
       conditionMessage(expect_error(backup_info(dir))),
-      "no file of ours"
+      "was not written by kerasbackup"
     )
     # It is not ours, so it stays (I7).
     expect_identical(backup_delete(dir), character())

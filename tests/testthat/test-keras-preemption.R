@@ -206,7 +206,7 @@ test_that("a signal at any moment: saved at that batch, resumed bitwise equal", 
   expect_equal(nrow(store_list(dir("first"))), 0)
   expect_left(dir("uncaught"), 1, 2)
   said <- grep(
-    "SIGUSR2 came, and training was stopped",
+    "SIGUSR2 was received, and training was stopped",
     result$err,
     value = TRUE
   )
@@ -264,7 +264,7 @@ test_that("a signal from outside: the script says how it exits", {
   tools::pskill(pid, tools::SIGTERM)
   result <- end_of(process)
   expect_equal(result$status, 75, info = result$err)
-  expect_match(result$out, "SIGTERM came, and training was stopped")
+  expect_match(result$out, "SIGTERM was received, and training was stopped")
   expect_match(result$out, store_list(dir)$path[[1]], fixed = TRUE)
   # Before the first batch or after one that was slow.
   info <- backup_info(dir)

@@ -597,7 +597,7 @@ test_that("fewer epochs than are done are not the end of a training (I10)", {
         steps_per_epoch = 3L,
         callbacks = list(callback)
       ),
-      "Done are 4 epochs",
+      "has 4 complete epochs",
       class = "kerasbackup_message_beyond"
     )
     expect_length(history$epoch, 0)
@@ -822,4 +822,25 @@ test_that("where a callback raises first, the next fit() begins at 0", {
   # And the checkpoint is there for whoever asks for it.
   history <- fit_model(model, callbacks = list(ours()))
   expect_equal(unlist(history$epoch), 3:5)
+})
+
+test_that("a model that JAX left without its weights is restored all the same", {
+  skip_without_keras()
+  skip_if(Sys.getenv("KERAS_BACKEND") != "jax", "others keep them")
+  fit_model(whole <- build_model())
+  dir <- withr::local_tempdir()
+  fit_until(model <- build_model(), 2L, callback_backup_and_restore(dir))
+  python_helpers()$lose_memory(model)
+  python_helpers()$draw_from_everything()
+  fit_model(model, callbacks = list(callback_backup_and_restore(dir)))
+  expect_identical(variables_of(model), variables_of(whole))
+  # Where nothing has been saved, it cannot be.
+  dir <- withr::local_tempdir()
+  fit_until(model, 0L, callback_backup_and_restore(dir))
+  python_helpers()$lose_memory(model)
+  expect_error(
+    fit_model(model, callbacks = list(callback_backup_and_restore(dir))),
+    "Build the model anew"
+  )
+  expect_length(list.files(dir, "safetensors$"), 0)
 })

@@ -18,6 +18,7 @@ from kerasbackup.fit import ending
 from kerasbackup.fit.cache_locks import CacheLocks
 from kerasbackup.fit.preemption import Preemption
 from kerasbackup.fit.save_interval import SaveInterval
+from kerasbackup.keras3 import memory
 from kerasbackup.keras3 import running_fit
 from kerasbackup.keras3 import unsupported
 from kerasbackup.keras3.replace_once import replace_once
@@ -304,8 +305,13 @@ class _EpochHelper(keras.callbacks.Callback):
             self._finish()
         elif (restored.epoch, restored.batch) > (self.params["epochs"], 0):
             # Nobody said that this training is complete.
-            done = f"{restored.epoch} epochs and {restored.batch} batches"
-            self._store.notify("beyond", [f"Done are {done}."])
+            self._store.notify(
+                "beyond",
+                [
+                    f"The checkpoint has {restored.epoch} complete epochs and "
+                    f"{restored.batch} batches."
+                ],
+            )
             self._store.close()
         else:
             self._store.notify("complete", [])
@@ -407,6 +413,14 @@ class _EpochHelper(keras.callbacks.Callback):
         )
         restored = self._state.restored
         if restored is None:
+            if memory.is_lost(self._model):
+                raise errors.UnsupportedError(
+                    "The `fit()` before this one was interrupted in the middle "
+                    "of a step, and left the model without its weights (JAX "
+                    "had handed them to that step). Nothing has been saved "
+                    "yet. Build the model anew, compile it, and run `fit()` "
+                    "again."
+                )
             return
         notes = self._state.restore(exact=self._owner.resume == "batch")
         if notes:

@@ -12,6 +12,15 @@ from kerasbackup.store.dtypes import KERAS_DTYPES
 from kerasbackup.store.dtypes import numpy_view
 
 
+def is_lost(model: keras.Model) -> bool:
+    """Whether variables have no memory any more: on JAX a step takes it over,
+    and a `fit()` that is interrupted in one may not give it back."""
+    return any(
+        hasattr(value, "is_deleted") and value.is_deleted()
+        for value in (getattr(one, "_value", None) for one in model.variables)
+    )
+
+
 def assign_parameter(parameter, value: np.ndarray) -> None:
     """Gives a parameter of torch's that is no variable of Keras' a value."""
     import torch
@@ -96,11 +105,21 @@ class _TensorFlowHost(_NumpyHost):
 
 
 class _JaxHost(_NumpyHost):
+    def describe(self, name, part):
+        # Not by looking at it: a `fit()` that was interrupted may have left the
+        # variable without its memory, and a restore gives it new one.
+        value = self._value(part)
+        dtype = _dtype(name, value.dtype.name)
+        return dtype, list(value.shape), value.dtype.itemsize
+
     def _view(self, part):
+        return np.asarray(self._value(part))
+
+    def _value(self, part):
         # `value` looks for scopes that a hook is in none of, which takes as
         # long as all the rest; it makes one that there is not yet.
         value = getattr(part, "_value", None)
-        return np.asarray(part.value if value is None else value)
+        return part.value if value is None else value
 
 
 class _TorchHost(_Host):
