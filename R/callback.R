@@ -147,9 +147,10 @@
 #' in the functions that make its data.
 #'
 #' State that neither Keras nor this package can see is not saved. This includes
-#' an R variable that a function changes with `<<-` while data are drawn, and
-#' the `private` fields of keras3's `Callback()`. Keep such a variable in the
-#' data, as an attribute of a `PyDataset`, and such fields in `self`. Results
+#' an R variable that a function changes with `<<-`, in a callback such as
+#' `callback_lambda()` or while data are drawn, and the `private` fields of
+#' keras3's `Callback()`. Keep such a variable in `self` of a `Callback()` or in
+#' an attribute of a `PyDataset`, and such fields in `self`. Results
 #' that differ from run to run without an interruption also differ with one. The
 #' causes include `tf.data` with layers that draw random numbers and
 #' `num_parallel_calls`, and GPU kernels that are not deterministic. The file

@@ -308,6 +308,75 @@ def stream():
     return torch.utils.data.DataLoader(Stream(), batch_size=BATCH)
 
 
+def counting_loader(stream=False):
+    """A DataLoader whose dataset and samplers are the script's, and count."""
+    import torch
+
+    class Rows(torch.utils.data.Dataset):
+        """Each row that is drawn is a little larger."""
+
+        def __init__(self):
+            self.data = arrays()
+            self.drawn = 0
+
+        def __len__(self):
+            return N
+
+        def __getitem__(self, i):
+            self.drawn += 1
+            x, y = self.data
+            return x[i] * np.float32(1 + self.drawn / 1000), y[i]
+
+    class Epochs(torch.utils.data.Sampler):
+        """Shuffles by the number of the epoch, and keeps its iterator."""
+
+        def __init__(self):
+            self.epoch = 0
+
+        def __len__(self):
+            return N
+
+        def __iter__(self):
+            self.epoch += 1
+            order = np.random.default_rng(self.epoch).permutation(N)
+            self._s = iter(order.tolist())
+            return self._s
+
+    class Batches(torch.utils.data.Sampler):
+        """Shuffles a list of its own, again and again."""
+
+        def __init__(self):
+            self.order = list(range(N))
+            self.moves = random.Random(5)
+
+        def __len__(self):
+            return N // BATCH
+
+        def __iter__(self):
+            self.moves.shuffle(self.order)
+            for i in range(0, N, BATCH):
+                yield self.order[i : i + BATCH]
+
+    class Stream(torch.utils.data.IterableDataset):
+        epoch = 0
+
+        def __iter__(self):
+            self.epoch += 1
+            x, y = map(torch.from_numpy, arrays())
+            for i in np.random.default_rng(self.epoch).permutation(N):
+                yield x[i], y[i]
+
+    if stream:
+        return torch.utils.data.DataLoader(Stream(), batch_size=BATCH)
+    rows = Rows()
+    return {
+        "x": torch.utils.data.DataLoader(rows, BATCH, sampler=Epochs()),
+        "validation_data": torch.utils.data.DataLoader(
+            Rows(), batch_sampler=Batches()
+        ),
+    }
+
+
 def stateful_loader(rows=N):
     """A DataLoader that tells its state, as torchdata's does; where it begins
     with fewer rows, each pass has more."""
@@ -465,6 +534,8 @@ DATA = {
     },
     "loader-generator": lambda: {"x": loader(own_generator=True)},
     "loader-stream": lambda: {"x": stream()},
+    "loader-counting": counting_loader,
+    "loader-counting-stream": lambda: {"x": counting_loader(stream=True)},
     "loader-stateful": lambda: {"x": stateful_loader()},
     "loader-growing": lambda: {"x": stateful_loader(rows=5 * BATCH)},
     # What is written in R: the arguments come from cases.R.

@@ -467,7 +467,10 @@ test_that("a training that a signal ends tells whether its last save was made (I
         said <- functions$preempt()$value
       })
       expect_match(warnings, "that ended could not be saved")
-      expect_match(said, "SIGUSR1 was received.*A last checkpoint could not be saved")
+      expect_match(
+        said,
+        "SIGUSR1 was received.*A last checkpoint could not be saved"
+      )
       expect_match(said, "ENOENT")
       expect_false(session_of(functions)$preempted$saved)
       back()

@@ -14,6 +14,7 @@ import keras
 
 from kerasbackup.parts.data import dataset_attributes
 from kerasbackup.parts.data import grain_source
+from kerasbackup.parts.data import loader_attributes
 from kerasbackup.parts.random import rng
 from kerasbackup.store import values
 from kerasbackup.store.values import check_texts
@@ -115,15 +116,19 @@ class DataSource:
             kind == "TorchDataLoaderAdapter"
         )
         self.written_by_user = self._find_written_by_user()
-        self._attributes = None
-        if kind == "PyDatasetAdapter" and not any(
+        self._attributes = self._parts = None
+        if any(
             hasattr(self.written_by_user, get)
             and hasattr(self.written_by_user, put)
             for get, put in PROTOCOLS
         ):
+            return
+        if kind == "PyDatasetAdapter":
             self._attributes = dataset_attributes.DatasetAttributes(
                 self.written_by_user
             )
+        elif kind == "TorchDataLoaderAdapter":
+            self._parts = loader_attributes.LoaderAttributes(self._loader)
 
     # What it is -------------------------------------------------------------
 
@@ -216,6 +221,8 @@ class DataSource:
         if self._attributes is not None:
             state["changed"] = self._attributes.capture()
             state["unchanged"] = self._attributes.unchanged()
+        if self._parts is not None:
+            state["parts"] = self._parts.capture()
         return state
 
     def restore(self, state: dict[str, Any]) -> list[str]:
@@ -230,6 +237,9 @@ class DataSource:
             self._adapter.enqueuer.stop()
             _refill(self._adapter.enqueuer.ready_queue, state["ready"])
         self._put_state(state)
+        if self._parts is not None:
+            failed = self._parts.restore(state.get("parts", {}))
+            return [f"the DataLoader's {name} begins anew" for name in failed]
         if self._attributes is None or not has_attributes(state):
             return []
         changed = _changed(state)
@@ -281,7 +291,8 @@ class DataSource:
     @property
     def unsaved(self) -> list[str]:
         """What of it had changed at the last `capture()` and is not in it."""
-        return [] if self._attributes is None else self._attributes.unsaved
+        looked_at = self._attributes or self._parts
+        return [] if looked_at is None else looked_at.unsaved
 
     def start_workers(self) -> list[str]:
         """Starts the workers of a DataLoader that keeps them, if there are none
@@ -398,6 +409,7 @@ def check_state(state: Any) -> None:
         raise TypeError("the data's state is none")
     for text in state.get("generators", []):
         rng.check_torch(text)
+    loader_attributes.check(state.get("parts", {}))
     if has_attributes(state):
         dataset_attributes.check(
             state["changed"]
@@ -415,7 +427,8 @@ def has_attributes(state: dict[str, Any]) -> bool:
 
 def changes_meanwhile(state: dict[str, Any]) -> bool:
     """Whether the data had changed in the course of training."""
-    return bool(state.get("changed") or state.get("attributes")) or any(
+    names = ("changed", "attributes", "parts")
+    return any(state.get(name) for name in names) or any(
         get in state for get, _ in PROTOCOLS
     )
 

@@ -328,6 +328,18 @@ def of_class(kind: type) -> dict[str, Any]:
     }
 
 
+def leaves_of_class(kind: type) -> dict[str, Any]:
+    """The numbers, texts and flags in the attributes of a class of the
+    script's. None of them is an object's own, so they cannot be put back."""
+    return {
+        name: value
+        for base in reversed(kind.__mro__)
+        if not reachable.is_of_library(base)
+        for name, value in vars(base).items()
+        if not name.startswith("__") and type(value) in PLAIN_LEAVES
+    }
+
+
 def set_field(value: Any, name: str, content: Any) -> None:
     """Sets an attribute, past what its class does then."""
     if name in getattr(value, "__dict__", {}):

@@ -79,10 +79,19 @@ class ObjectStates:
             for name, owner in owners.items()
         }
         self._changed = {name: set() for name in owners}
+        self._of_classes = {
+            name: object_kinds.leaves_of_class(type(owner))
+            for name, owner in owners.items()
+        }
         self._hidden = set()
         self._growing = {}
         self.unsaved = {name: [] for name in owners}
         self._look()
+
+    @property
+    def owners(self) -> list[str]:
+        """Their names."""
+        return list(self._owners)
 
     def has_changed(self, owner: str, attribute: str) -> bool:
         """Whether it had at the last capture."""
@@ -109,6 +118,7 @@ class ObjectStates:
                     name, attribute, value, copier, captured[name]
                 )
             ]
+            self.unsaved[name] += self._changed_of_class(name)
             for attribute in sorted(self._begun[name].keys() - now.keys()):
                 captured[name][attribute] = Tagged("gone", [])
         copier.finish()
@@ -120,6 +130,18 @@ class ObjectStates:
         if not any(self.unsaved.values()):
             self._snapshots.forget_unreached()
         return captured
+
+    def _changed_of_class(self, name: str) -> list[str]:
+        """Numbers in attributes of an owner's class, as in `Class.n += 1`."""
+        before = self._of_classes[name]
+        now = object_kinds.leaves_of_class(type(self._owners[name]))
+        return [
+            attribute
+            for attribute, value in now.items()
+            if attribute in before
+            and value is not before[attribute]
+            and value != before[attribute]
+        ]
 
     def _capture_one(self, name, attribute, value, copier, captured) -> bool:
         """Captures an attribute if it has changed.

@@ -1,0 +1,90 @@
+"""Saves what training changes in the attributes of what a script wrote for a
+torch `DataLoader`: its dataset and its samplers. What workers change stays in
+their processes, and each epoch's begin from the script's.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from kerasbackup.parts.data import dataset_attributes
+from kerasbackup.parts.objects import reachable
+from kerasbackup.parts.objects.object_states import ObjectStates
+
+PARTS = ("dataset", "sampler", "batch_sampler")
+
+
+class LoaderAttributes:
+    """The attributes of the parts of one `DataLoader`.
+
+    Args:
+        loader: A `torch.utils.data.DataLoader`, as it is when training begins.
+    """
+
+    def __init__(self, loader):
+        self._states = ObjectStates(
+            _written_by_user(loader),
+            _own,
+            most_bytes=dataset_attributes.MOST_BYTES,
+            most_items=dataset_attributes.MOST_ITEMS,
+            copies=True,
+        )
+
+    @property
+    def unsaved(self) -> list[str]:
+        """What had changed at the last capture and could not be copied."""
+        return [
+            f"DataLoader.{part}.{name}"
+            for part, names in self._states.unsaved.items()
+            for name in names
+        ]
+
+    def capture(self) -> dict[str, dict[str, Any]]:
+        """By part, for each changed attribute a copy, which `values.Encoder`
+        takes. A part of which nothing has changed is left out."""
+        captured = self._states.capture()
+        return {part: changed for part, changed in captured.items() if changed}
+
+    def restore(self, captured: dict[str, dict[str, Any]]) -> list[str]:
+        """Puts back what `capture()` gave. A part that there is no longer is
+        left alone.
+
+        Returns:
+            The names of those that could not be put back.
+        """
+        partners = {part: part for part in self._states.owners}
+        failed = self._states.restore(captured, partners)
+        return [f"{part}.{name}" for part, name in failed]
+
+
+def _written_by_user(loader: Any) -> dict[str, Any]:
+    found = {}
+    for part in PARTS:
+        one = getattr(loader, part, None)
+        while type(one).__name__ == "Subset":
+            one = one.dataset
+        if hasattr(one, "__dict__") and not reachable.is_of_library(type(one)):
+            found[part] = one
+    return found
+
+
+def _own(part: Any) -> dict[str, Any]:
+    # A copy: a thread of tf.data may add attributes meanwhile. An iterator that
+    # a part keeps is over when its epoch is, or drawn again by a replay.
+    return {
+        name: value
+        for name, value in dict(vars(part)).items()
+        if not isinstance(value, Iterator)
+    }
+
+
+def check(captured: Any) -> None:
+    """Raises where it is not what `LoaderAttributes.capture()` gives, but for
+    arrays' content.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: It is not.
+    """
+    for part, changed in captured.items():
+        if part not in PARTS:
+            raise ValueError(f"{part!r} is no part of a DataLoader")
+        dataset_attributes.check(changed)
