@@ -591,8 +591,10 @@ io_headline <- function(op) {
   switch(
     op %||% "",
     open = "Cannot open",
-    create = "Cannot create",
+    create = ,
+    mkdir = "Cannot create",
     reserve = "No room for",
+    list = ,
     read = "Cannot read",
     write = "Cannot write",
     fsync = "Cannot flush to disk",
@@ -638,6 +640,10 @@ errno_hint <- function(errno, op) {
       "Check who may write to the directory."
     },
     EROFS = "The file system is read-only; choose another `backup_dir`.",
+    ENOENT = paste(
+      "The directory no longer exists. Create it again, or choose another",
+      "`backup_dir`."
+    ),
     EIO = "The disk reported an error; choose another `backup_dir`.",
     NULL
   )

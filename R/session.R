@@ -90,7 +90,7 @@ session_read <- function(session, config, places) {
       manifest_count(loaded$metadata, "batch", loaded$path)
     )
     cli::cli_inform(c(
-      v = "Restored {.file {loaded$path}}.",
+      i = "Resuming from {.file {loaded$path}}.",
       i = "Progress so far: {place}."
     ))
   }

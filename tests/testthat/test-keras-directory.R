@@ -310,7 +310,7 @@ test_that("verbose says what is saved and restored", {
   ))
   expect_match(
     paste(messages, collapse = ""),
-    "Restored .*2 epochs complete\\."
+    "Resuming from .*2 epochs complete\\."
   )
 })
 

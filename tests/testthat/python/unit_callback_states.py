@@ -128,6 +128,15 @@ class Attributes(unittest.TestCase):
         states.check({"Counter": {"attributes": {"count": 1}}})
 
 
+class Events(unittest.TestCase):
+    def test_what_a_tensorboard_has_logged_outlives_the_process(self):
+        board = keras.callbacks.TensorBoard("logs")
+        writer = mock.Mock()
+        board._writers = {"train": writer}
+        CallbackStates([board]).capture(values.Encoder())
+        writer.flush.assert_called_once_with()
+
+
 class Kind(enum.Enum):
     WARM = "a"
     HOT = "b"

@@ -88,3 +88,14 @@ class Diverged(unittest.TestCase):
     def test_a_weight_that_never_was_finite_says_nothing(self):
         self.model.layers[-1].bias.assign([-math.inf])
         self.assertFalse(self.prevents({"loss": 0.5}))
+
+    def test_of_weights_as_small_those_nearest_to_the_loss_are_looked_at(self):
+        # Twelve biases of one number each, and eight weights are looked at.
+        layers = [keras.layers.Dense(1) for _ in range(12)]
+        model = keras.Sequential([keras.Input((4,)), *layers])
+        model.compile("sgd", "mse")
+        divergence = ending.Divergence(model, self.told.append)
+        last = model.layers[-1].bias
+        divergence.prevents(0, 1, {"loss": 0.5})
+        last.assign([math.nan])
+        self.assertTrue(divergence.prevents(0, 2, {"loss": 0.5}))

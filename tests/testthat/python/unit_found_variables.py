@@ -173,8 +173,10 @@ class Restoring(unittest.TestCase):
         again = FoundVariables(built(Penalty(other)), [])
         self.assertEqual(again.restore(saved, arrays), [])
         self.assertEqual(float(other.value), 1.75)
-        # Also where training moves it no more, it is state from now on.
+        # It is state from now on, also where it is back at the script's value.
+        other.assign(0.5)
         self.assertEqual(list(moved(again)[0]), list(saved))
+        other.assign(1.75)
         swapped = again.swap_traced()
         traced = 0.75 if BACKEND == "jax" else 1.75
         self.assertEqual(float(other.value), traced)

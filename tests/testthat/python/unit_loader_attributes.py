@@ -60,6 +60,10 @@ class LoaderAttributes(unittest.TestCase):
         self.assertEqual(new.restore(captured), [])
         self.assertIs(again.seen, seen)
         self.assertEqual((seen, other.epoch), ([5], 1))
+        # It is state from now on, also where it is back at the script's.
+        seen.clear()
+        other.epoch = 0
+        self.assertEqual(sorted(new.capture()), ["dataset", "sampler"])
 
     def test_an_iterator_that_a_sampler_keeps_is_not_told(self):
         sampler = Sampler()
