@@ -287,7 +287,7 @@ store_failure_message <- function(failure, tensor = NULL) {
         "system could not promise that it survives a power cut."
       ),
       x = failure_cause(failure),
-      i = "Older checkpoints were kept. Check the disk."
+      i = "No older checkpoint was deleted for it. Check the disk."
     ),
     nomem = c(
       "There is not enough memory for the checkpoint.",
@@ -379,21 +379,19 @@ warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
       if (is_written && goes_on) {
         "A checkpoint may not survive a power cut; training goes on."
       } else if (is_written) {
-        "The last checkpoint of the training that ended may not survive a power cut."
+        "The last checkpoint of this training may not survive a power cut."
       } else if (goes_on) {
         "A checkpoint could not be saved; training goes on without it."
       } else {
-        "The last checkpoint of the training that ended could not be saved."
+        "The last checkpoint of this training could not be saved."
       },
       x = conditionMessage(error),
-      i = paste0(
-        if (has_checkpoint) {
-          "The last good checkpoint is untouched."
-        } else {
-          "There is no checkpoint to go back to now."
-        },
-        if (goes_on) " The next save will try again."
-      )
+      i = if (has_checkpoint && !is_written) {
+        "The last good checkpoint is untouched."
+      } else if (!is_written) {
+        "There is no checkpoint to go back to now."
+      },
+      i = if (goes_on) "The next save will try again."
     ),
     failure = error$failure
   )

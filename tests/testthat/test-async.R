@@ -283,7 +283,7 @@ test_that("an interrupted training's last save is committed, or told of (I10)", 
   save()
   expect_warning(
     functions$close(),
-    "that ended could not be saved",
+    "this training could not be saved",
     class = "kerasbackup_warning_save"
   )
   back()
@@ -376,7 +376,7 @@ test_that("the last failure is told once more in the end, unless a later save su
       expect_length(grep("training goes on", told), 2)
       warning <- expect_warning(
         functions[[end]](),
-        "that ended could not be saved",
+        "this training could not be saved",
         class = "kerasbackup_warning_save"
       )
       expect_equal(warning$failure$errno, "ENOENT")
@@ -466,7 +466,7 @@ test_that("a training that a signal ends tells whether its last save was made (I
         expect_null(save()$error)
         said <- functions$preempt()$value
       })
-      expect_match(warnings, "that ended could not be saved")
+      expect_match(warnings, "this training could not be saved")
       expect_match(
         said,
         "SIGUSR1 was received.*A last checkpoint could not be saved"
@@ -558,7 +558,11 @@ test_that("what failed is never reported as done, whichever operation it was (I2
         expect_length(said$warnings, 2)
         expect_match(said$warnings, "EIO", label = where)
         expect_match(said$warnings[[1]], "training goes on", label = where)
-        expect_match(said$warnings[[2]], "training that ended", label = where)
+        expect_match(
+          said$warnings[[2]],
+          "last checkpoint of this training",
+          label = where
+        )
         if (end == "preempt") {
           expect_false(session_of(functions)$preempted$saved, label = where)
         }

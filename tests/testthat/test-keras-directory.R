@@ -362,7 +362,10 @@ test_that("I4: a save that fails warns, training goes on, the next one saves", {
     expect_match(failed, "ENOENT")
     expect_match(if (async) failed[-4] else failed, "next save will try again")
     if (async) {
-      expect_match(failed[[4]], "training that ended could not be saved")
+      expect_match(
+        failed[[4]],
+        "checkpoint of this training could not be saved"
+      )
       file.rename(paste0(dir, "-away"), dir)
       expect_equal(backup_info(dir)$epoch, 2L)
       fit_model(build_model(), callbacks = list(callback))
@@ -418,7 +421,11 @@ test_that("I4 I10: a save that fails in the background is told of, whatever ends
     ),
     "interrupted"
   ))
-  expect_match(warnings, "training that ended could not be saved", all = FALSE)
+  expect_match(
+    warnings,
+    "checkpoint of this training could not be saved",
+    all = FALSE
+  )
   file.rename(paste0(dir, "-away"), dir)
   expect_equal(backup_info(dir)$epoch, 3L)
 })
@@ -515,7 +522,7 @@ test_that("a last checkpoint that may not survive a power cut is told when fit()
     )
     expect_length(grep("Saved", messages), 2)
     expect_match(warnings, "power cut")
-    expect_match(utils::tail(warnings, 1), "training that ended")
+    expect_match(utils::tail(warnings, 1), "last checkpoint of this training")
     # It is complete all the same, and the one before is there.
     expect_equal(store_list(dir)$generation, 3:2)
   }
