@@ -228,6 +228,22 @@ check_backup_dir <- function(
       call
     )
   }
+  # A drive letter of Windows is one letter.
+  if (grepl("^[[:alpha:]][[:alnum:]+.-]+:/", trimws(backup_dir))) {
+    stop_argument(
+      c(
+        paste0("`", arg, "` must be a directory of this machine, not a URL."),
+        x = paste0("Received: ", describe(backup_dir), "."),
+        i = paste(
+          "Use a local or mounted directory. A checkpoint file never changes",
+          "once it has been saved, so it can be copied to remote storage while",
+          "training runs."
+        )
+      ),
+      arg,
+      call
+    )
+  }
   path <- absolute_path(enc2utf8(backup_dir))
   if (file.exists(path) && !dir.exists(path)) {
     stop_argument(

@@ -212,3 +212,23 @@ test_that("the newest Keras tested is the one that the pins have", {
     newest_keras
   )
 })
+
+test_that("a URL is no directory, and none is made for it", {
+  withr::local_dir(withr::local_tempdir())
+  for (url in c(
+    "gs://bucket/run",
+    "s3://b",
+    "https://x.org/a",
+    "file:/tmp/a"
+  )) {
+    error <- expect_error(
+      callback_backup_and_restore(url),
+      class = "kerasbackup_error_argument"
+    )
+    expect_match(conditionMessage(error), "not a URL", fixed = TRUE)
+    expect_match(conditionMessage(error), url, fixed = TRUE)
+    expect_error(backup_info(url), class = "kerasbackup_error_argument")
+  }
+  expect_length(list.files(), 0)
+  expect_equal(check_backup_dir("a:b/c"), file.path(getwd(), "a:b/c"))
+})

@@ -1,14 +1,17 @@
 """no_state.py: what differs in every process and changes no result is not
 told; what may is."""
 
+import os
 import time
 import types
 import unittest
+import uuid
 
 import keras
 
 from kerasbackup.parts import script
 from kerasbackup.parts.callback_states import CallbackStates
+from kerasbackup.parts.objects import no_state
 from kerasbackup.store import values
 
 
@@ -45,6 +48,23 @@ class Telling(unittest.TestCase):
         callback.held = made_by("mine")
         states.capture(values.Encoder())
         self.assertEqual(states.unsaved, ["Timing.held"])
+
+    def test_what_names_a_run_is_no_setting(self):
+        one, other = Timing(), Timing()
+        one.run, one.key = uuid.uuid4().hex, str(uuid.uuid4())
+        other.run, other.key = uuid.uuid4().hex, str(uuid.uuid4())
+        one.pid, other.pid = os.getpid(), os.getpid()
+        one.size, other.size = 3, 4
+        states = CallbackStates([one]).capture(values.Encoder())
+        self.assertNotIn("pid", states["Timing"]["configuration"])
+        self.assertEqual(
+            CallbackStates([other]).restore(states, None),
+            ["callback Timing: size was 3, is 4"],
+        )
+        for value in (True, os.getpid() + 1, "a" * 31, "g" * 32, None):
+            self.assertFalse(no_state.is_name_of_run(value))
+        for value in (os.getpid(), uuid.uuid4(), "A" * 32):
+            self.assertTrue(no_state.is_name_of_run(value))
 
     def test_times_are_no_settings(self):
         states = CallbackStates([Timing()]).capture(values.Encoder())

@@ -479,6 +479,7 @@ def _configuration(callback) -> dict[str, str]:
             kind in ("fixed", "array")
             or object_kinds.is_large(value)
             or no_state.is_time(value)
+            or no_state.is_name_of_run(value)
         ):
             continue
         try:

@@ -209,6 +209,7 @@ def settings(thing: Any) -> dict[str, str]:
             name.startswith("_")
             or name in NOT_SETTINGS
             or no_state.is_time(value)
+            or no_state.is_name_of_run(value)
         )
     }
 

@@ -1,10 +1,13 @@
 """Tells what in attributes is neither state nor a setting: what only displays
-or manages a training, and the time at which something began.
+or manages a training, the time at which something began, and what names a run.
 
 It differs in every process, and the result does not.
 """
 
+import os
+import re
 import time
+import uuid
 from typing import Any
 
 # By the package of its class. A tuner runs the training; nothing of it is read
@@ -29,6 +32,10 @@ _AGE = time.process_time()
 _BEGUN = [clock() - _AGE for clock in _CLOCKS]
 
 
+# With hyphens or without.
+_UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
+
+
 def is_display(value: Any) -> bool:
     """Whether it displays or manages a training: a progress bar, a tuner."""
     return type(value).__module__.split(".")[0] in PACKAGES
@@ -38,4 +45,14 @@ def is_time(value: Any) -> bool:
     """Whether it is a reading of a clock in this process."""
     return type(value) is float and any(
         begun <= value <= clock() for clock, begun in zip(_CLOCKS, _BEGUN)
+    )
+
+
+def is_name_of_run(value: Any) -> bool:
+    """Whether it tells this process or run from others: the number of the
+    process, or a random identifier."""
+    if type(value) is str:
+        return _UUID.fullmatch(value.lower()) is not None
+    return type(value) is uuid.UUID or (
+        type(value) is int and value == os.getpid()
     )
