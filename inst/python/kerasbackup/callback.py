@@ -34,7 +34,7 @@ from kerasbackup.parts.data.replay import Progress
 from kerasbackup.parts.data.validation import ValidationPosition
 from kerasbackup.parts.found_variables import FoundVariables
 from kerasbackup.parts.random.rng import Generators
-from kerasbackup.parts.random.rng import SomeGenerators
+from kerasbackup.parts.random.rng import IdleGenerators
 from kerasbackup.parts.variables import count_bytes
 from kerasbackup.parts.variables import digest
 from kerasbackup.parts.variables import wait_for_steps
@@ -394,7 +394,7 @@ class _EpochHelper(keras.callbacks.Callback):
         self._validation = ValidationPosition(
             self._model,
             self._validation_freq,
-            SomeGenerators(generators, self._position.drawn_meanwhile),
+            IdleGenerators(generators, self._position.drawn_meanwhile),
             progress,
             tell,
             validation_data,

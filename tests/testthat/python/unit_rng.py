@@ -173,7 +173,7 @@ class Capturing(unittest.TestCase):
     def test_some_are_left_to_others(self):
         free = np.random.default_rng(5)
         in_use = {"numpy"}
-        some = rng.SomeGenerators(self.generators, lambda: in_use)
+        some = rng.IdleGenerators(self.generators, lambda: in_use)
         draw()
         states = some.capture()
         self.assertNotIn("numpy", states)
@@ -184,7 +184,7 @@ class Capturing(unittest.TestCase):
         self.assertNotIn(now["numpy"], (first["numpy"], second["numpy"]))
         # One that had not moved when the states were captured.
         self.generators = rng.Generators(self.store)
-        some = rng.SomeGenerators(self.generators, lambda: in_use)
+        some = rng.IdleGenerators(self.generators, lambda: in_use)
         states = some.capture()
         drawn = free.normal()
         self.generators.capture()

@@ -134,7 +134,7 @@ class DataPosition:
         if self._resume_at is not None:
             self._restore_rng(
                 self._resume_at["epoch_rng"],
-                self._only() if self._has_iterator() else None,
+                self._to_put_back() if self._has_iterator() else None,
             )
             self._before_replay = self._generators.capture()
         self._epoch_start = {
@@ -321,7 +321,7 @@ class DataPosition:
             )
         self._restore_rng(
             position["epoch_rng"] if batch else position["rng"],
-            self._only() if lives_on else None,
+            self._to_put_back() if lives_on else None,
         )
         # Those that the epoch draws again are compared when it has begun.
         notes += self._batches.notes()
@@ -377,7 +377,7 @@ class DataPosition:
         is_alive = self._is_persistent() and self._has_iterator()
         if not is_alive or self._drawn is None:
             return set()
-        kept = self._only()
+        kept = self._to_put_back()
         return set() if kept is None else {*self._generators.names} - {*kept}
 
     def release(self) -> None:
@@ -417,7 +417,9 @@ class DataPosition:
                     if upcoming >= self._resume_at["batch"]:
                         self._progress.end()
                         self._note_drawn(self._before_replay)
-                        self._restore_rng(self._resume_at["rng"], self._only())
+                        self._restore_rng(
+                            self._resume_at["rng"], self._to_put_back()
+                        )
                         self._source.ahead.restore(self._resume_at["ahead"])
                         self._resume_at = None
                         self._tell_of_batches()
@@ -600,7 +602,7 @@ class DataPosition:
         moved = {name for name in now if now[name] != before.get(name)}
         self._drawn = (self._drawn or set()) | moved
 
-    def _only(self) -> tuple[str, ...] | None:
+    def _to_put_back(self) -> tuple[str, ...] | None:
         """The generators to put back after a replay; `None`: all."""
         if self._source.runs_ahead and self._drawn is None:
             return ("torch",)

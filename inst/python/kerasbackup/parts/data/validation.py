@@ -37,7 +37,7 @@ class ValidationPosition:
         model: The `keras.Model` being trained; it keeps the `EpochIterator`.
         frequency: `validation_freq` of that `fit()`; `None` where it has no
             validation data.
-        generators: `rng.SomeGenerators`, but for those that training may draw
+        generators: `rng.IdleGenerators`, but for those that training may draw
             from meanwhile.
         progress: `replay.Progress`, told of every epoch drawn again.
         tell: Callable that is given what is no longer as it was, a list.

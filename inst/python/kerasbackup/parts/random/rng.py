@@ -104,7 +104,7 @@ class Generators:
         self._loose.restore(states, only)
 
 
-class SomeGenerators:
+class IdleGenerators:
     """All generators but those that are in use elsewhere.
 
     Args:
