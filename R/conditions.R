@@ -64,6 +64,23 @@ inform_cache_lock <- function(path) {
   )
 }
 
+# Attaching ---------------------------------------------------------------
+
+# @param is_ours whether ours is found first.
+message_which_is_found <- function(is_ours) {
+  paste0(
+    "`callback_backup_and_restore()` is now ",
+    if (is_ours) {
+      "kerasbackup's. keras3's is `keras3::callback_backup_and_restore()`."
+    } else {
+      paste0(
+        "keras3's, which does not read the checkpoints of kerasbackup. Write ",
+        "`kerasbackup::callback_backup_and_restore()`."
+      )
+    }
+  )
+}
+
 # Versions ----------------------------------------------------------------
 
 inform_new_keras <- function(version, newest) {
