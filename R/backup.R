@@ -509,21 +509,14 @@ check_names <- function(names, known, call = rlang::caller_env()) {
     return(known %in% known)
   }
   if (!is.character(names)) {
-    stop_argument(
-      c(
-        "Invalid value for argument `names`.",
-        x = paste0("Received: ", describe(names), "."),
-        i = "Expected names of variables; `backup_info()` lists them."
-      ),
-      "names",
-      call
-    )
+    hint <- c(i = "`backup_info()` lists them.")
+    stop_must_be("names", "names of variables", names, hint, call = call)
   }
   unknown <- setdiff(names, known)
   if (length(unknown) > 0) {
     stop_argument(
       c(
-        "Invalid value for argument `names`.",
+        "`names` must be names of variables in the checkpoint.",
         x = paste0(
           "The checkpoint has no variable ",
           paste0("`", unknown, "`", collapse = ", "),

@@ -7,15 +7,7 @@
 
 check_flag <- function(x, arg, call = rlang::caller_env()) {
   if (!rlang::is_bool(x)) {
-    stop_argument(
-      c(
-        paste0("Invalid value for argument `", arg, "`."),
-        x = paste0("Received: ", describe(x), "."),
-        i = "Expected TRUE or FALSE."
-      ),
-      arg,
-      call
-    )
+    stop_must_be(arg, "TRUE or FALSE", x, call = call)
   }
   x
 }
@@ -26,25 +18,13 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
     return(choices[[1]])
   }
   if (!rlang::is_string(x) || !x %in% choices) {
-    stop_argument(
-      c(
-        paste0("Invalid value for argument `", arg, "`."),
-        x = paste0("Received: ", describe(x), "."),
-        i = paste0(
-          "Expected one of ",
-          paste0("\"", choices, "\"", collapse = ", "),
-          "."
-        )
-      ),
-      arg,
-      call
-    )
+    known <- paste0("\"", choices, "\"", collapse = " or ")
+    stop_must_be(arg, known, x, call = call)
   }
   x
 }
 
-# Whether `save_freq` is "epoch", "auto" or a whole number of batches. The words
-# are those of Keras' own callback, which users know.
+# Whether `save_freq` is "epoch", "auto" or a whole number of batches.
 #
 # @param may_be_false whether a checkpoint is saved all the same, in front of a
 #   preemption.
@@ -66,25 +46,19 @@ check_save_freq <- function(
   if (whole && save_freq >= 1 && save_freq <= .Machine$integer.max) {
     return(as.integer(save_freq))
   }
-  hint <- if (isFALSE(save_freq)) {
-    paste(
-      "FALSE saves nothing at all without `save_before_preemption`. Expected",
-      "'epoch', 'auto' or a whole number of batches, 1 or more."
-    )
-  } else if (whole && save_freq > .Machine$integer.max) {
-    paste0("Expected at most ", .Machine$integer.max, " batches.")
-  } else {
-    "Expected 'epoch', 'auto' or a whole number of batches, 1 or more."
+  if (whole && save_freq > .Machine$integer.max) {
+    most <- paste("at most", .Machine$integer.max, "batches")
+    stop_must_be("save_freq", most, save_freq, call = call)
   }
-  stop_argument(
-    c(
-      "Invalid value for argument `save_freq`.",
-      x = paste0("Received: save_freq=", describe(save_freq), "."),
-      i = hint
-    ),
-    "save_freq",
-    call
-  )
+  known <- if (may_be_false) {
+    "\"epoch\", \"auto\", a positive whole number of batches or FALSE"
+  } else {
+    "\"epoch\", \"auto\" or a positive whole number of batches"
+  }
+  hint <- if (isFALSE(save_freq)) {
+    c(i = "FALSE saves nothing without `save_before_preemption`.")
+  }
+  stop_must_be("save_freq", known, save_freq, hint, call = call)
 }
 
 # FALSE, TRUE, or names of signals.
@@ -100,13 +74,13 @@ check_signals <- function(
   if (rlang::is_bool(signals)) {
     signals <- if (signals) "SIGTERM" else character()
   } else if (!is.character(signals) || length(signals) == 0) {
-    stop_signals(arg, describe(signals), call = call)
+    stop_signals(arg, signals, call = call)
   }
   uncatchable <- intersect(signals, c("SIGKILL", "SIGSTOP"))
   if (length(uncatchable) > 0) {
     stop_signals(
       arg,
-      describe(uncatchable[[1]]),
+      uncatchable[[1]],
       "No process can do anything about that signal.",
       call
     )
@@ -115,7 +89,7 @@ check_signals <- function(
   if (length(unknown) > 0) {
     stop_signals(
       arg,
-      describe(unknown[[1]]),
+      unknown[[1]],
       if ("SIGINT" %in% unknown) {
         paste(
           "SIGINT is Ctrl+C: it interrupts R as ever, and the newest",
@@ -137,19 +111,13 @@ check_signals <- function(
 }
 
 stop_signals <- function(arg, received, cause = NULL, call = NULL) {
-  stop_argument(
-    c(
-      paste0("Invalid value for argument `", arg, "`."),
-      x = paste0("Received: ", received, "."),
-      x = cause,
-      i = paste0(
-        "Expected FALSE, TRUE (SIGTERM), or names of signals: ",
-        paste0("\"", known_signals, "\"", collapse = ", "),
-        "."
-      )
-    ),
+  known <- paste0("\"", known_signals, "\"", collapse = ", ")
+  stop_must_be(
     arg,
-    call
+    "FALSE, TRUE (for SIGTERM) or names of signals",
+    received,
+    c(x = cause, i = paste0("Known signals: ", known, ".")),
+    call = call
   )
 }
 
@@ -165,8 +133,11 @@ check_max_overhead <- function(
   if (given && !identical(save_freq, "auto")) {
     stop_argument(
       c(
-        "`max_overhead` goes only with `save_freq = \"auto\"`.",
-        x = paste0("Received: save_freq=", describe(save_freq), "."),
+        paste0(
+          "`max_overhead` needs `save_freq = \"auto\"`, not `save_freq = ",
+          describe(save_freq),
+          "`."
+        ),
         i = paste(
           "Leave `max_overhead` out, or let it decide how often to save, by",
           "`save_freq = \"auto\"`."
@@ -178,14 +149,12 @@ check_max_overhead <- function(
   }
   number <- is.numeric(max_overhead) && length(max_overhead) == 1
   if (!number || is.na(max_overhead) || max_overhead <= 0 || max_overhead > 1) {
-    stop_argument(
-      c(
-        "Invalid value for argument `max_overhead`.",
-        x = paste0("Received: ", describe(max_overhead), "."),
-        i = "Expected a number above 0, up to 1: 0.01 is 1 % of the time."
-      ),
+    stop_must_be(
       "max_overhead",
-      call
+      "a number above 0 and up to 1",
+      max_overhead,
+      c(i = "0.01 is 1 % of the training time."),
+      call = call
     )
   }
   as.double(max_overhead)
@@ -198,34 +167,17 @@ check_backup_dir <- function(
   arg = "backup_dir",
   call = rlang::caller_env()
 ) {
-  if (
-    rlang::is_missing(backup_dir) ||
-      is.null(backup_dir) ||
-      identical(backup_dir, "") ||
-      identical(backup_dir, character())
-  ) {
-    stop_argument(
-      c(
-        paste0("Empty `", arg, "` argument passed."),
-        i = paste0(
-          "Give the path of a directory, for example `",
-          arg,
-          " = \"backup\"`."
-        )
-      ),
-      arg,
-      call
-    )
+  example <- c(i = paste0("For example: `", arg, " = \"backup\"`."))
+  if (rlang::is_missing(backup_dir)) {
+    stop_argument(c(paste0("`", arg, "` is missing."), example), arg, call)
   }
   if (!rlang::is_string(backup_dir) || !nzchar(trimws(backup_dir))) {
-    stop_argument(
-      c(
-        paste0("Invalid value for argument `", arg, "`."),
-        x = paste0("Received: ", describe(backup_dir), "."),
-        i = "Expected one string: the path of a directory."
-      ),
+    stop_must_be(
       arg,
-      call
+      "the path of a directory",
+      backup_dir,
+      example,
+      call = call
     )
   }
   # A drive letter of Windows is one letter.
@@ -248,9 +200,8 @@ check_backup_dir <- function(
   if (file.exists(path) && !dir.exists(path)) {
     stop_argument(
       c(
-        paste0("Invalid value for argument `", arg, "`."),
-        x = paste0(quote_path(path), " is a file, not a directory."),
-        i = "Give the path of a directory."
+        paste0("`", arg, "` must be the path of a directory."),
+        x = paste0(quote_path(path), " is a file, not a directory.")
       ),
       arg,
       call
@@ -316,14 +267,20 @@ known_arguments <- function() {
 
 # What the user gave, short enough for one line of a message.
 describe <- function(x) {
-  if (rlang::is_missing(x)) {
-    return("nothing")
+  if (is.atomic(x) && length(x) == 1 && is.na(x) && !is.nan(x)) {
+    return("NA")
   }
   if (is.atomic(x) && length(x) <= 1) {
     is_text <- is.character(x) && length(x) == 1
     return(if (is_text) encodeString(x, quote = "\"") else deparse1(x))
   }
-  paste0("an object of class ", class(x)[[1]], ", length ", length(x))
+  if (is.atomic(x)) {
+    return(paste("a", class(x)[[1]], "vector of length", length(x)))
+  }
+  if (is.list(x)) {
+    return(paste("a list of length", length(x)))
+  }
+  paste("an object of class", class(x)[[1]])
 }
 
 # normalizePath() leaves alone what does not exist yet, relative paths

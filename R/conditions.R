@@ -49,6 +49,28 @@ stop_argument <- function(message, arg, call = rlang::caller_env()) {
   stop_kerasbackup("argument", message, arg = arg, call = call)
 }
 
+# @param known what the argument must be, in words.
+# @param received what it is.
+# @param hints named character, lines after that.
+stop_must_be <- function(
+  arg,
+  known,
+  received,
+  hints = NULL,
+  call = rlang::caller_env()
+) {
+  must <- paste0(
+    "`",
+    arg,
+    "` must be ",
+    known,
+    ", not ",
+    describe(received),
+    "."
+  )
+  stop_argument(c(must, hints), arg, call)
+}
+
 # Caches of the data ------------------------------------------------------
 
 inform_cache_lock <- function(path) {

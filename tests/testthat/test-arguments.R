@@ -36,7 +36,7 @@ test_that("a backup_dir that is a file is refused and left as it is", {
   expect_equal(readLines(file), "mine")
 })
 
-test_that("a bad save_freq is refused in Keras' words", {
+test_that("a bad save_freq is refused", {
   expect_snapshot(error = TRUE, {
     callback_backup_and_restore("d", 0)
     callback_backup_and_restore("d", -1)

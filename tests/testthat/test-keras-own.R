@@ -49,7 +49,7 @@ test_that("a save_freq that is neither \"epoch\" nor whole is refused", {
   for (save_freq in list("batch", 0.15)) {
     expect_error(
       callback_backup_and_restore("backup_dir", save_freq = save_freq),
-      "Invalid value",
+      "must be",
       class = "kerasbackup_error_argument"
     )
   }
