@@ -5,7 +5,7 @@
 #include "ffi.h"
 
 /* By way of void (*)(void), which compilers take for "any function". */
-#define ENTRY(name, n) {#name, (DL_FUNC)(void (*)(void)) & name, n}
+#define ENTRY(name, n) {#name, (DL_FUNC)(void (*)(void)) & (name), n}
 
 static const R_CallMethodDef entries[] = {
     ENTRY(ffi_store_open, 4),

@@ -164,7 +164,7 @@ cleanup:
 
 ck_status ck_stream_read(ck_file *file, ck_stream_depth depth,
                          uint64_t generation, ck_image *image, ck_error *err) {
-  ck_footer footer;
+  ck_footer footer = {0};
   uint64_t address;
   ck_places places = {&address, &footer.layout.data_len, 0};
   ck_status status;
@@ -190,7 +190,7 @@ cleanup:
 
 ck_status ck_stream_read_into(ck_file *file, uint64_t generation,
                               const ck_places *places, ck_error *err) {
-  ck_footer footer;
+  ck_footer footer = {0};
   ck_buffer header = {0};
   uint64_t room;
   ck_status status;

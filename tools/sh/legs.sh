@@ -83,7 +83,7 @@ leg_lint() {
   local what log
   for what in $(tools/lint --list); do
     log="$RESULTS/lint-$what.log"
-    if bounded 120 tools/lint "$what" >"$log" 2>&1; then
+    if bounded 600 tools/lint "$what" >"$log" 2>&1; then
       record passed lint "$what"
     else
       fail lint "$what" "$log"
