@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from kerasbackup.parts.random import found_generators
+from kerasbackup.parts.random import generator_holders
 from kerasbackup.parts.random import generator_kinds
 from kerasbackup.parts.random.found_generators import FoundGenerators
 from kerasbackup.store import errors
@@ -152,6 +153,23 @@ class Capturing(unittest.TestCase):
         following = copy.deepcopy(names)
         loose.restore({})
         self.assertEqual(next(names), next(following))
+
+    def test_not_those_that_a_second_look_finds_with_a_librarys_thread(self):
+        generator = of_philox()
+        found = FoundGenerators()
+        self.assertTrue(found.has(generator))
+        draw(generator)
+        with (
+            mock.patch.object(
+                generator_holders, "has_threads_of_packages", return_value=True
+            ),
+            mock.patch.object(
+                generator_holders, "of", return_value=([[]], {id(generator)})
+            ),
+        ):
+            captured = found.capture()
+        self.assertFalse(found.has(generator))
+        self.assertEqual(captured, {})
 
     def test_not_those_of_which_the_state_is_not_known(self):
         class Mine(random.Random):

@@ -73,11 +73,14 @@ class FoundGenerators:
     def capture(self) -> dict[str, Any]:
         """The states of those that have moved, as values that JSON has."""
         captured = {}
-        for one in self._all:
+        for one in list(self._all):
             state = one.read()
             if one.is_set_by_library(state):
                 one.key = None
             elif one.key is None and state != one.first:
+                if _is_of_threads_after_all(one):
+                    self._all.remove(one)
+                    continue
                 one.key = self._new_key()
             if one.key is not None:
                 captured[one.key] = {
@@ -305,6 +308,16 @@ def _without_those_of_threads(loose: list[_Loose]) -> list[_Loose]:
         if id(one.generator) in at_hand or any(is_for_threads):
             left.add(id(one))
     return [one for one in loose if id(one) not in left]
+
+
+def _is_of_threads_after_all(one: _Loose) -> bool:
+    """Whether a second look, when it has moved, finds a library's threads where
+    the first met it on its way from one to another."""
+    return (
+        one.kind in KNOWN
+        and generator_holders.has_threads_of_packages()
+        and not _without_those_of_threads([one])
+    )
 
 
 def _cared_for() -> set[int]:

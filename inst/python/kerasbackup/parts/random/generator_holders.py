@@ -74,7 +74,7 @@ def of(generators: list[Any]) -> tuple[list[list[Any]], set[int]]:
         to these. And, by identity, those that other threads have at hand.
     """
     holders, at_hand = _scan(generators), _at_hand()
-    for pause in PAUSES if _has_threads_of_packages() else ():
+    for pause in PAUSES if has_threads_of_packages() else ():
         # A thread may take one and put it back: here between two looks.
         unseen = [
             i
@@ -134,7 +134,7 @@ def _at_hand() -> set[int]:
     return found
 
 
-def _has_threads_of_packages() -> bool:
+def has_threads_of_packages() -> bool:
     """Whether another thread runs code of an installed package."""
     return any(map(_is_of_package, _frames_of_other_threads()))
 
