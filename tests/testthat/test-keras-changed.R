@@ -530,7 +530,7 @@ test_that("another learning rate in the script is told, the saved one counts", {
     notes_of_resume(dir, model),
     paste(
       "learning_rate was 0.01, is 0.001:",
-      "the checkpoint's is used, not the script's"
+      "the checkpoint's is used, not the script's (a callback can set another)"
     )
   )
   expect_equal(rate(model), 0.01, tolerance = 1e-6)

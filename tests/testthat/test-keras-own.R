@@ -184,13 +184,13 @@ test_that("training that is complete leaves no directory behind", {
   expect_false(dir.exists(dir))
 })
 
-test_that("an empty backup_dir is refused in Keras' words", {
+test_that("an empty backup_dir is refused", {
   # Keras: test_backup_dir_empty_error, test_backup_dir_none_error.
   skip_without_keras()
   for (dir in list("", NULL)) {
     expect_error(
       callback_backup_and_restore(dir, save_freq = "epoch"),
-      "Empty `backup_dir` argument passed",
+      "`backup_dir` must be the path of a directory",
       class = "kerasbackup_error_argument"
     )
   }
