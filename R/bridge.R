@@ -144,7 +144,8 @@ bridge_guard <- function(fn) {
 # R classes of Python's exceptions, as reticulate makes them, to the classes of
 # our own conditions. (Versions before 1.29 keep only the message.)
 bridge_condition_classes <- function(classes) {
-  ours <- startsWith(classes, "kerasbackup.store.errors.")
+  module <- "kerasbackup.store.errors."
+  ours <- startsWith(classes, module)
   if (any(ours)) {
     kinds <- c(
       KerasBackupError = "kerasbackup_error",
@@ -156,7 +157,7 @@ bridge_condition_classes <- function(classes) {
       UnsupportedError = "kerasbackup_error_unsupported",
       PreemptedError = "kerasbackup_preempted"
     )
-    names <- sub("kerasbackup.store.errors.", "", classes[ours], fixed = TRUE)
+    names <- sub(module, "", classes[ours], fixed = TRUE)
     known <- names %in% names(kinds)
     classes[ours][known] <- unname(kinds[names[known]])
   }

@@ -1,4 +1,4 @@
-"""found_generators.py: generators of random numbers that belong to nobody."""
+"""found_generators.py: the random number generators that a script keeps."""
 
 import copy
 import importlib.util

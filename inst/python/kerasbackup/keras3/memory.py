@@ -64,7 +64,7 @@ class _NumpyHost(_Host):
     """Backends whose values numpy can look at: JAX and TensorFlow."""
 
     def describe(self, name, part):
-        value = self._view(part)
+        value = self._typed(part)
         dtype = _dtype(name, value.dtype.name)
         return dtype, list(value.shape), value.dtype.itemsize
 
@@ -73,6 +73,10 @@ class _NumpyHost(_Host):
         if not value.flags.c_contiguous:
             value = value.copy(order="C")
         return value.__array_interface__["data"][0], value
+
+    def _typed(self, part):
+        """What has its dtype and shape."""
+        return self._view(part)
 
     def assign(self, part, dtype, shape, data, copies):
         # The backend may keep numpy's memory instead of its own.
@@ -105,17 +109,12 @@ class _TensorFlowHost(_NumpyHost):
 
 
 class _JaxHost(_NumpyHost):
-    def describe(self, name, part):
-        # Not by looking at it: a `fit()` that was interrupted may have left the
-        # variable without its memory, and a restore gives it new one.
-        value = self._value(part)
-        dtype = _dtype(name, value.dtype.name)
-        return dtype, list(value.shape), value.dtype.itemsize
-
     def _view(self, part):
-        return np.asarray(self._value(part))
+        return np.asarray(self._typed(part))
 
-    def _value(self, part):
+    def _typed(self, part):
+        # NumPy does not look at it: an interrupted `fit()` may have left the
+        # variable without its memory, and a restore gives it new memory.
         # `value` looks for scopes that a hook is in none of, which takes as
         # long as all the rest; it makes one that there is not yet.
         value = getattr(part, "_value", None)

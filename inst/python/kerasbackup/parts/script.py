@@ -152,8 +152,8 @@ class Script:
                 continue
             notes.append(_other_rate(path, rate, rates[path]))
             if _is_variable(rate, rates[path]):
-                # It goes on from the checkpoint, and so a later resume compares
-                # the script with that, not with what the script says today.
+                # The checkpoint's rate stays in force, so the next resume
+                # compares the script's with that one.
                 rates[path] = rate
         notes += _changes_of_settings(saved, now)
         # Another version of Keras may describe the same layer otherwise.
@@ -208,8 +208,7 @@ def settings(thing: Any) -> dict[str, str]:
         if not (
             name.startswith("_")
             or name in NOT_SETTINGS
-            or no_state.is_time(value)
-            or no_state.is_name_of_run(value)
+            or no_state.is_of_run(value)
         )
     }
 

@@ -553,7 +553,7 @@ class DataPosition:
         """Draws what a generator has. Later iterators have only the batches
         that Keras took from it before training began."""
         for drawn, _ in enumerate(self._source.batches()):
-            # Keras has counted them, and the one that was missing.
+            # Keras counts one more: the batch that was not there.
             if announced is None or drawn >= announced:
                 return ["the generator does not end where it did"]
             self._progress.at(drawn, announced)

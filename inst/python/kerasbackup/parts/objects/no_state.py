@@ -41,6 +41,11 @@ def is_display(value: Any) -> bool:
     return type(value).__module__.split(".")[0] in PACKAGES
 
 
+def is_of_run(value: Any) -> bool:
+    """Whether it is another in every run, and no setting of any."""
+    return is_time(value) or is_name_of_run(value)
+
+
 def is_time(value: Any) -> bool:
     """Whether it is a reading of a clock in this process."""
     return type(value) is float and any(
