@@ -5,10 +5,10 @@ A row of the table that stays equal under a break does not need that state.
 
 import inspect
 
-from kerasbackup.checkpoint import training_state
 from kerasbackup.parts import callback_states
 from kerasbackup.parts import first_steps
 from kerasbackup.parts import found_variables
+from kerasbackup.parts import history
 from kerasbackup.parts import last_logs
 from kerasbackup.parts import plain_attributes
 from kerasbackup.parts import variables
@@ -95,7 +95,7 @@ def _logs():
 
 
 def _history():
-    _replace(training_state.History, "fill", lambda self, callback: None)
+    _replace(history.History, "fill", lambda self, callback: None)
 
 
 def _variables(part, but="\0"):

@@ -27,12 +27,13 @@ from kerasbackup.keras3.running_fit import is_running
 from kerasbackup.parts import callback_states
 from kerasbackup.parts import preprocessing
 from kerasbackup.parts import same_training
+from kerasbackup.parts.callback_states import CallbackStates
 from kerasbackup.parts.data import iterators_made
 from kerasbackup.parts.data.dataset_attributes import generators_of
 from kerasbackup.parts.data.position import DataPosition
 from kerasbackup.parts.data.replay import Progress
 from kerasbackup.parts.data.validation import ValidationPosition
-from kerasbackup.parts.found_variables import FoundVariables
+from kerasbackup.parts.part import Training
 from kerasbackup.parts.random.rng import Generators
 from kerasbackup.parts.random.rng import IdleGenerators
 from kerasbackup.parts.variables import count_bytes
@@ -197,7 +198,8 @@ class BackupAndRestore(keras.callbacks.Callback):
                 self._store.notify("loop", [])
             if state.restored is not None:
                 callback_states.continue_logs(
-                    _others(fit.callback_list), state.restored.callbacks
+                    _others(fit.callback_list),
+                    state.restored.saved[CallbackStates.name],
                 )
         except BaseException:
             self._store.close()
@@ -249,7 +251,7 @@ class _EpochHelper(keras.callbacks.Callback):
             if self._position.passed:
                 # Once more: the metrics were reset, and other callbacks may
                 # have set the learning rate.
-                self._state.put()
+                self._state.restore_again()
             self._state.release()
         if self._idle:
             # Only now: what was restored had its memory until here.
@@ -297,19 +299,20 @@ class _EpochHelper(keras.callbacks.Callback):
         self._validation.release()
         self._cache_locks.release()
         restored = self._state.restored if self._idle else None
+        place = None if restored is None else restored.place
         self._state.release()
         if restored is None:
             self._end()
         elif restored.stopped:
             self._store.notify("stopped", [])
             self._finish()
-        elif (restored.epoch, restored.batch) > (self.params["epochs"], 0):
+        elif (place.epoch, place.batch) > (self.params["epochs"], 0):
             # Nobody said that this training is complete.
             self._store.notify(
                 "beyond",
                 [
-                    f"The checkpoint has {restored.epoch} complete epochs and "
-                    f"{restored.batch} batches."
+                    f"The checkpoint has {place.epoch} complete epochs and "
+                    f"{place.batch} batches."
                 ],
             )
             self._store.close()
@@ -384,13 +387,6 @@ class _EpochHelper(keras.callbacks.Callback):
             for one in (data, validation_data)
             if isinstance(one, keras.utils.PyDataset)
         ]
-        callbacks = callback_states.CallbackStates(
-            others,
-            # Datasets have their own place in a checkpoint.
-            lambda one: (
-                generators.has(one) or any(one is d() for d in datasets)
-            ),
-        )
         self._validation = ValidationPosition(
             self._model,
             self._validation_freq,
@@ -402,15 +398,22 @@ class _EpochHelper(keras.callbacks.Callback):
         self._divergence = ending.Divergence(
             self._model, lambda lines: self._store.notify("diverged", lines)
         )
-        self._says_complete = lambda: ending.says_complete(callbacks.callbacks)
         self._watch_batches()
-        self._state.begin(
-            callbacks,
-            self._position,
-            self._validation,
-            generators.has,
-            FoundVariables(self._model, others, self._store.script_names()),
+        training = Training(
+            self._model,
+            self._state.place,
+            epoch_iterator=self._epoch_iterator,
+            callbacks=others,
+            names=self._store.script_names(),
+            is_generator=generators.has,
+            is_dataset=lambda one: any(one is d() for d in datasets),
+            position=self._position,
+            validation=self._validation,
+            resumes_in_epoch=self._owner.resume == "batch",
         )
+        self._state.begin(training)
+        callbacks = training.made[CallbackStates.name].callbacks
+        self._says_complete = lambda: ending.says_complete(callbacks)
         restored = self._state.restored
         if restored is None:
             if memory.is_lost(self._model):
@@ -422,13 +425,15 @@ class _EpochHelper(keras.callbacks.Callback):
                     "again."
                 )
             return
-        notes = self._state.restore(exact=self._owner.resume == "batch")
+        notes = self._state.restore()
         if notes:
             self._store.notify("notes", notes)
         if self._owner.history == "full":
             self._state.history.fill(self._model.history)
         # A training that a callback had ended is complete: nothing is left.
-        first = self.params["epochs"] if restored.stopped else restored.epoch
+        first = (
+            self.params["epochs"] if restored.stopped else restored.place.epoch
+        )
         self._model._initial_epoch = first
         # By then fit() has read it. Left in place, a later fit() without this
         # callback would start there, and so would one where another callback
@@ -499,7 +504,7 @@ class _EpochHelper(keras.callbacks.Callback):
         if self._preemption is not None:
             self._preemption.on_save(epoch, batch)
         # Each once: of some state it shows later that there is any.
-        news = [one for one in self._state.unsaved if one not in self._told]
+        news = [one for one in self._state.not_saved if one not in self._told]
         if news:
             self._told.update(news)
             self._store.notify("unsaved", news)

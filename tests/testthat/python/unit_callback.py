@@ -15,7 +15,7 @@ class Auto(unittest.TestCase):
         helper._callback_list = lambda: None
         helper._epoch_iterator = mock.Mock(steps_per_execution=1)
         helper._store = mock.Mock()
-        helper._state = mock.Mock(unsaved=[])
+        helper._state = mock.Mock(not_saved=[])
         helper._planned = helper._preemption = None
         helper._told = set()
         helper._has_ended = False

@@ -110,7 +110,7 @@ class Attributes(unittest.TestCase):
         states = CallbackStates([one := Counter()])
         one.seen = [object()]
         capture(states)
-        self.assertEqual(states.unsaved, ["Counter.seen"])
+        self.assertEqual(states.not_saved, ["Counter.seen"])
 
     def test_a_state_of_its_own_telling_is_preferred(self):
         saved, arrays = changed(Speaker(), place=7)
@@ -124,8 +124,8 @@ class Attributes(unittest.TestCase):
         for name in ("on_epoch_end", "__class__", "model", "params", "helper"):
             hostile = {"Counter": {"attributes": {name: 1}}}
             with self.subTest(name=name), self.assertRaises(ValueError):
-                states.check(hostile)
-        states.check({"Counter": {"attributes": {"count": 1}}})
+                states.check_owners(hostile)
+        states.check_owners({"Counter": {"attributes": {"count": 1}}})
 
 
 class Events(unittest.TestCase):
@@ -183,14 +183,14 @@ def resume(make, train):
     states = CallbackStates([lost])
     train(lost)
     saved, arrays = capture(states)
-    return states.unsaved, *resume_from(saved, arrays, make)
+    return states.not_saved, *resume_from(saved, arrays, make)
 
 
 def resume_from(saved, arrays, make):
     again, attributes = Holder(None), make()
     vars(again).update(attributes)
     states = CallbackStates([again])
-    states.check(saved)
+    states.check_owners(saved)
     tensors = {
         name: (values.DTYPES[one.dtype.name], list(one.shape), None)
         for name, one in arrays.items()
@@ -269,15 +269,15 @@ class Kinds(unittest.TestCase):
                 states = CallbackStates([one := Counter()])
                 one.count = value
                 saved, _ = capture(states)
-                self.assertEqual(states.unsaved, ["Counter.count"])
+                self.assertEqual(states.not_saved, ["Counter.count"])
                 self.assertEqual(saved["Counter"]["changed"], {})
         # Also where it was there before, and changes in place.
         states = CallbackStates([one := Holder(Words())])
         capture(states)
-        self.assertEqual(states.unsaved, [])
+        self.assertEqual(states.not_saved, [])
         one.held["a"] = 1
         capture(states)
-        self.assertEqual(states.unsaved, ["Holder.held"])
+        self.assertEqual(states.not_saved, ["Holder.held"])
 
     def test_an_object_that_can_be_called_has_a_state(self):
         ramps = []
@@ -307,7 +307,7 @@ class Kinds(unittest.TestCase):
         one.held(3)
         one.held.seen = Words()
         capture(states)
-        self.assertEqual(states.unsaved, ["Holder.held"])
+        self.assertEqual(states.not_saved, ["Holder.held"])
 
     def test_what_threads_or_a_library_have_is_told_and_not_written_to(self):
         def locked():
@@ -321,10 +321,10 @@ class Kinds(unittest.TestCase):
         ):
             states = CallbackStates([one := Holder(make())])
             capture(states)
-            self.assertEqual(states.unsaved, [])
+            self.assertEqual(states.not_saved, [])
             move(one.held)
             saved, _ = capture(states)
-            self.assertEqual(states.unsaved, ["Holder.held"])
+            self.assertEqual(states.not_saved, ["Holder.held"])
             self.assertEqual(saved["Holder"]["changed"], {})
 
     def test_what_is_program_is_neither_saved_nor_told(self):
@@ -342,7 +342,7 @@ class Kinds(unittest.TestCase):
         for callback in callbacks[:-1]:
             callback.held = lambda: 2
         saved, _ = capture(states)
-        self.assertEqual(states.unsaved, [])
+        self.assertEqual(states.not_saved, [])
         self.assertTrue(all(not one["changed"] for one in saved.values()))
 
     def test_what_changes_under_any_key_is_saved_or_told(self):
@@ -356,7 +356,7 @@ class Kinds(unittest.TestCase):
 
         states = CallbackStates([one := Holder(make())])
         capture(states)
-        self.assertEqual(states.unsaved, [])
+        self.assertEqual(states.not_saved, [])
         one.held["train", "loss"].append(1.5)
         one.held[np.int64(3)].append(2)
         saved, arrays = capture(states)
@@ -372,10 +372,10 @@ class Kinds(unittest.TestCase):
         for make, text in ((io.StringIO, "a"), (io.BytesIO, b"a")):
             states = CallbackStates([one := Holder(make())])
             capture(states)
-            self.assertEqual(states.unsaved, [])
+            self.assertEqual(states.not_saved, [])
             one.held.write(text)
             capture(states)
-            self.assertEqual(states.unsaved, ["Holder.held"])
+            self.assertEqual(states.not_saved, ["Holder.held"])
 
     def test_durations_add_up(self):
         hour = datetime.timedelta(hours=1)
@@ -411,7 +411,7 @@ class Kinds(unittest.TestCase):
         one.seen = [row.copy() for row in rows]
         one.count = 7
         saved, _ = capture(states)
-        self.assertEqual(states.unsaved, ["Counter.seen"])
+        self.assertEqual(states.not_saved, ["Counter.seen"])
         self.assertIn("count", saved["Counter"]["changed"])
 
     def test_what_is_opaque_is_told_where_it_is_another(self):
@@ -424,11 +424,11 @@ class Kinds(unittest.TestCase):
             with self.subTest(held=held):
                 states = CallbackStates([one := Holder({"a": held})])
                 saved, _ = capture(states)
-                self.assertEqual(states.unsaved, [])
+                self.assertEqual(states.not_saved, [])
                 self.assertEqual(saved["Holder"]["changed"], {})
                 one.held["a"] = other
                 capture(states)
-                self.assertEqual(states.unsaved, ["Holder.held"])
+                self.assertEqual(states.not_saved, ["Holder.held"])
 
     def test_a_dataset_that_nobody_trains_on(self):
         class Dataset(keras.utils.PyDataset):
@@ -446,7 +446,7 @@ class Kinds(unittest.TestCase):
         states = CallbackStates([Holder(data)], lambda one: one is data)
         data.level += 1
         saved, _ = capture(states)
-        self.assertEqual(states.unsaved, [])
+        self.assertEqual(states.not_saved, [])
         self.assertEqual(saved["Holder"]["changed"], {})
 
     def test_what_no_checkpoint_can_have_is_told_and_never_fatal(self):
@@ -463,19 +463,19 @@ class Kinds(unittest.TestCase):
                 states = CallbackStates([one := Counter()])
                 one.count, one.seen = 3, held
                 saved, _ = capture(states)
-                self.assertEqual(states.unsaved, ["Counter.seen"])
+                self.assertEqual(states.not_saved, ["Counter.seen"])
                 self.assertEqual(set(saved["Counter"]["changed"]), {"count"})
         # What is too deep to be looked at may have changed.
         states = CallbackStates([Holder(deep)])
         capture(states)
-        self.assertEqual(states.unsaved, ["Holder.held"])
+        self.assertEqual(states.not_saved, ["Holder.held"])
 
     def test_an_attribute_with_the_name_of_a_method_is_told(self):
         states = CallbackStates([one := Counter()])
         one.helper = 3
         saved, _ = capture(states)
-        self.assertEqual(states.unsaved, ["Counter.helper"])
-        CallbackStates([Counter()]).check(saved)
+        self.assertEqual(states.not_saved, ["Counter.helper"])
+        CallbackStates([Counter()]).check_owners(saved)
 
     def test_what_moves_and_cannot_be_looked_at_is_told(self):
         for held in (
@@ -487,7 +487,7 @@ class Kinds(unittest.TestCase):
             with self.subTest(held=held):
                 states = CallbackStates([Holder(held)])
                 capture(states)
-                self.assertEqual(states.unsaved, ["Holder.held"])
+                self.assertEqual(states.not_saved, ["Holder.held"])
 
 
 class InPlace(unittest.TestCase):
@@ -602,7 +602,7 @@ class InPlace(unittest.TestCase):
         saved, arrays = capture(states)
         again = Holder({"ramp": 3})
         states = CallbackStates([again])
-        states.check(saved)
+        states.check_owners(saved)
         notes = states.restore(saved, arrays.__getitem__)
         self.assertIn("callback Holder: held begins anew", notes)
         self.assertEqual(again.held, {"ramp": 3})
@@ -668,7 +668,7 @@ class Configuration(unittest.TestCase):
                 saved, arrays = capture(states)
                 self.assertEqual(arrays, {})
                 self.assertEqual(saved["Holder"]["changed"], {})
-                self.assertEqual(states.unsaved, [])
+                self.assertEqual(states.not_saved, [])
 
     def test_a_single_changed_byte_of_an_array_shows(self):
         for shape, dtype in (((3, 5), "uint8"), ((70001, 3), "float32")):
@@ -740,7 +740,7 @@ class Configuration(unittest.TestCase):
             CallbackStates([again := Holder([])]).restore(
                 saved, arrays.__getitem__
             )
-            self.assertEqual(states.unsaved, [])
+            self.assertEqual(states.not_saved, [])
             self.assertEqual(again.held[1].tolist(), [0, 0])
             self.assertEqual(again.held[2:], lost.held[2:])
 
@@ -894,14 +894,14 @@ class Numbers(unittest.TestCase):
         lost.count = 3
         with mock.patch.object(values, "MOST_TEXT", 50_000):
             saved, _ = capture(states)
-        self.assertEqual(states.unsaved, ["Counter.seen"])
+        self.assertEqual(states.not_saved, ["Counter.seen"])
         self.assertEqual(set(saved["Counter"]["changed"]), {"count"})
         # All of them together, too.
         states = CallbackStates([one := Holder(0), two := Holder(0)])
         one.held = two.held = "x" * 600
         with mock.patch.object(values, "MOST_TEXT", 1000):
             capture(states)
-        self.assertEqual(states.unsaved, ["Holder~1.held"])
+        self.assertEqual(states.not_saved, ["Holder~1.held"])
 
 
 class FirstVersion(unittest.TestCase):
@@ -923,7 +923,7 @@ class FirstVersion(unittest.TestCase):
         script = again.seen
         again.array = np.zeros(1)
         states = CallbackStates([again])
-        states.check(saved)
+        states.check_owners(saved)
         notes = states.restore(saved, arrays.__getitem__)
         self.assertEqual(notes, [])
         self.assertEqual(again.count, 3)
@@ -941,13 +941,13 @@ class Variables(unittest.TestCase):
         states = CallbackStates([one := Holder(make())])
         move(one.held)
         saved, arrays = capture(states)
-        self.assertEqual(states.unsaved, [])
+        self.assertEqual(states.not_saved, [])
         before = numbers(variables_of(one.held))
         move(one.held)
         self.assertNotEqual(numbers(variables_of(one.held)), before)
         again = Holder(make())
         states = CallbackStates([again])
-        states.check(saved)
+        states.check_owners(saved)
         check_states(
             saved,
             {
@@ -1027,7 +1027,7 @@ class Variables(unittest.TestCase):
         states = CallbackStates(callbacks)
         _, arrays = capture(states)
         self.assertEqual(arrays, {})
-        self.assertEqual(states.unsaved, [])
+        self.assertEqual(states.not_saved, [])
 
     def test_what_is_not_as_it_was_is_told_and_left(self):
         states = CallbackStates([Holder(keras.Variable([1.0, 2.0]))])
@@ -1049,7 +1049,7 @@ class Variables(unittest.TestCase):
             [Holder(held), Holder(other)], lambda one: one is held
         )
         capture(states)
-        self.assertEqual(states.unsaved, ["Holder~1.held"])
+        self.assertEqual(states.not_saved, ["Holder~1.held"])
 
     def test_so_is_one_in_a_list_or_a_dict(self):
         held, other = np.random.default_rng(1), np.random.default_rng(2)
@@ -1064,14 +1064,14 @@ class Variables(unittest.TestCase):
                     lambda one: one is held,
                 )
                 capture(states)
-                self.assertEqual(states.unsaved, ["Holder~1.held"])
+                self.assertEqual(states.not_saved, ["Holder~1.held"])
 
     def test_an_optimizer_is_named(self):
         one = Holder(keras.optimizers.SGD())
         one.set_model(trained_model())
         states = CallbackStates([one])
         capture(states)
-        self.assertEqual(states.unsaved, ["Holder.held"])
+        self.assertEqual(states.not_saved, ["Holder.held"])
 
 
 class Inner(unittest.TestCase):
@@ -1081,9 +1081,9 @@ class Inner(unittest.TestCase):
         states = CallbackStates([outer := Holder(Holder(Counter()))])
         outer.held.held.count = 5
         saved, arrays = capture(states)
-        self.assertEqual(states.unsaved, [])
+        self.assertEqual(states.not_saved, [])
         states = CallbackStates([again := Holder(Holder(Counter(step=2)))])
-        states.check(saved)
+        states.check_owners(saved)
         notes = states.restore(saved, arrays.__getitem__)
         self.assertEqual(again.held.held.count, 5)
         self.assertEqual(again.held.held.step, 2)
@@ -1102,7 +1102,7 @@ class Inner(unittest.TestCase):
         states = CallbackStates([outer := Holder(None)])
         outer.held = Counter()
         capture(states)
-        self.assertEqual(states.unsaved, ["Holder.held"])
+        self.assertEqual(states.not_saved, ["Holder.held"])
 
     def test_what_only_displays_has_no_state(self):
         model = trained_model()

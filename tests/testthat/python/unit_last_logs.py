@@ -9,6 +9,7 @@ import numpy as np
 from keras.src.trainers.epoch_iterator import EpochIterator
 
 from kerasbackup.parts import last_logs
+from kerasbackup.parts.part import Place
 from kerasbackup.store import values
 
 
@@ -35,20 +36,30 @@ class Case(unittest.TestCase):
         self.ends = []
 
     def last_logs(self, is_needed=True):
-        return last_logs.LastLogs(self.model, self.iterator, is_needed)
+        self.place = Place(batch=1)
+        self.position = types.SimpleNamespace(
+            may_end_early=is_needed,
+            passed=1,
+            end_epoch=lambda: self.ends.append(1),
+        )
+        return last_logs.LastLogs(
+            self.model, self.iterator, self.position, self.place
+        )
 
     def capture(self, logs, batch=1):
-        return fit(logs, lambda: self.logs.capture(batch, self.encoder))
+        self.place.batch = batch
+        return fit(logs, lambda: self.logs.capture(self.encoder))
 
     def restore(self, logs, batch=1):
         found = types.SimpleNamespace(callback_list=self.callbacks)
         with mock.patch.object(
             last_logs.running_fit.RunningFit, "require", lambda: found
         ):
-            self.logs.restore(logs, batch)
+            self.position.passed = self.place.batch = batch
+            self.logs.restore(values.Encoder().encode(logs, "logs"), None)
 
     def before_step(self, logs):
-        fit(logs, lambda: self.logs.before_step(lambda: self.ends.append(1)))
+        fit(logs, self.position.before_first_step)
 
     def decoded(self, encoded):
         tensors = {
@@ -84,12 +95,13 @@ class Capturing(Case):
         odd = {"own": object(), "loss": 0.5}
         self.assertEqual(self.decoded(self.capture(odd)), {"loss": 0.5})
         self.assertEqual(
-            self.logs.unsaved, ["log own: object, as it is after the last step"]
+            self.logs.not_saved,
+            ["log own: object, as it is after the last step"],
         )
         self.assertEqual(self.decoded(self.capture(object())), {})
-        self.assertEqual(len(self.logs.unsaved), 1)
+        self.assertEqual(len(self.logs.not_saved), 1)
         self.capture({"own": 1.0})
-        self.assertEqual(self.logs.unsaved, [])
+        self.assertEqual(self.logs.not_saved, [])
 
 
 class LogsOfAnEpoch(Case):

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from kerasbackup.checkpoint import training_state
-from kerasbackup.parts import found_variables
 from kerasbackup.parts.not_saved import UnseenState
+from kerasbackup.parts.part import Training
 
 BACKEND = keras.backend.backend()
 
@@ -123,21 +123,28 @@ class Objects(unittest.TestCase):
 class Metadata(unittest.TestCase):
     def test_it_is_in_the_checkpoint_with_the_callbacks(self):
         """Never a wrong resume in silence."""
+
+        class Odd(keras.callbacks.Callback):
+            secret = 1
+
         model, layer = built()
         one = training_state.TrainingState(model, None, {}, {}, {})
-        callbacks, data = (
-            types.SimpleNamespace(
-                capture=lambda *args: {},
-                unsaved=unsaved,
-                written_by_user=None,
-                may_end_early=False,
-            )
-            for unsaved in (["Odd.secret"], ["data.order"])
+        data = types.SimpleNamespace(
+            capture=lambda *args: {},
+            unsaved=["data.order"],
+            written_by_user=None,
+            may_end_early=False,
+            passed=0,
+            use=None,
         )
-        loose = found_variables.FoundVariables(model, [])
-        one.begin(callbacks, data, data, lambda one: False, loose)
+        odd = Odd()
+        training = Training(
+            model, one.place, callbacks=[odd], position=data, validation=data
+        )
+        one.begin(training)
         layer.held = np.random.default_rng(1)
+        odd.secret = object()
         unsaved = ["Odd.secret", "data.order", "layer counting.held"]
         metadata = one.capture(0, 3).metadata
         self.assertEqual(json.loads(metadata["unsaved"]), unsaved)
-        self.assertEqual(one.unsaved, unsaved)
+        self.assertEqual(one.not_saved, unsaved)

@@ -174,10 +174,10 @@ class Attributes(unittest.TestCase):
         good = {"layer Counting": {"counter": [1, 0]}}
         plain_attributes.check(good, {})
         attributes = PlainAttributes(built()[0])
-        attributes.check(good)
+        attributes.check_owners(good)
         for name in ("call", "trainable", "variables"):
             with self.subTest(name=name), self.assertRaises(ValueError):
-                attributes.check({"layer Counting": {name: [1, 0]}})
+                attributes.check_owners({"layer Counting": {name: [1, 0]}})
         for saved in (
             [],
             {"model": []},

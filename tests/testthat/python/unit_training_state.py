@@ -1,7 +1,6 @@
-"""training_state.py: the history of a run, and what is refused."""
+"""training_state.py, restored.py: what a save writes, and what is refused."""
 
 import json
-import math
 import sys
 import unittest
 
@@ -10,6 +9,7 @@ import numpy as np
 from keras.src.trainers.epoch_iterator import EpochIterator
 
 from kerasbackup.checkpoint import training_state
+from kerasbackup.checkpoint.restored import Restored
 from kerasbackup.keras3 import building
 from kerasbackup.parts import variables
 from kerasbackup.store import errors
@@ -25,7 +25,7 @@ class FakeCheckpoint:
             "batch": "0",
             "stopped": "0",
             "validation": validation(),
-            "history": training_state.History([2], {"loss": [0.5]}).to_json(),
+            "history": json.dumps({"epoch": [2], "loss": [0.5]}),
             "callbacks": "{}",
             "position": json.dumps(position()),
             "training": json.dumps(training()),
@@ -74,56 +74,13 @@ def position():
     }
 
 
-class Histories(unittest.TestCase):
-    def test_an_epoch_done_again_replaces_what_it_was(self):
-        history = training_state.History()
-        for epoch, loss in ((0, 3.0), (1, 2.0), (2, 1.0), (1, 5.0)):
-            history.append(epoch, {"loss": loss})
-        self.assertEqual(history.epochs, [0, 1])
-        self.assertEqual(history.logs, {"loss": [3.0, 5.0]})
-
-    def test_a_log_may_come_and_go(self):
-        history = training_state.History()
-        history.append(0, {"loss": 1.0})
-        history.append(1, {"loss": 2.0, "val_loss": 3.0})
-        history.append(2, {"loss": 4.0})
-        self.assertEqual(history.logs["val_loss"], [None, 3.0, None])
-        kept = keras.callbacks.History()
-        history.fill(kept)
-        self.assertEqual(kept.history["val_loss"], [3.0])
-        self.assertEqual(kept.epoch, [0, 1, 2])
-
-    def test_no_number_is_lost_on_the_way_through_json(self):
-        column = [0.1, 1e-300, -0.0, math.inf, -math.inf, None]
-        history = training_state.History(list(range(6)), {"loss": column})
-        back = training_state.History.from_json(history.to_json())
-        self.assertEqual(back.logs["loss"], column)
-        self.assertEqual(math.copysign(1, back.logs["loss"][2]), -1)
-        back = training_state.History.from_json(
-            training_state.History([0], {"loss": [math.nan]}).to_json()
-        )
-        self.assertTrue(math.isnan(back.logs["loss"][0]))
-
-    def test_what_is_no_history_is_refused(self):
-        for text in (
-            "{}",
-            '{"epoch": 1}',
-            '{"epoch": [-1]}',
-            '{"epoch": [0], "loss": []}',
-            '{"epoch": [0], "loss": ["x"]}',
-            '{"epoch": [0], "loss": [true]}',
-        ):
-            with self.subTest(text=text), self.assertRaises(errors.DAMAGE):
-                training_state.History.from_json(text)
-
-
 class Checkpoints(unittest.TestCase):
     def restored(self, **changes):
-        return training_state.Restored(FakeCheckpoint(**changes))
+        return Restored(FakeCheckpoint(**changes))
 
     def test_what_is_whole_is_taken(self):
         restored = self.restored()
-        self.assertEqual((restored.epoch, restored.batch), (3, 0))
+        self.assertEqual((restored.place.epoch, restored.place.batch), (3, 0))
         self.assertFalse(restored.stopped)
         self.assertEqual(restored.history.logs, {"loss": [0.5]})
 
@@ -176,7 +133,6 @@ class Checkpoints(unittest.TestCase):
                 FakeCheckpoint(schema="2", position="3", **written),
                 "a newer .*version 2, not",
             ),
-            (FakeCheckpoint(schema="0", **written), "an older .*version 0"),
             (without, "another .*lack `last_logs`"),
             (
                 FakeCheckpoint(position=json.dumps(short), **written),
@@ -187,13 +143,27 @@ class Checkpoints(unittest.TestCase):
                 self.subTest(cause=cause),
                 self.assertRaisesRegex(errors.UnsupportedError, cause) as e,
             ):
-                training_state.Restored(checkpoint, {"kerasbackup": "0.1.0"})
+                Restored(checkpoint, {"kerasbackup": "0.1.0"})
             self.assertIn("(9.8; this is 0.1.0)", str(e.exception))
             self.assertIn("a/file", str(e.exception))
 
     def test_a_checkpoint_without_a_number_is_read_while_it_has_all(self):
         self.assertNotIn("schema", FakeCheckpoint().metadata)
-        self.assertEqual(self.restored(schema="1").epoch, 3)
+        self.assertEqual(self.restored(schema="1").place.epoch, 3)
+
+
+class Migrating(unittest.TestCase):
+    def test_the_first_checkpoints_took_every_stop_for_the_end(self):
+        """Only an EarlyStopping that has stopped ends a training."""
+        for stopped_epoch, expected in ((0, False), (2, True)):
+            state = {"changed": {"stopped_epoch": stopped_epoch}}
+            checkpoint = FakeCheckpoint(
+                stopped="1", callbacks=json.dumps({"EarlyStopping": state})
+            )
+            with self.subTest(stopped_epoch=stopped_epoch):
+                self.assertIs(Restored(checkpoint).stopped, expected)
+                checkpoint.metadata["schema"] = "1"
+                self.assertTrue(Restored(checkpoint).stopped)
 
 
 class Capturing(unittest.TestCase):

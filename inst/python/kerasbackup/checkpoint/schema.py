@@ -1,10 +1,9 @@
 """The version of the metadata of checkpoints, and what is said of another one.
 
-A newer kerasbackup may write fields that this one does not know, or lack fields
-that this one needs. Such a checkpoint is not damaged: the version that wrote it
-can resume from it.
-
-May not touch hooks, variables, data or files.
+A checkpoint of an older version is read as if this one had written it, see
+`MIGRATIONS`. A newer kerasbackup may write fields that this one does not know,
+or lack fields that this one needs. Such a checkpoint is not damaged: the
+version that wrote it can resume from it.
 """
 
 import contextlib
@@ -14,9 +13,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from kerasbackup.store import errors
+from kerasbackup.store import values
 
-# Raised by one whenever a field that is needed is added, removed, or means
-# something else. A field that may be missing does not count.
+# Raised by one, with an item of `MIGRATIONS`, whenever a field that is needed
+# is added, removed, or means something else. A field that may be missing does
+# not count.
 VERSION = 1
 
 
@@ -36,6 +37,44 @@ def parse(text: str) -> Any:
     return json.loads(text, object_hook=Fields)
 
 
+def migrated(metadata: dict[str, str]) -> dict[str, str]:
+    """The metadata as this version writes them.
+
+    Args:
+        metadata: Dict of strings, of this or an older version.
+
+    Raises:
+        KeyError, TypeError, ValueError: No version wrote them.
+    """
+    metadata = Fields(metadata)
+    for version in range(_version_of(metadata), VERSION):
+        metadata = Fields(MIGRATIONS[version](metadata))
+    return metadata
+
+
+def _from_unnumbered(metadata: dict[str, str]) -> dict[str, str]:
+    """The first checkpoints have no number, and count every stop as the end of
+    the training."""
+    stopped = metadata["stopped"]
+    if stopped == "1" and not _has_stopped_early(parse(metadata["callbacks"])):
+        stopped = "0"
+    return {**metadata, "schema": "1", "stopped": stopped}
+
+
+def _has_stopped_early(callbacks: dict[str, Any]) -> bool:
+    """Whether one of the states is of a callback that has, as `EarlyStopping`
+    does."""
+    epochs = [
+        state.get("changed", state.get("attributes", {})).get("stopped_epoch")
+        for state in callbacks.values()
+    ]
+    return any(values.is_count(epoch) and epoch > 0 for epoch in epochs)
+
+
+# By version: what makes metadata of that version those of the next one.
+MIGRATIONS = {0: _from_unnumbered}
+
+
 @contextlib.contextmanager
 def reading(
     path: str, metadata: dict[str, str], versions: dict[str, str]
@@ -52,8 +91,7 @@ def reading(
         CorruptError: No version did.
     """
     try:
-        # Those of the first checkpoints have no number.
-        if _number(metadata.get("schema", str(VERSION))) != VERSION:
+        if _version_of(metadata) > VERSION:
             raise _other_version(path, metadata, versions)
         yield
     except MissingFieldError as e:
@@ -70,9 +108,8 @@ def _other_version(
     missing: str | None = None,
 ) -> errors.UnsupportedError:
     if missing is None:
-        number = _number(metadata["schema"])
-        kind = "a newer" if number > VERSION else "an older"
-        cause = f"its metadata have version {number}, not {VERSION}"
+        kind = "a newer"
+        cause = f"its metadata have version {metadata['schema']}, not {VERSION}"
     else:
         kind = "another"
         cause = f"its metadata lack `{missing}`"
@@ -95,7 +132,8 @@ def _versions_in(metadata: dict[str, str]) -> dict[str, Any]:
     return versions if isinstance(versions, dict) else {}
 
 
-def _number(text: str) -> int:
+def _version_of(metadata: dict[str, str]) -> int:
+    text = metadata.get("schema", "0")
     if not re.fullmatch("[0-9]{1,9}", text):
         raise ValueError(f"{text[:50]!r} is no version of metadata")
     return int(text)

@@ -23,6 +23,7 @@ from kerasbackup.parts.objects import object_builds
 from kerasbackup.parts.objects import object_kinds
 from kerasbackup.parts.objects.object_states import ObjectStates
 from kerasbackup.parts.objects.object_states import with_place
+from kerasbackup.parts.part import Part
 from kerasbackup.parts.random import generator_kinds
 from kerasbackup.parts.variables import own_variables
 from kerasbackup.store import values
@@ -44,7 +45,7 @@ NOT_STATE_OF = {
 }
 
 
-class CallbackStates:
+class CallbackStates(Part):
     """The states of the callbacks of one `fit()`.
 
     Args:
@@ -52,9 +53,10 @@ class CallbackStates:
         is_captured: Whether somebody else cares for an object: a generator of
             random numbers, or a dataset; by default nobody does.
 
-    Attributes:
-        unsaved: List of strings, what could not be saved.
     """
+
+    name = "callbacks"
+    is_put_again = True
 
     def __init__(
         self,
@@ -82,7 +84,16 @@ class CallbackStates:
             name: {} if _has_protocol(callback) else _configuration(callback)
             for name, callback in self._callbacks.items()
         }
-        self.unsaved = []
+        self.not_saved = []
+
+    @classmethod
+    def begin(cls, training) -> "CallbackStates":
+        is_generator, is_dataset = training.is_generator, training.is_dataset
+        return cls(
+            training.callbacks,
+            # Datasets have their own place in a checkpoint.
+            lambda one: is_generator(one) or is_dataset(one),
+        )
 
     @property
     def callbacks(self) -> list[keras.callbacks.Callback]:
@@ -92,7 +103,7 @@ class CallbackStates:
     def capture(self, encoder: values.Encoder) -> dict[str, Any]:
         """The states as JSON; their arrays go to the encoder."""
         states = {}
-        self.unsaved = []
+        self.not_saved = []
         attributes = self._attributes.capture()
         for name, callback in self._callbacks.items():
             if _has_protocol(callback):
@@ -109,7 +120,7 @@ class CallbackStates:
                     unknown.append(attribute)
             unknown += self._strangers(callback)
             variables = self._encode_variables(name, callback, encoder, unknown)
-            self.unsaved += [f"{name}.{attribute}" for attribute in unknown]
+            self.not_saved += [f"{name}.{attribute}" for attribute in unknown]
             states[name] = {
                 "changed": changed,
                 "variables": variables,
@@ -125,7 +136,11 @@ class CallbackStates:
                 states[name]["file"] = callback.filename
         return states
 
-    def check(self, states: dict[str, Any]) -> None:
+    @staticmethod
+    def check(saved, tensors, place) -> None:
+        check_states(saved, tensors)
+
+    def check_owners(self, states: dict[str, Any]) -> None:
         """Raises `ValueError` where a state has what is no state of its
         callback: a method, or what Keras sets."""
         for saved, name in self._partners(states).items():
@@ -293,7 +308,7 @@ class CallbackStates:
         try:
             state = encoder.encode(callback.get_state(), f"callbacks/{name}")
         except values.Unsaveable as e:
-            self.unsaved.append(f"{name}.get_state() ({e})")
+            self.not_saved.append(f"{name}.get_state() ({e})")
             return {}
         return {"protocol": state}
 

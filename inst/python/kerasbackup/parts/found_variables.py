@@ -17,6 +17,7 @@ import numpy as np
 
 from kerasbackup.keras3 import memory
 from kerasbackup.parts.objects import reachable
+from kerasbackup.parts.part import Part
 from kerasbackup.parts.variables import AnyVariable
 from kerasbackup.parts.variables import own_variables
 from kerasbackup.store import values
@@ -25,7 +26,7 @@ _CLOSED = (keras.Layer, keras.optimizers.Optimizer)
 _OWNERS = (*_CLOSED, keras.Metric)
 
 
-class FoundVariables:
+class FoundVariables(Part):
     """The variables of one `fit()` that are nobody's.
 
     Args:
@@ -33,6 +34,9 @@ class FoundVariables:
         callbacks: The other callbacks.
         names: Dict from name to object, what else the script names.
     """
+
+    name = "loose"
+    is_put_again = True
 
     def __init__(
         self,
@@ -44,6 +48,14 @@ class FoundVariables:
             path: _Loose(variable)
             for path, variable in _find(model, callbacks, names or {}).items()
         }
+
+    @classmethod
+    def begin(cls, training) -> "FoundVariables":
+        return cls(training.model, training.callbacks, training.names)
+
+    @staticmethod
+    def check(saved, tensors, place) -> None:
+        check(saved, tensors)
 
     def has(self, variable: Any) -> bool:
         """Whether it is one of them."""

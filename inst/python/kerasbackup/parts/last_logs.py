@@ -17,6 +17,8 @@ import keras
 
 from kerasbackup.keras3 import running_fit
 from kerasbackup.keras3.replace_once import replace_once
+from kerasbackup.parts.part import Part
+from kerasbackup.parts.part import Place
 from kerasbackup.store import values
 
 # With torch `fit()` begins every epoch without logs; else the last step's live
@@ -24,32 +26,49 @@ from kerasbackup.store import values
 _OUTLIVE_EPOCHS = keras.backend.backend() != "torch"
 
 
-class LastLogs:
+class LastLogs(Part):
     """The logs of the last step of one `fit()`.
 
     Args:
         model: The `keras.Model` being trained.
         epoch_iterator: Keras' `EpochIterator` over the training data.
-        is_needed: Boolean, whether the data may end where a step is announced.
-
-    Attributes:
-        unsaved: List of strings, what could not be saved last time.
+        position: The `DataPosition` of these data.
+        place: A `Place`, that of the save or restore under way.
     """
 
-    def __init__(self, model, epoch_iterator, is_needed: bool):
+    name = "last_logs"
+
+    def __init__(self, model, epoch_iterator, position, place: Place):
         self._model = model
         self._epoch_iterator = epoch_iterator
-        self._is_needed = is_needed
+        self._position = position
+        self._place = place
+        # Whether the data may end where a step is announced.
+        self._is_needed = position.may_end_early
         # From `restore()` until the first step is announced.
         self._restored = None
         self._state = None
         self._callback_list = None
-        self.unsaved = []
+        self.not_saved = []
 
-    def capture(self, batch: int, encoder: values.Encoder) -> Any:
-        """What the step before `batch` returned, 0: the last of all, encoded;
-        `None` where it is not needed or there was none."""
-        self.unsaved = []
+    @classmethod
+    def begin(cls, training) -> "LastLogs":
+        return cls(
+            training.model,
+            training.epoch_iterator,
+            training.position,
+            training.place,
+        )
+
+    @staticmethod
+    def check(saved, tensors, place) -> None:
+        check(saved, tensors)
+
+    def capture(self, encoder: values.Encoder) -> Any:
+        """What the last step before this place returned, encoded; `None` where
+        it is not needed or there was none."""
+        self.not_saved = []
+        batch = self._place.batch
         if not self._is_needed or not (batch or _OUTLIVE_EPOCHS):
             return None
         logs = self._restored
@@ -62,20 +81,22 @@ class LastLogs:
         except values.Unsaveable:
             return encoder.encode(self._saveable(logs), "last_logs")
 
-    def restore(self, logs: dict[str, Any] | None, batch: int) -> None:
+    def restore(self, saved: Any, arrays) -> list[str]:
         """Keeps them for the epoch that is resumed, to be called when training
-        begins and the variables are restored.
-
-        Args:
-            logs: What `capture(batch)` gave, decoded.
-            batch: Integer, batches of the epoch that are trained.
-        """
+        begins and the variables and the position are restored."""
+        if self._position.passed != self._place.batch:
+            # The epoch begins anew.
+            return []
+        self._position.before_first_step = lambda: self.before_step(
+            self._position.end_epoch
+        )
         if self._is_needed:
-            self._restored = logs or {}
-            if not batch and keras.backend.backend() == "jax":
+            self._restored = values.decode(saved, arrays) or {}
+            if not self._place.batch and keras.backend.backend() == "jax":
                 self._state = _state(self._model)
             callback_list = running_fit.RunningFit.require().callback_list
             self._callback_list = weakref.ref(callback_list)
+        return []
 
     def before_step(self, end_epoch: Callable[[], None]) -> None:
         """Gives those restored to the epoch, if it has no step.
@@ -143,7 +164,7 @@ class LastLogs:
                 values.Encoder().encode({name: value}, "")
                 found[name] = value
             except values.Unsaveable as e:
-                self.unsaved.append(
+                self.not_saved.append(
                     f"log {name}: {e}, as it is after the last step"
                 )
         return found

@@ -17,7 +17,50 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasbackup.parts.found_variables import FoundVariables
+from kerasbackup.parts.part import Part
+from kerasbackup.parts.part import Place
 from kerasbackup.parts.variables import own_variables
+
+
+class ModelState(Part):
+    """Has no field in a checkpoint: it only tells what is missing there.
+
+    Args:
+        unseen: An `UnseenState`.
+        place: A `Place`, that of the save under way.
+    """
+
+    name = "model_state"
+    missing = None
+
+    def __init__(self, unseen: "UnseenState", place: Place):
+        self._unseen = unseen
+        self._place = place
+        self._looked_at = None
+        self.not_saved = []
+
+    @classmethod
+    def begin(cls, training) -> "ModelState":
+        is_generator = training.is_generator
+        is_found = training.made[FoundVariables.name].has
+        unseen = UnseenState(
+            training.model, lambda one: is_generator(one) or is_found(one)
+        )
+        return cls(unseen, training.place)
+
+    def capture(self, encoder) -> None:
+        """Looks once an epoch: there may be many layers."""
+        if self._place.epoch != self._looked_at:
+            self._looked_at = self._place.epoch
+            self.not_saved = self._unseen.find()
+
+    @staticmethod
+    def check(saved, tensors, place) -> None:
+        pass
+
+    def restore(self, saved, arrays) -> list[str]:
+        return []
 
 
 class UnseenState:

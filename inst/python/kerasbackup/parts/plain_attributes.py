@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from kerasbackup.parts.optimizers import optimizers_of
+from kerasbackup.parts.part import Part
 from kerasbackup.store import values
 
 # Kept by Keras itself, or described as what `compile()` was given.
@@ -51,12 +52,15 @@ ABSENT = object()
 _COMPILED = ("optimizer", "loss", "_compile_metrics")
 
 
-class PlainAttributes:
+class PlainAttributes(Part):
     """The plain attributes of one training. To be made when it begins.
 
     Args:
         model: The `keras.Model` being trained.
     """
+
+    name = "attributes"
+    is_put_again = True
 
     def __init__(self, model):
         self._model = model
@@ -64,6 +68,10 @@ class PlainAttributes:
         # What `compile()` had made when it was last looked.
         self._made = None
         self._look()
+
+    @classmethod
+    def begin(cls, training) -> "PlainAttributes":
+        return cls(training.model)
 
     def note_traced(self) -> None:
         """To be called before the first step is traced."""
@@ -88,7 +96,11 @@ class PlainAttributes:
                 captured[label] = changed
         return captured
 
-    def check(self, saved: dict[str, Any]) -> None:
+    @staticmethod
+    def check(saved, tensors, place) -> None:
+        check(saved, tensors)
+
+    def check_owners(self, saved: dict[str, Any]) -> None:
         """Raises `ValueError` where a name is a method or property of its
         owner, which no training makes a plain value of."""
         for label, attributes in saved.items():

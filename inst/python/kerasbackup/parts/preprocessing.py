@@ -19,9 +19,36 @@ import numpy as np
 from kerasbackup.parts import script
 from kerasbackup.parts.data.data_source import stages
 from kerasbackup.parts.objects import reachable
+from kerasbackup.parts.part import Part
+from kerasbackup.store.values import check_texts
 
 # Counts of words, of which a vocabulary was made.
 _NOT_LOOKED_UP = {"token_counts", "token_document_counts"}
+
+
+class Learned(Part):
+    """What layers have learned, as a part of a checkpoint.
+
+    Args:
+        now: What `describe()` gave.
+    """
+
+    name = "learned"
+
+    def __init__(self, now: dict[str, str]):
+        self._now = now
+
+    def capture(self, encoder) -> dict[str, str]:
+        """The description."""
+        return self._now
+
+    @staticmethod
+    def check(saved, tensors, place) -> None:
+        check_texts(saved)
+
+    def restore(self, saved, arrays) -> list[str]:
+        """Only tells what is another."""
+        return changes(saved, self._now)
 
 
 def describe(model: keras.Model, data: Any) -> dict[str, str]:

@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from kerasbackup.parts.data.data_source import stages
+from kerasbackup.parts.part import Part
 from kerasbackup.store import errors
 from kerasbackup.store import values
 
@@ -110,6 +111,45 @@ def describe(
         "data": _digest(data),
         "script": is_script,
     }
+
+
+class SameTraining(Part):
+    """Which training this is, as a part of its checkpoints.
+
+    Args:
+        now: What `describe()` gave.
+    """
+
+    name = "training"
+
+    def __init__(self, now: dict[str, Any]):
+        self._now = now
+        self._notes = []
+
+    def capture(self, encoder) -> dict[str, Any]:
+        """What tells it from others."""
+        return self._now
+
+    @staticmethod
+    def check(saved, tensors, place) -> None:
+        check(saved)
+
+    def compare(self, saved: dict[str, Any], path: str) -> None:
+        """To be called before anything is made of a checkpoint.
+
+        Args:
+            saved: What `capture()` gave.
+            path: String, the checkpoint, for the message.
+
+        Raises:
+            MismatchError: It is another training.
+        """
+        self._notes = compare(saved, self._now, path)
+        # Where the training began, however often it was interrupted.
+        self._now["start"] = saved["start"]
+
+    def restore(self, saved, arrays) -> list[str]:
+        return self._notes
 
 
 def compare(saved: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:

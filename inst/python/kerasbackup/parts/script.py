@@ -17,6 +17,7 @@ import types
 import weakref
 from collections.abc import Callable
 from typing import Any
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -24,6 +25,8 @@ import numpy as np
 from kerasbackup.parts.objects import no_state
 from kerasbackup.parts.optimizers import classes_of
 from kerasbackup.parts.optimizers import optimizers_of
+from kerasbackup.parts.part import Part
+from kerasbackup.parts.part import Place
 from kerasbackup.parts.plain_attributes import PARTS
 from kerasbackup.parts.plain_attributes import is_plain
 from kerasbackup.parts.variables import AnyVariable
@@ -43,7 +46,7 @@ SIMPLE = (bool, int, float, str)
 _given = weakref.WeakKeyDictionary()
 
 
-class Script:
+class Script(Part):
     """What the script of one `fit()` decided.
 
     To be made before anything is restored or trained.
@@ -52,7 +55,14 @@ class Script:
         model: The `keras.Model` being trained.
         versions: Dict from name to version, beside Keras', the backend's and
             NumPy's.
+
+    Attributes:
+        versions: Dict from name to version, all of them.
+        versions_before: Likewise of what wrote the checkpoint that is restored.
     """
+
+    name = "script"
+    missing: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, model, versions: dict[str, str]):
         self._model = model
@@ -64,6 +74,27 @@ class Script:
         self._begun = self._layers = self._look = None
         self._begun_settings = None
         self.versions = {**versions, **_versions()}
+        self.versions_before = {}
+
+    @classmethod
+    def begin(cls, training) -> "Script":
+        script = super().begin(training)
+        if training.model.built:
+            # Else with the first save, which builds it.
+            script.describe()
+        return script
+
+    def capture(self, encoder) -> dict[str, Any]:
+        """The description."""
+        return self.describe()
+
+    @staticmethod
+    def check(saved, tensors, place) -> None:
+        check_description(saved)
+
+    def restore(self, saved, arrays) -> list[str]:
+        """Only tells what is not as it was."""
+        return self.changes(saved, self.versions_before)
 
     def describe(self) -> dict[str, Any]:
         """The description, as values that JSON has. To be called when the model
@@ -160,6 +191,49 @@ class Script:
         if "layers" in saved and versions.get("keras") == keras.__version__:
             notes += _layer_changes(saved["layers"], now["layers"])
         return notes
+
+
+class Drift(Part):
+    """What of the script's decisions has changed since training began. No
+    checkpoint restores that, so a resume tells it.
+
+    Args:
+        script: The `Script`.
+        place: A `Place`, that of the save under way.
+    """
+
+    name = "drift"
+    missing: ClassVar[list[str]] = []
+
+    def __init__(self, script: Script, place: Place):
+        self._script = script
+        self._place = place
+        self._looked_at, self._found = None, []
+
+    @classmethod
+    def begin(cls, training) -> "Drift":
+        return cls(training.made[Script.name], training.place)
+
+    def capture(self, encoder) -> list[str]:
+        """In words. Once an epoch: this looks at every layer."""
+        if self._place.epoch != self._looked_at:
+            self._looked_at = self._place.epoch
+            self._found = self._script.drift()
+        return self._found
+
+    @staticmethod
+    def check(saved, tensors, place) -> None:
+        if not isinstance(saved, list) or not all(
+            isinstance(line, str) for line in saved
+        ):
+            raise TypeError("what has changed is no list of texts")
+
+    def restore(self, saved, arrays) -> list[str]:
+        return [
+            f"in the course of training {text} (that is in no checkpoint: "
+            "unless a callback does it again, it is as the script sets it)"
+            for text in saved
+        ]
 
 
 def check_description(saved: Any) -> None:

@@ -1,0 +1,79 @@
+"""A checkpoint that was read and checked, before anything of it is put back."""
+
+import contextlib
+import re
+from typing import Any
+
+import numpy as np
+
+from kerasbackup.checkpoint import schema
+from kerasbackup.checkpoint.parts_list import PARTS
+from kerasbackup.parts.history import History
+from kerasbackup.parts.part import REQUIRED
+from kerasbackup.parts.part import Place
+from kerasbackup.store.dtypes import numpy_view
+from kerasbackup.store.values import check_texts
+
+
+class Restored:
+    """A checkpoint whose metadata are as they should be.
+
+    Args:
+        checkpoint: A `Checkpoint` of the store.
+        versions: Dict from name to version, of what runs now.
+
+    Attributes:
+        checkpoint: The `Checkpoint`.
+        place: A `Place`, where it was made.
+        history: The `History` until then.
+        stopped: Whether a callback had ended the training for good.
+        versions: Dict from name to version, of what wrote it; may be empty.
+        saved: Dict from the name of a part to what it captured.
+    """
+
+    def __init__(self, checkpoint, versions: dict[str, str] | None = None):
+        self.checkpoint = checkpoint
+        self._metadata = checkpoint.metadata
+        self._running = versions or {}
+        with self.reading():
+            self._metadata = schema.migrated(checkpoint.metadata)
+            epoch = _count(self._metadata["epoch"])
+            self.history = History.from_json(self._parse("history"), epoch)
+            self.place = Place(
+                epoch,
+                _count(self._metadata["batch"]),
+                len(self.history.epochs),
+            )
+            self.stopped = _flag(self._metadata["stopped"])
+            self.versions = self._parse("versions", {})
+            check_texts(self.versions)
+            self.saved = {}
+            for part in PARTS:
+                saved = self._parse(part.name, part.missing)
+                part.check(saved, checkpoint.tensors, self.place)
+                self.saved[part.name] = saved
+
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """Names what is wrong with what is read in its block."""
+        return schema.reading(
+            self.checkpoint.path, self.checkpoint.metadata, self._running
+        )
+
+    def array(self, name: str) -> np.ndarray:
+        """A new array with the bytes of a tensor."""
+        return numpy_view(*self.checkpoint.tensors[name]).copy()
+
+    def _parse(self, field: str, missing: Any = REQUIRED) -> Any:
+        if missing is not REQUIRED and field not in self._metadata:
+            return missing
+        return schema.parse(self._metadata[field])
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,15}", text):
+        raise ValueError(f"{text[:50]!r} is no count")
+    return int(text)
+
+
+def _flag(text: str) -> bool:
+    return {"0": False, "1": True}[text]

@@ -1,0 +1,88 @@
+"""The places in the training and in the validation data, as parts of a
+checkpoint."""
+
+from kerasbackup.parts.data import validation
+from kerasbackup.parts.data.position_format import check_position
+from kerasbackup.parts.part import Part
+
+
+class ValidationData(Part):
+    """The place in the validation data.
+
+    Args:
+        position: A `ValidationPosition`.
+        training: The `DataPosition` of the training data.
+    """
+
+    name = "validation"
+
+    def __init__(self, position, training):
+        self._position = position
+        self._training = training
+        position.trained_on = training.written_by_user
+
+    @classmethod
+    def begin(cls, training):
+        return cls(training.validation, training.position)
+
+    @property
+    def not_saved(self):
+        return self._position.unsaved
+
+    def capture(self, encoder):
+        return self._position.capture(encoder)
+
+    @staticmethod
+    def check(saved, tensors, place):
+        validation.check(saved, place.logged, tensors)
+
+    def restore(self, saved, arrays):
+        return self._position.restore(saved, arrays, self._training.use)
+
+
+class TrainingData(Part):
+    """The place in the training data.
+
+    Args:
+        position: A `DataPosition`.
+        validation_position: A `ValidationPosition`, which may draw of the same
+            data.
+        place: A `Place`, that of the save or restore under way.
+        resumes_in_epoch: Whether an unfinished epoch goes on at its batch,
+            rather than from its beginning.
+    """
+
+    name = "position"
+
+    def __init__(self, position, validation_position, place, resumes_in_epoch):
+        self._position = position
+        self._validation = validation_position
+        self._place = place
+        self._resumes_in_epoch = resumes_in_epoch
+
+    @classmethod
+    def begin(cls, training):
+        return cls(
+            training.position,
+            training.validation,
+            training.place,
+            training.resumes_in_epoch,
+        )
+
+    @property
+    def not_saved(self):
+        return self._position.unsaved
+
+    def capture(self, encoder):
+        return self._position.capture(self._place.batch, encoder)
+
+    @staticmethod
+    def check(saved, tensors, place):
+        check_position(saved, place.batch, place.logged, tensors)
+
+    def restore(self, saved, arrays):
+        batch = self._place.batch
+        if batch and not self._resumes_in_epoch:
+            return self._position.begin_anew(saved, arrays)
+        moved = self._validation.moved(self._position.use)
+        return self._position.restore(saved, batch, arrays, moved)

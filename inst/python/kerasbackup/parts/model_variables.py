@@ -1,0 +1,144 @@
+"""The variables of a training as a part of its checkpoints: there is one for
+every variable that Keras makes, and each is paired with its tensor.
+
+The tensors of a checkpoint are these variables, in file order, and the field
+says for which of them each further optimizer is built.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from kerasbackup.keras3 import building
+from kerasbackup.parts import further_optimizers
+from kerasbackup.parts.part import Part
+from kerasbackup.parts.part import Place
+from kerasbackup.parts.variables import Variables
+from kerasbackup.parts.variables import build_optimizers
+from kerasbackup.parts.variables import describe_optimizers
+from kerasbackup.parts.variables import lacks_some
+from kerasbackup.store import errors
+
+
+class ModelVariables(Part):
+    """The variables of one training, which Keras may not have made yet.
+
+    Args:
+        model: The `keras.Model` being trained.
+        epoch_iterator: The `EpochIterator` of its `fit()`; it is asked for the
+            shapes of a batch where the model is not built yet.
+        place: A `Place`, that of the restore under way.
+
+    Attributes:
+        all: The `Variables`; `None` until the first save or restore.
+    """
+
+    name = "optimizers"
+    missing = None
+    is_put_again = True
+
+    def __init__(self, model: keras.Model, epoch_iterator, place: Place):
+        self._model = model
+        self._epoch_iterator = epoch_iterator
+        self._place = place
+        self._checkpoint = self._trained = self._partners = None
+        self._pairs_again = None
+        self._is_put = False
+        self.all = None
+
+    @property
+    def not_saved(self) -> list[str]:
+        """What of a dtype that cannot be saved was left out."""
+        return [] if self.all is None else self.all.unsaved
+
+    def is_built(self) -> bool:
+        """Whether there is all that a checkpoint holds, or can be without a
+        batch: what a callback has compiled may be built with the next one."""
+        return keras.backend.backend() == "tensorflow" or building.is_built(
+            self._model
+        )
+
+    def capture(self, encoder) -> dict[str, list[str]] | None:
+        """For which variables each further optimizer is built."""
+        if self.all is None or not self.all.is_current(self._model):
+            self._build()
+        return self._optimizers
+
+    @staticmethod
+    def check(saved, tensors, place) -> None:
+        further_optimizers.check(saved)
+
+    def load(self, checkpoint, trained, other_backend, other) -> None:
+        """Makes all variables, and finds each one's tensor. To be called before
+        anything is restored.
+
+        Args:
+            checkpoint: A `Checkpoint` of the store.
+            trained: What `capture()` gave.
+            other_backend: Whether another backend wrote it.
+            other: What the checkpoint is of, in words, where that is known to
+                be another model or optimizer.
+
+        Raises:
+            MismatchError: It is of another model or optimizer.
+        """
+        self._checkpoint, self._trained = checkpoint, trained
+        self._build()
+
+        def pair(other):
+            self._partners = self.all.check(checkpoint, other_backend, other)
+
+        self._pairs_again = lambda: pair(None)
+        pair(other)
+
+    def restore(self, saved: Any, arrays: Callable[[str], Any]) -> list[str]:
+        """Assigns them. Called a second time where batches are passed over; the
+        last time, variables may take the memory of the checkpoint for theirs.
+        """
+        if not self.all.is_current(self._model):
+            if not self.is_built():
+                raise errors.UnsupportedError(
+                    "A callback compiles the model as training or an epoch "
+                    "begins, and the checkpoint has the optimizer and the "
+                    "metrics of that: they cannot be restored, as Keras builds "
+                    "the new ones with the next batch. The checkpoint was left "
+                    "as it is. Compile before `fit()`; where it is an epoch "
+                    'that begins so, `resume = "epoch"` begins it anew.'
+                )
+            self._build()
+            self._pairs_again()
+        is_put_again = self._place.batch > 0 and not self._is_put
+        self._is_put = True
+        self.all.assign(self._checkpoint, self._partners, copies=is_put_again)
+        return []
+
+    def release(self) -> None:
+        """Frees the checkpoint. Idempotent."""
+        self._checkpoint = self._trained = self._pairs_again = None
+
+    def _build(self) -> None:
+        """Finds all variables, and creates those that Keras creates with the
+        first batch; after a step there are all."""
+        checkpoint, trained = self._checkpoint, self._trained
+        saved = None if checkpoint is None else [*checkpoint.tensors]
+        own_step = further_optimizers.has_own_step(self._model)
+        is_known = checkpoint is None or trained is not None
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        lacks = (
+            on_tensorflow
+            and saved is not None
+            and lacks_some(self._model, saved)
+        )
+        if on_tensorflow and own_step and is_known:
+            # Keras asks for less there: any train_step() will do.
+            if lacks:
+                building.build_by_step(self._model, self._epoch_iterator)
+        else:
+            building.build(self._model, self._epoch_iterator, lacks)
+        if trained is not None:
+            build_optimizers(self._model, trained, saved)
+        self.all = Variables(self._model)
+        self._optimizers = None
+        if own_step or further_optimizers.further(self._model):
+            self._optimizers = describe_optimizers(self._model)

@@ -1,0 +1,122 @@
+"""What every part of a checkpoint offers, and what a part is made from.
+
+`checkpoint/parts_list.py` lists the parts. One save and one restore walk that
+list; neither knows what a part holds.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+from typing import ClassVar
+
+REQUIRED = object()
+
+
+@dataclasses.dataclass
+class Place:
+    """How far a training is: at a save, or when a checkpoint was made.
+
+    Attributes:
+        epoch: Integer, epochs that are complete.
+        batch: Integer, batches of the next epoch that are trained.
+        logged: Integer, epochs that the history has. Fewer than `epoch` where
+            `fit()` was given an `initial_epoch`.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    logged: int = 0
+
+
+@dataclasses.dataclass
+class Training:
+    """What the parts of one `fit()` are made from, when all other callbacks
+    have begun.
+
+    Attributes:
+        model: The `keras.Model` being trained.
+        place: A `Place`, that of the save or restore under way.
+        epoch_iterator: Keras' `EpochIterator` over the training data.
+        callbacks: List of the callbacks whose state counts.
+        names: Dict from name to object, what else the script names.
+        is_generator: Whether an object is a generator of random numbers whose
+            state the position in the data has.
+        is_dataset: Whether it is one of the datasets of this `fit()`.
+        position: A `DataPosition`.
+        validation: A `ValidationPosition`.
+        resumes_in_epoch: Whether an unfinished epoch goes on at its batch,
+            rather than from its beginning.
+        made: Dict from name to the parts that were made before this one: some
+            when `fit()` opened the directory, the others as the list has them.
+    """
+
+    model: Any
+    place: Place
+    epoch_iterator: Any = None
+    callbacks: list[Any] = dataclasses.field(default_factory=list)
+    names: dict[str, Any] = dataclasses.field(default_factory=dict)
+    is_generator: Callable[[Any], bool] = lambda one: False
+    is_dataset: Callable[[Any], bool] = lambda one: False
+    position: Any = None
+    validation: Any = None
+    resumes_in_epoch: bool = True
+    made: dict[str, "Part"] = dataclasses.field(default_factory=dict)
+
+
+class Part:
+    """One part of a checkpoint: a field of its metadata, with the tensors that
+    the field names.
+
+    Attributes:
+        name: String, the field.
+        missing: What a checkpoint has that lacks the field, which is left out
+            where `capture()` gives just that. By default it must be there.
+        is_put_again: Whether it is restored a second time when the first epoch
+            begins, as Keras or a callback may have reset it by then.
+        not_saved: List of strings, what the last `capture()` could not save.
+    """
+
+    name: str
+    missing: ClassVar[Any] = REQUIRED
+    is_put_again = False
+    not_saved: ClassVar[list[str]] = []
+
+    @classmethod
+    def begin(cls, training: Training) -> "Part":
+        """The part of a training that begins."""
+        return training.made[cls.name]
+
+    def capture(self, encoder) -> Any:
+        """What to save, as values that JSON has; arrays go to the encoder."""
+        raise NotImplementedError
+
+    @staticmethod
+    def check(saved: Any, tensors: dict[str, tuple], place: Place) -> None:
+        """Raises where `saved` is not what `capture()` gives.
+
+        Args:
+            saved: What was read.
+            tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
+            place: Where the checkpoint was made.
+
+        Raises:
+            AttributeError, IndexError, KeyError, TypeError, ValueError: It is
+                not.
+        """
+        raise NotImplementedError
+
+    def check_owners(self, saved: Any) -> None:
+        """Raises `ValueError` where the objects of this training cannot have
+        what was saved. Called before anything is put back."""
+
+    def restore(self, saved: Any, arrays: Callable[[str], Any]) -> list[str]:
+        """Puts back what `capture()` gave.
+
+        Args:
+            saved: What `capture()` gave, in another process or earlier.
+            arrays: Callable from tensor name to a new array.
+
+        Returns:
+            What is no longer as it was.
+        """
+        raise NotImplementedError

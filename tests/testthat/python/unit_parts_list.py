@@ -1,0 +1,57 @@
+"""parts_list.py: what every part of a checkpoint has to have."""
+
+import json
+import os
+import re
+import unittest
+
+import kerasbackup
+from kerasbackup.checkpoint.parts_list import PARTS
+from kerasbackup.parts.data import position_format
+from kerasbackup.parts.part import REQUIRED
+from kerasbackup.parts.part import Part
+from kerasbackup.parts.part import Place
+from kerasbackup.store import errors
+
+# Neither beside the package's sources nor where it is installed is it elsewhere.
+FORMAT = os.path.join(
+    os.path.dirname(kerasbackup.__file__), "..", "..", "FORMAT.md"
+)
+
+
+def described():
+    with open(FORMAT, encoding="utf-8") as file:
+        return set(re.findall("`([a-z_]+)`", file.read()))
+
+
+class Parts(unittest.TestCase):
+    def test_each_has_a_field_of_its_own_and_the_whole_protocol(self):
+        self.assertEqual(len({part.name for part in PARTS}), len(PARTS))
+        for part in PARTS:
+            for name in ("begin", "capture", "check", "restore"):
+                inherited = getattr(Part, name, None)
+                with self.subTest(part=part.name, method=name):
+                    own = getattr(part, name)
+                    self.assertTrue(name == "begin" or own is not inherited)
+
+    def test_the_format_says_what_each_has(self):
+        known = described()
+        for part in PARTS:
+            if part.name != "model_state":
+                with self.subTest(part=part.name):
+                    self.assertIn(part.name, known)
+        fields = (*position_format.RNG_FIELDS, *position_format.COUNTS)
+        self.assertEqual(set(fields) - known, set())
+
+    def test_each_refuses_what_is_not_its_own(self):
+        """A text is none of them; nor is nothing, where something must be."""
+        for part in PARTS:
+            if part.name == "model_state":
+                continue
+            with self.subTest(part=part.name):
+                if part.missing is not REQUIRED:
+                    part.check(
+                        json.loads(json.dumps(part.missing)), {}, Place()
+                    )
+                with self.assertRaises(errors.DAMAGE):
+                    part.check("text", {}, Place())
