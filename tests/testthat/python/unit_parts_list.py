@@ -1,6 +1,5 @@
 """parts_list.py: what every part of a checkpoint has to have."""
 
-import json
 import os
 import re
 import unittest
@@ -13,7 +12,7 @@ from kerasbackup.parts.part import Part
 from kerasbackup.parts.part import Place
 from kerasbackup.store import errors
 
-# Neither beside the package's sources nor where it is installed is it elsewhere.
+# Both among the package's sources and where it is installed.
 FORMAT = os.path.join(
     os.path.dirname(kerasbackup.__file__), "..", "..", "FORMAT.md"
 )
@@ -50,8 +49,6 @@ class Parts(unittest.TestCase):
                 continue
             with self.subTest(part=part.name):
                 if part.missing is not REQUIRED:
-                    part.check(
-                        json.loads(json.dumps(part.missing)), {}, Place()
-                    )
+                    part.check(part.missing, {}, Place())
                 with self.assertRaises(errors.DAMAGE):
                     part.check("text", {}, Place())
