@@ -1,51 +1,62 @@
-"""Owns how Python values become JSON and arrays, and come back. No pickle.
+"""Converts Python values to JSON and arrays, and back, without pickle.
 
-What JSON has not is written as an object with one key that begins with "$".
-Arrays do not go into the JSON unless they are small: they are tensors of the
-checkpoint, and the JSON has their names. So are long lists of numbers. What can
-be neither is reported, never guessed: of subclasses only those of the standard
-library are known that are named here.
-
-May not touch hooks, callbacks or files.
+A value that JSON lacks is written as an object with one key that begins with
+"$". Large arrays and long lists of numbers are not in the JSON: they become
+tensors of the checkpoint, and the JSON has their names. A value that fits
+neither is refused. Only those subclasses are known that are named here, from
+the standard library.
 """
 
 import base64
 import collections
 import datetime
 import math
+from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
 from kerasbackup.store import number_lists
 from kerasbackup.store.dtypes import DTYPES
 from kerasbackup.store.dtypes import numpy_dtype
 
-# The header of a checkpoint may have 100 MB. Beyond this a value is too large,
-# which is told, so that the rest can still be saved.
+# The header of a checkpoint may have 100 MB. A value beyond this limit is
+# refused, so that the others can still be saved.
 MOST_TEXT = 64 * 2**20  # bytes of JSON, of all values of one encoder
 
-# Smaller arrays are written into the JSON: a tensor costs more than that.
+# Smaller arrays are written into the JSON, as a tensor takes more space.
 LEAST_TENSOR = 256  # bytes
 
-# What a `defaultdict` may make its values with. A checkpoint has the name.
+# The factories that a `defaultdict` may have. A checkpoint has their names.
 FACTORIES = {
     one.__name__: one for one in (bool, dict, float, int, list, set, str, tuple)
 }
 
-# Functions that callbacks keep, by name: loading a checkpoint looks names up
-# here and imports nothing.
-FUNCTIONS = {
-    "keras.ops.less": keras.ops.less,
-    "keras.ops.greater": keras.ops.greater,
-    "numpy.less": np.less,
-    "numpy.greater": np.greater,
-}
+# Functions that callbacks keep, by name. A checkpoint's names are looked up
+# here, and nothing is imported.
+FUNCTIONS = {"numpy.less": np.less, "numpy.greater": np.greater}
 
-# What is nested deeper is not saved, so that what is read can be refused before
-# Python's own limit.
+# Values that are nested more deeply are not saved, so that reading can refuse
+# them before it reaches Python's own limit.
 MOST_NESTED = 100
+
+# Modules that know the tensors of a Keras.
+_TENSORS = []
+
+
+def register_tensors(tensors: Any) -> None:
+    """Makes the tensors of a Keras known.
+
+    Args:
+        tensors: Module with `is_tensor()`, `dtype_of()`, `to_numpy()` and
+            `from_numpy()`, see `keras3/tensors.py`.
+    """
+    _TENSORS.append(tensors)
+
+
+def register_functions(functions: dict[str, Callable]) -> None:
+    """Makes functions known that callbacks may keep, by name."""
+    FUNCTIONS.update(functions)
 
 
 class Unsaveable(TypeError):
@@ -53,7 +64,7 @@ class Unsaveable(TypeError):
 
 
 class Tagged:
-    """What an encoder's user adds to the values: a tag and values.
+    """A tag with values, which users of an encoder may put among the values.
 
     Args:
         tag: String, one of `TAGS`.
@@ -65,7 +76,7 @@ class Tagged:
         self.items = items
 
 
-# A box that nobody refers to is its content.
+# A box that nothing refers to is written as its content.
 NO_BOX = [None, None]
 
 
@@ -73,8 +84,8 @@ class Encoder:
     """Encodes values and collects their arrays.
 
     Args:
-        is_plain: Whether to write numbers as JSON always, and to refuse
-            arrays: for a text that is compared, not decoded.
+        is_plain: Whether to write all numbers as JSON, and to refuse arrays,
+            for a text that is compared and not decoded.
 
     Attributes:
         arrays: Dict from tensor name to `numpy.ndarray`.
@@ -86,10 +97,10 @@ class Encoder:
         self._text = 0
 
     def encode(self, value: Any, name: str) -> Any:
-        """A value as JSON has it.
+        """A value for JSON.
 
         Args:
-            value: What to encode.
+            value: The value to encode.
             name: String, unique; the arrays in `value` are named after it.
 
         Raises:
@@ -104,26 +115,31 @@ class Encoder:
 
 
 def decode(value: Any, arrays, has_tags: bool = False) -> Any:
-    """What was encoded.
+    """The value that was encoded.
 
     Args:
-        value: What `Encoder.encode()` gave.
+        value: What `Encoder.encode()` returned.
         arrays: Callable from tensor name to a new `numpy.ndarray`.
         has_tags: Whether there may be a `Tagged` in it.
     """
-    return _Decoder(arrays, keras.ops.convert_to_tensor, has_tags).decode(value)
+    return _Decoder(arrays, _new_tensor, has_tags).decode(value)
+
+
+def _new_tensor(array: np.ndarray) -> Any:
+    return _TENSORS[0].from_numpy(array)
 
 
 def check(value: Any, tensors: dict[str, tuple], has_tags: bool = False) -> Any:
     """Decodes without making arrays: they are views of a single zero.
 
     Args:
-        value: What `Encoder.encode()` may have given.
-        tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
+        value: The value that was read.
+        tensors: Dict from name to `(dtype, shape, bytes)`, the existing
+            tensors.
         has_tags: As for `decode()`.
 
     Returns:
-        What `decode()` would, but for the arrays' content.
+        The same as `decode()`, except for the content of arrays.
 
     Raises:
         KeyError, TypeError, ValueError: `decode()` would fail.
@@ -137,11 +153,11 @@ def check(value: Any, tensors: dict[str, tuple], has_tags: bool = False) -> Any:
 
 
 class _Encoding:
-    """One value on its way."""
+    """The encoding of one value."""
 
     def __init__(self, is_plain: bool, most_text: int):
         self.arrays = {}
-        # Bytes of JSON that it takes at most.
+        # An upper bound of the bytes of JSON.
         self.text = 0
         self._is_plain = is_plain
         self._most_text = most_text
@@ -205,7 +221,7 @@ class _Encoding:
         ):
             names.append(None if array is None else f"{name}/{part}")
             if array is not None:
-                # Nobody writes to it.
+                # It needs no copy, because nothing writes to it.
                 self.arrays[names[-1]] = array
         return {"$numbers": [*names, packed.count, packed.of_numpy]}
 
@@ -214,13 +230,8 @@ class _Encoding:
             kind, array = "scalar", np.array(value)
         elif isinstance(value, np.ndarray):
             kind, array = "array", np.array(value, order="C")
-        elif keras.ops.is_tensor(value):
-            kind = "tensor"
-            if dtype_of(value) not in DTYPES:
-                raise Unsaveable(f"tensor of {value.dtype}")
-            array = np.array(keras.ops.convert_to_numpy(value), order="C")
         else:
-            raise Unsaveable(type(value).__name__)
+            kind, array = "tensor", _array_of(value)
         if array.dtype.name not in DTYPES:
             raise Unsaveable(f"array of {array.dtype.name}")
         if self._is_plain:
@@ -246,19 +257,34 @@ class _Encoding:
             raise Unsaveable("too large")
 
 
-# What an item takes at most beside a text's own length: quotes, which are
-# escaped once more as the JSON is a string of the header's, digits, a comma.
+# The most bytes that an item takes besides the length of a text: digits, a
+# comma, and quotes, which are escaped again because the JSON is a string in the
+# header.
 ITEM_TEXT = 26
 
 
+def _array_of(value: Any) -> np.ndarray:
+    """The value of a tensor.
+
+    Raises:
+        Unsaveable: It is no tensor, or one of a dtype that cannot be saved.
+    """
+    for tensors in _TENSORS:
+        if tensors.is_tensor(value):
+            if tensors.dtype_of(value) not in DTYPES:
+                raise Unsaveable(f"tensor of {value.dtype}")
+            return np.array(tensors.to_numpy(value), order="C")
+    raise Unsaveable(type(value).__name__)
+
+
 def _length(text: str) -> int:
-    """Bytes of a text at most, in JSON that is a string in JSON."""
+    """The most bytes of a text, in JSON that is itself a string in JSON."""
     if text.isascii() and text.isprintable():
         return len(text) + 3 * (text.count('"') + text.count("\\"))
     return 14 * len(text)
 
 
-# Each gives a tag and what to write under it.
+# Each of these returns a tag and the value to write under it.
 
 
 def _write_dict(value, is_plain):
@@ -305,7 +331,7 @@ _WRITERS = {
 
 
 class _Decoder:
-    """Decodes, and takes nothing for what it is not."""
+    """Decodes a value, and checks every type on the way."""
 
     def __init__(self, arrays, tensor, has_tags):
         self._arrays = arrays
@@ -447,7 +473,7 @@ def _timedelta(parts):
         raise ValueError("a duration is too long") from e
 
 
-# What is made of a decoded value, of a text, and of a list as it is.
+# The functions for a decoded value, for a text, and for a list as it is.
 _OF_VALUES = {
     "$tuple": _of_list(tuple),
     "$set": _of_list(set),
@@ -474,33 +500,25 @@ _OF_TEXTS = {
 }
 _OF_RAW = {"$numbers": "_numbers", "$small": "_small"}
 
-# Those of `object_states`.
+# The tags of `object_states`.
 TAGS = ("at", "box", "same", "object", "generator", "member", "row", "gone")
 _TAGS = {f"${tag}" for tag in TAGS}
 
 
 def _counter(items):
     counter = collections.Counter()
-    # Not its own `update()`, which adds.
+    # Its own `update()` would add.
     dict.update(counter, items)
     return counter
 
 
-def dtype_of(tensor: Any) -> str | None:
-    """The name of a tensor's dtype; `None` where it is none of numbers."""
-    try:
-        return keras.backend.standardize_dtype(tensor.dtype)
-    except (TypeError, ValueError):
-        return None
-
-
 def is_count(value: Any) -> bool:
-    """Whether a value that was read counts something; a flag does not."""
+    """Whether a value that was read is a count; a flag is none."""
     return type(value) is int and value >= 0
 
 
 def check_texts(texts: Any) -> None:
-    """Raises where `texts` is no dict from text to text.
+    """Checks that `texts` is a dict from text to text.
 
     Raises:
         AttributeError, TypeError: It is not.

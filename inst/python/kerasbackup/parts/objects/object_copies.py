@@ -1,7 +1,7 @@
-"""Copies what objects consist of, for a checkpoint.
+"""Copies the contents of objects for a checkpoint.
 
-An object that was there when training began is copied as its place, and with
-its content where that has changed. One that is in several places is copied
+For an object that existed when training began, its place is noted, and its
+content only if that has changed. An object that is in several places is copied
 once.
 """
 
@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import tensors
 from kerasbackup.parts.objects import object_kinds
 from kerasbackup.parts.objects.object_kinds import kind_of
 from kerasbackup.parts.objects.object_kinds import kind_without
@@ -28,10 +28,11 @@ from kerasbackup.store.dtypes import DTYPES
 from kerasbackup.store.values import Tagged
 from kerasbackup.store.values import Unsaveable
 
-# What is nested deeper is not saved. A level of these is several of JSON's.
+# Objects that are nested more deeply are not saved. Each level takes several
+# levels of JSON.
 MOST_NESTED = 15
 
-# Longer lists of numbers are packed by what was appended to them.
+# For longer lists of numbers, only the appended numbers are packed again.
 GROWING = 4096
 
 
@@ -41,16 +42,17 @@ class Copier:
     Args:
         snapshots: The `Snapshots` of when training began.
         classes: Dict from name to class, of enumerations and named tuples.
-        is_captured: Whether somebody else cares for an object; `None`: nobody
-            does.
-        most_bytes: Integer, the bytes of one copy at most; `None`: any number.
-        most_items: Integer, likewise the items of its containers.
+        is_captured: Whether another part of the checkpoint has an object;
+            `None` if none has any.
+        most_bytes: Integer, the maximal size of one copy in bytes; `None` for
+            any size.
+        most_items: Integer, the maximal number of items in its containers.
         copies: Whether arrays are copied, too.
-        growing: Dict from id to a list of numbers and its `GrowingList`; is
-            added to.
+        growing: Dict from id to a list of numbers and its `GrowingList`. Lists
+            are added to it.
 
     Attributes:
-        grown: Set of ids, those of `growing` that were used.
+        grown: Set of ids, the entries of `growing` that were used.
     """
 
     def __init__(
@@ -70,7 +72,8 @@ class Copier:
         self._copies = copies
         self._growing = growing
         self.grown = set()
-        # By id: what it is, so that its id stays its own; its box.
+        # By id, the object and its box. The object is kept so that no other
+        # object gets its id.
         self._boxes = {}
         self._shared = set()
 
@@ -85,13 +88,13 @@ class Copier:
         try:
             return self._copy(value, 0)
         except Exception:
-            # Nobody has those that it began.
+            # Nothing refers to the boxes that it began.
             for key in set(self._boxes) - before:
                 del self._boxes[key]
             raise
 
     def finish(self) -> None:
-        """What is in one place only needs no number."""
+        """Removes the numbers of objects that are in one place only."""
         for key, (_, box) in self._boxes.items():
             if key not in self._shared:
                 box.items[0] = None
@@ -112,7 +115,7 @@ class Copier:
             kind == "fixed" or not self._snapshots.has_moved(one, value)
         ):
             return Tagged("at", [list(one.place)])
-        # Nothing is ever made of a class that a file names.
+        # A class that a file names is never instantiated.
         if kind in ("fixed", "opaque", "value") or (
             kind in ("object", "generator") and one is None
         ):
@@ -121,7 +124,7 @@ class Copier:
             raise Unsaveable(type(value).__name__)
         if kind == "row" or type(value) in (tuple, frozenset):
             copied = self._copy_fixed(value, kind, depth)
-            # A part of it has changed: that, too, is written to in place.
+            # Its place is noted, because a part of it has changed.
             return copied if one is None else _box(None, one, copied)
         if id(value) in self._boxes:
             self._shared.add(id(value))
@@ -150,7 +153,7 @@ class Copier:
         return Tagged("member", [self._name(type(value)), value.name])
 
     def _name(self, kind: type) -> str:
-        """The name by which a class is found again."""
+        """The name by which a class is found at a restore."""
         if self._classes.get(kind.__qualname__) is not kind:
             raise Unsaveable(kind.__qualname__)
         return kind.__qualname__
@@ -224,7 +227,7 @@ class Copier:
         if type(value) is collections.defaultdict:
             return self._copy_default(value, depth)
         made = type(value)()
-        # Not a `Counter`'s own `update()`, which adds.
+        # The `update()` of a `Counter` would add.
         for key, item in self._copy_pairs(value, depth):
             made[key] = item
         return made
@@ -237,7 +240,7 @@ class Copier:
             return collections.defaultdict(factory, pairs)
         if self._snapshots.find(value) is None:
             raise Unsaveable("defaultdict with a factory of its own")
-        # To be written into the one that is there.
+        # They will be written into the existing one.
         return pairs
 
     def _copy_pairs(self, value, depth):
@@ -250,14 +253,14 @@ class Copier:
 
     def _copy_tensor(self, value, one):
         if (
-            not keras.ops.is_tensor(value)
-            or values.dtype_of(value) not in DTYPES
+            not tensors.is_tensor(value)
+            or tensors.dtype_of(value) not in DTYPES
         ):
             raise Unsaveable(type(value).__name__)
-        # TensorFlow's do not tell their bytes.
+        # TensorFlow's tensors have no `nbytes`.
         self._count(getattr(value, "nbytes", 8 * math.prod(value.shape)))
         if not object_kinds.is_of_torch(value):
-            # Others do not change.
+            # Tensors of other backends do not change.
             return value
         if one is None and type(value) is not sys.modules["torch"].Tensor:
             raise Unsaveable(type(value).__name__)
@@ -292,11 +295,11 @@ class Copier:
 
 
 def _are_own(items: list) -> bool:
-    """Whether all are tuples, or dicts that nobody else has: where they are of
-    numbers, they need no look at each."""
+    """Whether all are tuples, or dicts that nothing else refers to. Such items
+    need not be looked at one by one if they hold numbers."""
     if not items or type(items[0]) is not dict:
         return True
-    # Those of one that is in two lists, as they all are.
+    # The usual count is that of a dict in two lists, as all of them are.
     one = {}
     lists = [one], [one]
     del one
