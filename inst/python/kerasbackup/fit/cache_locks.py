@@ -1,24 +1,23 @@
-"""Owns the lock files of `tf.data`'s `cache(file)`.
+"""Finds the lock files of `tf.data`'s `cache(file)`.
 
-TensorFlow makes one while it fills such a cache, and refuses to use the cache
-where there is one already. A process that is killed leaves it. Those that are
-seen while a training fills the cache are that training's own, as TensorFlow
-would have refused any other: R notes them in `backup_dir`, and removes what is
-left of them when nobody trains there any more.
-
-May not draw data, and may not touch variables, callbacks or checkpoints.
+TensorFlow makes a lock file while it fills such a cache, and refuses to use the
+cache if the file already exists. A process that is killed leaves it behind. A
+lock file that appears while a training fills the cache belongs to that
+training, because TensorFlow would have refused any other. R notes these files
+in `backup_dir`, and removes the remaining ones when no training runs there.
 """
 
 import os
 from collections.abc import Iterator
 from typing import Any
 
+from kerasbackup.keras3 import epoch_iterator
 from kerasbackup.parts.data.data_source import caches
 from kerasbackup.parts.data.data_source import stages
 from kerasbackup.store import errors
 
-# As TensorFlow names them: the lock file, and what there is of a cache that is
-# complete, whose lock file is not looked at.
+# TensorFlow's names for the lock file and for a file of a complete cache, whose
+# lock file it ignores.
 LOCK, COMPLETE = "_0.lockfile", ".index"
 
 
@@ -27,15 +26,14 @@ class CacheLocks:
 
     Args:
         store: The `Store`, which notes them.
-        data: What `fit()` was given, to train on and for validation; it is not
-            kept.
+        data: The training and validation data of `fit()`; they are not kept.
     """
 
     def __init__(self, store, *data: Any):
         self._store = store
         self._files = [file for source in data for file in _files(source)]
         self._noted = None
-        # The `EpochIterator`s whose method is wrapped.
+        # The `EpochIterator`s whose steps are watched.
         self._watched = []
 
     def check(self) -> None:
@@ -63,20 +61,13 @@ class CacheLocks:
             or any(one is iterator for one in self._watched)
         ):
             return
-        steps = iterator._enumerate_iterator
-
-        def noting():
-            for step in steps():
-                yield step
-                self._note()
-
-        iterator._enumerate_iterator = noting
+        epoch_iterator.call_between_steps(iterator, self._note)
         self._watched.append(iterator)
 
     def release(self) -> None:
         """Gives Keras its own methods back."""
         for iterator in self._watched:
-            vars(iterator).pop("_enumerate_iterator", None)
+            epoch_iterator.put_back(iterator)
         self._watched = []
 
     def _note(self) -> None:
@@ -96,7 +87,7 @@ class CacheLocks:
 
 
 def _files(source: Any) -> Iterator[str]:
-    """What the caches of a tf.data pipeline are in, if in files."""
+    """The files that the caches of a tf.data pipeline are in, if any."""
     for stage in stages(source):
         name = getattr(stage, "_filename", None) if caches(stage) else None
         if hasattr(name, "numpy") and name.numpy():

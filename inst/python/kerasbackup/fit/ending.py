@@ -1,7 +1,4 @@
-"""How a training ends: complete, stopped before it is complete, or diverged.
-
-May not touch hooks, checkpoints, R or files.
-"""
+"""How a training ends: complete, stopped before it is complete, or diverged."""
 
 import math
 import numbers
@@ -9,15 +6,16 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Any
 
-import keras
 import numpy as np
 
-# How many weights are looked at: the smallest, as a gradient that is not finite
-# makes all of them so.
+from kerasbackup.keras3 import tensors
+
+# Only the smallest weights are looked at, because a gradient that is not finite
+# makes all weights so.
 MOST_WEIGHTS = 8
 
 
-def says_complete(callbacks: Iterable[keras.callbacks.Callback]) -> bool:
+def says_complete(callbacks: Iterable[Any]) -> bool:
     """Whether one of the callbacks has ended training for good.
 
     A callback says so by setting `ends_training` when it sets `stop_training`,
@@ -33,8 +31,8 @@ def says_complete(callbacks: Iterable[keras.callbacks.Callback]) -> bool:
 class Divergence:
     """Whether one `fit()` has diverged: its loss or a weight is not finite.
 
-    A step's loss is that of the weights before the step, so weights are looked
-    at too: of those with which the loss is lost, the loss was still finite.
+    A step computes its loss before it changes the weights. So the weights are
+    looked at too: they may be lost while the last loss is still finite.
 
     Args:
         model: The `keras.Model` being trained.
@@ -46,7 +44,7 @@ class Divergence:
         skipped: Integer, saves that were skipped.
     """
 
-    def __init__(self, model: keras.Model, tell: Callable[[list[str]], None]):
+    def __init__(self, model: Any, tell: Callable[[list[str]], None]):
         self._model = model
         self._tell = tell
         self._weights = None
@@ -98,19 +96,19 @@ class Divergence:
         return [one.path for one in self._weights if not _is_whole(one)]
 
 
-def _smallest(model: keras.Model) -> list[keras.Variable]:
+def _smallest(model: Any) -> list[Any]:
     floats = [
         weight
         for weight in model.trainable_variables
-        if keras.backend.is_float_dtype(weight.dtype)
+        if tensors.is_float(weight)
     ]
-    # Of several that are as small, the nearest to the loss.
+    # Among weights of the same size, those nearest to the loss come first.
     floats.reverse()
     return sorted(floats, key=lambda one: math.prod(one.shape))[:MOST_WEIGHTS]
 
 
-def _is_whole(weight: keras.Variable) -> bool:
-    value = keras.ops.convert_to_numpy(weight)
+def _is_whole(weight: Any) -> bool:
+    value = tensors.to_numpy(weight)
     return bool(np.isfinite(value.astype("float64")).all())
 
 
@@ -124,7 +122,7 @@ def _is_finite(value: Any) -> bool:
     try:
         return math.isfinite(value)
     except (TypeError, ValueError, RuntimeError):
-        # No single number.
+        # It is not a single number.
         return True
 
 

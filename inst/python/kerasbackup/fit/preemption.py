@@ -1,12 +1,10 @@
-"""Owns stopping a training for a signal that says that the process will end.
+"""Stops a training when a signal announces that the process will end.
 
-A handler in C sets a bit of a number in memory and does nothing else. Here that
-number is looked at before each batch, between two batches of a replay, and when
-an epoch has ended; there the state is saved, and an exception ends `fit()`.
-(`stop_training` would end the epoch first: validation, and what other callbacks
-do then, for half an epoch.)
-
-May not touch handlers of signals, variables, data or files.
+A signal handler in C only sets a bit of a number in memory. This module looks
+at the number before each batch, between two batches of a replay, and at the end
+of an epoch. Then it saves the state and ends `fit()` with an exception.
+(`stop_training` would first end the epoch: validation and the other callbacks
+would run after half an epoch.)
 """
 
 import ctypes

@@ -2,12 +2,14 @@
 
 import keras
 
+from kerasbackup.keras3 import steps
+from kerasbackup.keras3.model_parts import compiled_metrics
 from kerasbackup.store import errors
 
 
 def is_built(model) -> bool:
-    """Whether all but the optimizer has its variables."""
-    metrics = getattr(model, "_compile_metrics", None)
+    """Whether the model and its metrics have their variables."""
+    metrics = compiled_metrics(model)
     return model.built and (metrics is None or metrics.built)
 
 
@@ -44,7 +46,7 @@ def build_by_step(model, epoch_iterator) -> None:
     if not model.run_eagerly and isinstance(dataset, tf.data.Dataset):
         step = tf.function(model.train_step)
         step.get_concrete_function(dataset.element_spec)
-    elif type(model).call is not keras.Model.call:
+    elif steps.has_call(model):
         build(model, epoch_iterator)
     else:
         raise errors.UnsupportedError(
@@ -60,7 +62,7 @@ def _symbolic_batch(epoch_iterator):
     import tensorflow as tf
 
     def symbolic(spec):
-        # Under a tf.distribute strategy, one replica's.
+        # Under a tf.distribute strategy, the shape of one replica's batch.
         spec = getattr(spec, "_value_specs", (spec,))[0]
         return keras.KerasTensor(tuple(spec.shape), spec.dtype.name)
 

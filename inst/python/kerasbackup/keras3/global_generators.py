@@ -1,5 +1,5 @@
-"""The global generators of random numbers of Keras, torch and TensorFlow: their
-states, out and in. Of torch and TensorFlow only where the process has them."""
+"""Captures and restores the states of the global random generators of Keras,
+torch and TensorFlow. The latter two are touched only where they are loaded."""
 
 import sys
 from typing import Any
@@ -10,16 +10,21 @@ from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import global_seed_generator
 
 
+def keras_generator() -> Any:
+    """Keras' global seed generator; `None` until it is first used."""
+    return global_state.get_global_attribute("global_seed_generator")
+
+
 def keras_state() -> list[int] | None:
-    """Of Keras' global seed generator, if there is one yet."""
-    generator = global_state.get_global_attribute("global_seed_generator")
+    """The state of Keras' global seed generator, if it exists."""
+    generator = keras_generator()
     if generator is None:
         return None
     return keras.ops.convert_to_numpy(generator.state).tolist()
 
 
 def restore_keras(state: list[int] | None) -> None:
-    """Puts back what `keras_state()` gave."""
+    """Restores what `keras_state()` returned."""
     if state is not None:
         value = np.array(state, dtype="uint32")
         global_seed_generator().state.assign(value)
@@ -33,7 +38,7 @@ def torch_bytes(state: np.ndarray) -> Any:
 
 
 def check_torch(state: np.ndarray) -> None:
-    """Raises `ValueError` where torch would not take that state."""
+    """Raises `ValueError` if torch would refuse that state."""
     if "torch" not in sys.modules:
         return
     import torch
@@ -45,8 +50,8 @@ def check_torch(state: np.ndarray) -> None:
 
 
 def torch_states() -> dict[str, Any]:
-    """`torch.ByteTensor`s: "cpu" is one, "cuda", where there is a GPU, a list
-    of one for each."""
+    """The state under "cpu" is a `torch.ByteTensor`. Where there are GPUs,
+    "cuda" is a list with one for each."""
     import torch
 
     states = {"cpu": torch.get_rng_state()}
@@ -56,7 +61,7 @@ def torch_states() -> dict[str, Any]:
 
 
 def restore_torch(cpu: Any, cuda: list[Any]) -> None:
-    """Puts back what `torch_states()` gave; `cuda` may be empty."""
+    """Restores what `torch_states()` returned; `cuda` may be empty."""
     import torch
 
     torch.set_rng_state(cpu)
@@ -65,8 +70,9 @@ def restore_torch(cpu: Any, cuda: list[Any]) -> None:
 
 
 def tensorflow_states() -> tuple[tuple | None, list[int] | None]:
-    """Of the eager context's generator, which the seeds of stateful operations
-    are drawn from (as Python's `random` has it), and of the global one."""
+    """The state of the eager context's generator, as Python's `random` has it,
+    and that of the global generator. TensorFlow draws the seeds of stateful
+    operations from the former."""
     from tensorflow.python.eager import context
     from tensorflow.python.ops import stateful_random_ops
 
@@ -79,14 +85,14 @@ def tensorflow_states() -> tuple[tuple | None, list[int] | None]:
 
 
 def restore_tensorflow(state: tuple | None, whole: list[int] | None) -> None:
-    """Puts back what `tensorflow_states()` gave."""
+    """Restores what `tensorflow_states()` returned."""
     from tensorflow.python.eager import context
 
     eager = getattr(context.context(), "_rng", None)
     if state is not None and eager is not None and eager.getstate() != state:
         eager.setstate(state)
-        # An operation that was run with a seed in this process would go on
-        # where it was: it is kept with its own state.
+        # An operation that ran with a seed in this process is cached with its
+        # own state, and would continue from there.
         context.context().clear_kernel_cache()
     if whole is not None:
         import tensorflow as tf

@@ -1,20 +1,20 @@
-"""The memory that each backend keeps a variable's bytes in.
+"""The memory in which each backend keeps a variable's bytes."""
 
-What differs between the backends in this is here and nowhere else.
-"""
+from typing import Any
 
 import keras
 import numpy as np
 
+from kerasbackup.keras3.model_parts import layers_of
 from kerasbackup.store import errors
 from kerasbackup.store.dtypes import DTYPES
 from kerasbackup.store.dtypes import KERAS_DTYPES
 from kerasbackup.store.dtypes import numpy_view
 
 
-def is_lost(model: keras.Model) -> bool:
-    """Whether variables have no memory any more: on JAX a step takes it over,
-    and a `fit()` that is interrupted in one may not give it back."""
+def is_lost(model: Any) -> bool:
+    """Whether variables have lost their memory. On JAX a step takes it over,
+    and a `fit()` that is interrupted in a step may not return it."""
     return any(
         hasattr(value, "is_deleted") and value.is_deleted()
         for value in (getattr(one, "_value", None) for one in model.variables)
@@ -22,7 +22,7 @@ def is_lost(model: keras.Model) -> bool:
 
 
 def assign_parameter(parameter, value: np.ndarray) -> None:
-    """Gives a parameter of torch's that is no variable of Keras' a value."""
+    """Assigns a value to a parameter of torch's that is no Keras variable."""
     import torch
 
     with torch.no_grad():
@@ -48,20 +48,21 @@ class _Host:
         return [(name, variable)]
 
     def buffers(self, model, own):
-        """What is state beside Keras' variables.
+        """The state that is not in Keras' variables.
 
         Args:
             model: The `keras.Model`.
-            own: Set of the `id()` of what is saved as Keras' variables.
+            own: Set of ids, those of Keras' variables and their values.
 
         Returns:
-            List of `(path, buffer)`, and the names of what cannot be saved.
+            List of `(path, buffer)`, and the names of buffers that cannot be
+            saved.
         """
         return [], []
 
 
 class _NumpyHost(_Host):
-    """Backends whose values numpy can look at: JAX and TensorFlow."""
+    """Backends whose values NumPy can view: JAX and TensorFlow."""
 
     def describe(self, name, part):
         value = self._typed(part)
@@ -75,11 +76,11 @@ class _NumpyHost(_Host):
         return value.__array_interface__["data"][0], value
 
     def _typed(self, part):
-        """What has its dtype and shape."""
+        """An array with the dtype and shape of a part."""
         return self._view(part)
 
     def assign(self, part, dtype, shape, data, copies):
-        # The backend may keep numpy's memory instead of its own.
+        # The backend may keep the array's memory instead of its own.
         value = numpy_view(dtype, shape, data)
         part.assign(value.copy() if copies else value)
 
@@ -91,19 +92,19 @@ class _TensorFlowHost(_NumpyHost):
         value = variable.value
         if not isinstance(value, tf.distribute.DistributedValues):
             return [(name, value)]
-        # Under a tf.distribute strategy the replicas differ: moving statistics
-        # are each replica's own, metrics are its share of a sum.
+        # Under a tf.distribute strategy the replicas differ: each has its own
+        # moving statistics and its share of a metric's sum.
         return [(f"{name}@{i}", v) for i, v in enumerate(value.values)]
 
     def _view(self, part):
         import tensorflow as tf
 
-        # `part.read_value()` does the same, and three times as much beside it.
+        # `part.read_value()` does the same and much more.
         value = tf.raw_ops.ReadVariableOp(
             resource=part.handle, dtype=part.dtype
         )
         if value.shape.rank == 0 and value.dtype == tf.bfloat16:
-            # numpy is given it as a number, and asks for an array.
+            # NumPy would be given a number, and needs an array.
             value = value.numpy()
         return np.asarray(value)
 
@@ -113,26 +114,26 @@ class _JaxHost(_NumpyHost):
         return np.asarray(self._typed(part))
 
     def _typed(self, part):
-        # NumPy does not look at it: an interrupted `fit()` may have left the
-        # variable without its memory, and a restore gives it new memory.
-        # `value` looks for scopes that a hook is in none of, which takes as
-        # long as all the rest; it makes one that there is not yet.
+        # The array is not viewed, because an interrupted `fit()` may have left
+        # the variable without memory, and a restore gives it new memory.
+        # `value` first looks for scopes, which no hook is in; that doubles the
+        # time. It is needed where the array does not exist yet.
         value = getattr(part, "_value", None)
         return part.value if value is None else value
 
 
 class _TorchHost(_Host):
-    """torch tells the address itself, for the dtypes that numpy lacks too."""
+    """torch returns addresses itself, also for dtypes that NumPy lacks."""
 
     def buffers(self, model, own):
         found = []
         unsaved = []
         seen = set(own)
         modules = set()
-        for layer in getattr(model, "_flatten_layers", list)():
-            # A layer is a module, and has modules, layers among them.
+        for layer in layers_of(model):
+            # A layer is a module, and contains modules, some of them layers.
             for path, module in layer.named_modules(modules):
-                # What is not persistent is no state, says torch.
+                # torch does not count buffers as state that are not persistent.
                 passing = module._non_persistent_buffers_set
                 for key, value in module._buffers.items():
                     if value is None or key in passing or id(value) in seen:
@@ -167,8 +168,8 @@ class _TorchHost(_Host):
 
 
 class _TorchBuffer:
-    """A tensor that a torch module keeps beside its parameters. The module may
-    put another one in its place."""
+    """A tensor that a torch module keeps beside its parameters, and may replace
+    by another."""
 
     def __init__(self, module, key: str):
         self._module = module
@@ -194,7 +195,7 @@ class _TorchBuffer:
 
 
 def of_backend() -> _Host:
-    """That of the backend that Keras runs on."""
+    """The host for the backend that Keras runs on."""
     backend = keras.backend.backend()
     hosts = {
         "tensorflow": _TensorFlowHost,

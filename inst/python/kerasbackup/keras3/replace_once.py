@@ -1,19 +1,16 @@
-"""Owns replacing a method of an object of Keras' for one call.
-
-May not know whose method it is, or what for.
-"""
+"""Replaces a method of an object of Keras' for one call."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 def replace_once(owner: Any, name: str, function: Callable) -> None:
-    """Replaces a method for one call, and puts back what was there.
+    """Replaces a method for one call, which then puts the old one back.
 
     Args:
         owner: The object.
         name: String, the method.
-        function: Callable, given the method that was there and the arguments.
+        function: Callable, given the old method and the arguments.
     """
     method = getattr(owner, name)
     before = {k: v for k, v in vars(owner).items() if k == name}

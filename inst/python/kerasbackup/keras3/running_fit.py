@@ -1,8 +1,8 @@
-"""Owns what is learned by looking at the stack of a running `fit()`.
+"""Reads local variables of a running `fit()` from the stack.
 
-Keras tells a callback neither which `CallbackList` runs it nor where the data
+Keras does not tell a callback which `CallbackList` runs it, nor where the data
 come from. Both are local variables of frames that are on the stack while a hook
-runs; here they are looked up, and nowhere else.
+runs.
 """
 
 import inspect
@@ -16,7 +16,7 @@ import keras
 
 from kerasbackup.store import errors
 
-# What is read of it.
+# The local variables that are read.
 _OF_FIT = ("epoch_iterator", "x", "y", "validation_data", "validation_freq")
 
 
@@ -50,7 +50,7 @@ class RunningFit:
 
     @classmethod
     def find(cls) -> "RunningFit | None":
-        """The one on the stack; `None` where a hook was not called by one."""
+        """The `fit()` on the stack; `None` if the hook was called otherwise."""
         callback_list = None
         for frame in _callers(sys._getframe(1)):
             owner = _locals(frame, "self").get("self")
@@ -77,10 +77,10 @@ class RunningFit:
 
     @classmethod
     def require(cls) -> "RunningFit":
-        """The one on the stack.
+        """The `fit()` on the stack.
 
         Raises:
-            UnsupportedError: There is none that this package knows.
+            UnsupportedError: There is no `fit()` that this package knows.
         """
         fit = cls.find()
         if fit is None:
@@ -93,8 +93,8 @@ class RunningFit:
 
 
 def last_logs() -> Any:
-    """What the last step of the `fit()` on the stack returned; `None` where
-    none has run or it is not known."""
+    """The logs that the last step of the `fit()` on the stack returned; `None`
+    if no step has run or they are not known."""
     for frame in _callers(sys._getframe(1)):
         if _is_fit(frame):
             return _locals(frame, "logs").get("logs")
@@ -104,8 +104,8 @@ def last_logs() -> Any:
 def is_running(callback_list: "weakref.ref[Any]") -> bool:
     """Whether the `fit()` that owns a `CallbackList` is still under way.
 
-    A `fit()` that raised calls no hook, and its frames may be kept by a stored
-    traceback: what counts is whether a frame on a stack has the list.
+    A `fit()` that raised calls no hook, and a stored traceback may keep its
+    frames. So it is running only if a frame on a stack has the list.
     """
     wanted = callback_list()
     if wanted is None:
@@ -119,8 +119,8 @@ def is_running(callback_list: "weakref.ref[Any]") -> bool:
 
 
 def _names_of_list(frame: Any) -> tuple[str, ...]:
-    """The local variable that may be a `CallbackList`: `fit()` has none yet
-    while it makes one."""
+    """The local variable that may be a `CallbackList`. While `fit()` makes the
+    list, only the list's own methods have it."""
     if _is_fit(frame):
         return ("callbacks",)
     own = frame.f_code.co_filename == inspect.getfile(
@@ -139,19 +139,18 @@ def _names(code: types.CodeType) -> tuple[str, ...]:
 
 
 def _locals(frame: Any, *names: str) -> dict[str, Any]:
-    """Those local variables of a frame that have one of the names.
+    """The local variables of a frame that have one of the names.
 
-    Before Python 3.13, reading `f_locals` makes a dict of all local variables
-    that the frame keeps: a state of the model that `fit()` has replaced since
-    would stay alive until somebody reads it again.
+    Before Python 3.13, reading `f_locals` makes a dict of all local variables,
+    and the frame keeps that dict. A state of the model that `fit()` has
+    replaced would stay alive until `f_locals` is read again.
     """
     if not any(name in _names(frame.f_code) for name in names):
         return {}
     every = frame.f_locals
     found = {name: every[name] for name in names if name in every}
-    # A debugger writes the dict back to the variables, and somebody else may
-    # read it: then it has more references than the frame's, ours, and the
-    # argument's.
+    # A debugger writes the dict back to the variables, and other code may hold
+    # it. Then it has more references than the frame's, ours and the argument's.
     if (
         sys.version_info < (3, 13)
         and frame.f_code.co_flags & inspect.CO_OPTIMIZED
@@ -163,7 +162,7 @@ def _locals(frame: Any, *names: str) -> dict[str, Any]:
 
 
 def _callers(frame: Any) -> Iterator[Any]:
-    """A frame, and those that called it, outwards."""
+    """A frame and its callers, from the inside out."""
     while frame is not None:
         yield frame
         frame = frame.f_back

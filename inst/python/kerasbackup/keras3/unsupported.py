@@ -1,28 +1,26 @@
-"""Refuses trainings that a checkpoint of this process alone cannot resume.
-
-May not touch variables, data, R or files.
-"""
+"""Refuses trainings that a checkpoint of this process alone cannot resume."""
 
 from typing import Any
 
 import keras
 
+from kerasbackup.keras3 import kinds
 from kerasbackup.store import errors
 
 
 def check(model: Any) -> None:
-    """To be called with the model that a `fit()` hands to its callbacks.
+    """Checks the model that a `fit()` hands to its callbacks.
 
     Raises:
-        UnsupportedError: It is none of Keras 3, or several processes train it
-            together.
+        UnsupportedError: It is not a model of Keras 3, or several processes
+            train it together.
     """
     _check_model(model)
     _check_processes(model)
 
 
 def _check_model(model: Any) -> None:
-    if isinstance(model, keras.Model):
+    if kinds.is_model(model):
         return
     kind = type(model)
     legacy = any(c.__module__.split(".")[0] == "tf_keras" for c in kind.mro())
@@ -34,7 +32,7 @@ def _check_model(model: Any) -> None:
     )
 
 
-def _check_processes(model: keras.Model) -> None:
+def _check_processes(model: Any) -> None:
     find = _PROCESSES.get(keras.backend.backend(), lambda model: None)
     found = find(model)
     if found is not None:
@@ -47,14 +45,14 @@ def _check_processes(model: keras.Model) -> None:
         )
 
 
-def _of_jax(model: keras.Model) -> str | None:
+def _of_jax(model: Any) -> str | None:
     import jax
 
     count = jax.process_count()
     return f"`jax.process_count()` is {count}" if count > 1 else None
 
 
-def _of_torch(model: keras.Model) -> str | None:
+def _of_torch(model: Any) -> str | None:
     from torch import distributed
 
     if not (distributed.is_available() and distributed.is_initialized()):
@@ -65,7 +63,7 @@ def _of_torch(model: keras.Model) -> str | None:
     return f"its `torch.distributed` process group has {size}"
 
 
-def _of_tensorflow(model: keras.Model) -> str | None:
+def _of_tensorflow(model: Any) -> str | None:
     strategy = model.distribute_strategy
     resolver = getattr(strategy, "cluster_resolver", None)
     if resolver is None:

@@ -1,22 +1,23 @@
-"""Owns the state of the other callbacks: what of it is saved and put back.
+"""Saves and restores the state of the other callbacks.
 
-A callback that offers `get_state()` and `set_state()` is asked. Of any other,
-those attributes are saved that changed since training began (`object_states`):
-they are its state. What did not change is its configuration, which the script
-sets, today perhaps to something else. Variables in its attributes, and those of
-layers and metrics there, are saved where they are not the model's anyway. A
-callback in an attribute counts as if it were in the list.
-
-May not touch hooks or files, but for the logs of CSVLogger and TensorBoard.
+A callback with `get_state()` and `set_state()` is asked for its state. The
+state of any other consists of the attributes that changed since training began
+(`object_states`). The others are its configuration, which the script sets and
+may have changed since. Variables in its attributes, and those of layers and
+metrics there, are saved if they are not the model's. A callback in an attribute
+counts as if it were in the list.
 """
 
 import os
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import callbacks as callbacks_of_keras
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3 import tensors
+from kerasbackup.keras3.callbacks import model_of
 from kerasbackup.parts import script
 from kerasbackup.parts.objects import no_state
 from kerasbackup.parts.objects import object_builds
@@ -24,34 +25,17 @@ from kerasbackup.parts.objects import object_kinds
 from kerasbackup.parts.objects.object_states import ObjectStates
 from kerasbackup.parts.objects.object_states import with_place
 from kerasbackup.parts.part import Part
-from kerasbackup.parts.random import generator_kinds
 from kerasbackup.parts.variables import own_variables
 from kerasbackup.store import values
-
-# Set by Keras, or made anew in every process.
-NOT_STATE = {"_model", "model", "params", "validation_data"}
-NOT_STATE_OF = {
-    "CSVLogger": {"append", "append_header", "csv_file", "writer"},
-    "TensorBoard": {
-        "_prev_summary_state",
-        "_batch_start_time",
-        "_batch_trace_context",
-        "_epoch_start_time",
-        "_should_write_train_graph",
-        "_summary_module",
-        "_train_accumulated_time",
-        "_writers",
-    },
-}
 
 
 class CallbackStates(Part):
     """The states of the callbacks of one `fit()`.
 
     Args:
-        callbacks: List of those whose state counts.
-        is_captured: Whether somebody else cares for an object: a generator of
-            random numbers, or a dataset; by default nobody does.
+        callbacks: List of the callbacks whose state counts.
+        is_captured: Whether another part of the checkpoint has an object: a
+            random generator or a dataset; by default none has.
 
     """
 
@@ -60,11 +44,11 @@ class CallbackStates(Part):
 
     def __init__(
         self,
-        callbacks: list[keras.callbacks.Callback],
+        callbacks: list[Any],
         is_captured: Callable[[Any], bool] = lambda one: False,
     ):
-        # Of a callback in an attribute nobody sets the model.
-        models = [_model_of(callback) for callback in callbacks]
+        # A callback in an attribute of another may have no model.
+        models = [model_of(callback) for callback in callbacks]
         self._model = next((m for m in models if m is not None), None)
         self._callbacks = _named(callbacks)
         self._attributes = ObjectStates(
@@ -74,12 +58,10 @@ class CallbackStates(Part):
                 if not _has_protocol(callback)
             },
             lambda callback: dict(_fields(callback)),
-            # Those are saved with the variables.
-            lambda one: (
-                generator_kinds.is_seed_generator(one) or is_captured(one)
-            ),
+            # Seed generators are saved with the variables.
+            lambda one: kinds.is_seed_generator(one) or is_captured(one),
         )
-        # As text, and arrays are not compared.
+        # Texts, without arrays.
         self._configurations = {
             name: {} if _has_protocol(callback) else _configuration(callback)
             for name, callback in self._callbacks.items()
@@ -96,8 +78,8 @@ class CallbackStates(Part):
         )
 
     @property
-    def callbacks(self) -> list[keras.callbacks.Callback]:
-        """All of them, those that others have in their attributes too."""
+    def callbacks(self) -> list[Any]:
+        """All callbacks, also those in attributes of others."""
         return list(self._callbacks.values())
 
     def capture(self, encoder: values.Encoder) -> dict[str, Any]:
@@ -130,9 +112,10 @@ class CallbackStates(Part):
                     if not self._attributes.has_changed(name, attribute)
                 },
             }
-            _flush_events(callback)
-            if _is_csv_logger(callback):
-                states[name]["bytes"] = _flushed_size(callback)
+            callbacks_of_keras.flush_events(callback)
+            if callbacks_of_keras.is_csv_logger(callback):
+                size = callbacks_of_keras.flushed_size(callback)
+                states[name]["bytes"] = size
                 states[name]["file"] = callback.filename
         return states
 
@@ -141,13 +124,13 @@ class CallbackStates(Part):
         check_states(saved, tensors)
 
     def check_owners(self, states: dict[str, Any]) -> None:
-        """Raises `ValueError` where a state has what is no state of its
-        callback: a method, or what Keras sets."""
+        """Raises `ValueError` if a state has a name that cannot be state of its
+        callback: a method, or an attribute that Keras sets."""
         for saved, name in self._partners(states).items():
             callback, state = self._callbacks[name], states[saved]
             if "protocol" in state:
                 continue
-            skipped = _skipped(callback)
+            skipped = callbacks_of_keras.not_state_of(callback)
             for field in ("attributes", "changed"):
                 for attribute in state.get(field, {}):
                     if attribute in skipped or not object_kinds.is_state(
@@ -156,16 +139,15 @@ class CallbackStates(Part):
                         raise ValueError(f"{name}.{attribute} is no state")
 
     def restore(self, states: dict[str, Any], arrays) -> list[str]:
-        """Puts states back.
+        """Restores the states.
 
         Args:
-            states: What `capture()` gave.
+            states: What `capture()` returned.
             arrays: Callable from tensor name to a new array.
 
         Returns:
-            What is no longer as it was: callbacks that came, went, changed
-            places or are set otherwise. Of one that has neither a state nor a
-            setting nothing is told.
+            Lines about callbacks that were added, removed, moved or configured
+            differently. Callbacks with neither state nor settings are left out.
         """
         partners = self._partners(states)
         notes = [
@@ -223,14 +205,14 @@ class CallbackStates(Part):
         return notes
 
     def _restore_attributes(self, states, partners, arrays):
-        """Returns callback and attribute of what could not be put back."""
+        """The callbacks and attributes that could not be restored."""
         captured = {}
         for saved, state in states.items():
             captured[saved] = {
                 attribute: values.decode(value, arrays, has_tags=True)
                 for attribute, value in state.get("changed", {}).items()
             }
-            # As the first version of this package wrote them.
+            # The form that the first version of this package wrote.
             for attribute, value in state.get("attributes", {}).items():
                 captured[saved][attribute] = with_place(
                     (saved, attribute), values.decode(value, arrays)
@@ -243,8 +225,8 @@ class CallbackStates(Part):
         return self._attributes.restore(captured, kept)
 
     def _partners(self, states: dict[str, Any]) -> dict[str, str]:
-        """For each saved name the name of the callback that is meant: of the
-        same class, and of several the one that is set as it was."""
+        """For each saved name the name of the same callback today. It is of the
+        same class, and one with the same settings is preferred."""
         partners = {}
         for wanted in (self._is_set_alike, self._watches_the_same):
             for saved, state in states.items():
@@ -270,18 +252,18 @@ class CallbackStates(Part):
     def _watches_the_same(
         self, name: str, configuration: dict[str, str]
     ) -> bool:
-        # The best value of one log says nothing about another log.
+        # The best value of one log does not apply to another log.
         monitor = configuration.get("monitor")
         return monitor in (None, self._configurations[name].get("monitor"))
 
     def _strangers(self, callback) -> list[str]:
-        """Attributes with an optimizer of its own, whose variables there may
-        not be yet when training goes on, or with a callback that was not there
+        """The attributes that hold an own optimizer, whose variables may not
+        exist yet when training is resumed, or a callback that did not exist
         when training began."""
         known = [id(one) for one in self._callbacks.values()]
         names = []
         for attribute, value in _of_keras(callback):
-            if isinstance(value, keras.optimizers.Optimizer):
+            if kinds.is_optimizer(value):
                 own = _own(self._model)
                 if any(id(variable) not in own for variable in value.variables):
                     names.append(attribute)
@@ -294,10 +276,7 @@ class CallbackStates(Part):
         for attribute, variables in _variables(callback, self._model).items():
             try:
                 encoded[attribute] = encoder.encode(
-                    [
-                        keras.ops.convert_to_numpy(variable)
-                        for variable in variables
-                    ],
+                    [tensors.to_numpy(variable) for variable in variables],
                     f"callbacks/{name}/{attribute}",
                 )
             except values.Unsaveable:
@@ -314,14 +293,15 @@ class CallbackStates(Part):
 
 
 def check_states(states: Any, tensors: dict[str, tuple]) -> None:
-    """Raises where `states` are not what `CallbackStates.capture()` gives.
+    """Validates a result of `CallbackStates.capture()` that was read.
 
     Args:
         states: What was read.
-        tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
+        tensors: Dict from name to `(dtype, shape, bytes)`, the existing
+            tensors.
 
     Raises:
-        AttributeError, KeyError, TypeError, ValueError: They are not.
+        AttributeError, KeyError, TypeError, ValueError: It is invalid.
     """
     for name, state in states.items():
         size = state.get("bytes")
@@ -344,11 +324,11 @@ def check_states(states: Any, tensors: dict[str, tuple]) -> None:
 
 
 def continue_logs(callbacks, states: dict[str, Any]) -> None:
-    """Makes every CSVLogger go on with its file, as long as it was then.
+    """Makes every CSVLogger continue its file at the size of the checkpoint.
 
     To be called before the callbacks' `on_train_begin`, in which a CSVLogger
-    empties its file. Rows of epochs that are done again are cut off. A file of
-    another name is not the one that was logged to.
+    empties its file. Rows of epochs that will be repeated are cut off. A file
+    with another name is left alone.
     """
     sizes = {
         state["file"]: state["bytes"]
@@ -356,7 +336,10 @@ def continue_logs(callbacks, states: dict[str, Any]) -> None:
         if state.get("file") is not None and state.get("bytes") is not None
     }
     for callback in _named(callbacks).values():
-        if not _is_csv_logger(callback) or callback.filename not in sizes:
+        if (
+            not callbacks_of_keras.is_csv_logger(callback)
+            or callback.filename not in sizes
+        ):
             continue
         if not os.path.isfile(callback.filename):
             continue
@@ -366,9 +349,9 @@ def continue_logs(callbacks, states: dict[str, Any]) -> None:
         callback.append = True
 
 
-def _named(callbacks) -> dict[str, keras.callbacks.Callback]:
-    """Callbacks by class and, among those of one class, by order; and those
-    that they have in their attributes, by their owner's class and theirs."""
+def _named(callbacks) -> dict[str, Any]:
+    """Callbacks by class, numbered within a class; then the callbacks in their
+    attributes, by their owner's class and their own."""
     names = {}
     seen = {id(callback) for callback in callbacks}
     rest = [(type(callback).__name__, callback) for callback in callbacks]
@@ -387,18 +370,14 @@ def _named(callbacks) -> dict[str, keras.callbacks.Callback]:
 
 
 def _is_inner(callback, value) -> bool:
-    """Whether it is a callback whose state its owner has to tell."""
+    """Whether a value in an attribute is a callback whose state counts."""
     return (
-        isinstance(value, keras.callbacks.Callback)
-        and value is not getattr(_model_of(callback), "history", None)
-        and not isinstance(value, keras.callbacks.ProgbarLogger)
-        # This package's own.
+        callbacks_of_keras.is_callback(value)
+        and value is not getattr(model_of(callback), "history", None)
+        and not callbacks_of_keras.is_progress_bar(value)
+        # The package's own callbacks save no state this way.
         and type(value).__module__.split(".")[0] != __name__.split(".")[0]
     )
-
-
-def _model_of(callback):
-    return getattr(callback, "_model", None)
 
 
 def _own(model) -> set[int]:
@@ -406,7 +385,7 @@ def _own(model) -> set[int]:
 
 
 def _fields(callback) -> list[tuple[str, Any]]:
-    skipped = _skipped(callback)
+    skipped = callbacks_of_keras.not_state_of(callback)
     found = object_kinds.of_class(type(callback)) | vars(callback)
     return [
         (attribute, value)
@@ -416,7 +395,7 @@ def _fields(callback) -> list[tuple[str, Any]]:
 
 
 def _of_keras(callback) -> list[tuple[str, Any]]:
-    """The objects of Keras' that it has, each with its place."""
+    """The objects of Keras' in its attributes, with their places."""
     return [
         found
         for attribute, value in _fields(callback)
@@ -425,7 +404,7 @@ def _of_keras(callback) -> list[tuple[str, Any]]:
 
 
 def _variables(callback, model) -> dict[str, list]:
-    """By attribute, the variables there that are not the model's."""
+    """By attribute, the variables that are not the model's."""
     found = {}
     own = None
     for attribute, value in _of_keras(callback):
@@ -439,11 +418,11 @@ def _variables(callback, model) -> dict[str, list]:
 
 
 def _held(attribute: str, value: Any) -> list[tuple[str, list]]:
-    if isinstance(value, keras.random.SeedGenerator):
+    if kinds.is_seed_generator(value):
         return [(attribute, [value.state])]
-    if isinstance(value, keras.Metric):
+    if kinds.is_metric(value):
         return [(attribute, list(value.variables))]
-    if isinstance(value, keras.Layer):
+    if kinds.is_layer(value):
         optimizer = getattr(value, "optimizer", None)
         return [
             (attribute, list(value.variables)),
@@ -456,18 +435,17 @@ def _held(attribute: str, value: Any) -> list[tuple[str, list]]:
 
 
 def _assign(callback, model, saved: dict[str, list]) -> list[str]:
-    """Gives the variables in its attributes what they had.
+    """Restores the variables in its attributes.
 
     Returns:
-        The attributes of which that is not possible.
+        The attributes for which that is not possible.
     """
     now = _variables(callback, model)
     failed = [attribute for attribute in saved if attribute not in now]
     for attribute, variables in now.items():
         arrays = saved.get(attribute, [])
         kinds = [
-            (one.shape, one.dtype)
-            for one in map(keras.ops.convert_to_numpy, variables)
+            (one.shape, one.dtype) for one in map(tensors.to_numpy, variables)
         ]
         if kinds != [(one.shape, one.dtype) for one in arrays]:
             failed.append(attribute)
@@ -486,7 +464,7 @@ def _has_protocol(callback) -> bool:
 
 
 def _configuration(callback) -> dict[str, str]:
-    """Its attributes as text, as far as they are no arrays."""
+    """Its attributes as text, without arrays."""
     found = {}
     for attribute, value in _fields(callback):
         kind = object_kinds.kind_of(value)
@@ -502,27 +480,3 @@ def _configuration(callback) -> dict[str, str]:
             continue
         found[attribute] = script.brief(encoded)
     return found
-
-
-def _skipped(callback) -> set[str]:
-    return NOT_STATE | NOT_STATE_OF.get(type(callback).__name__, set())
-
-
-def _is_csv_logger(callback) -> bool:
-    return isinstance(callback, keras.callbacks.CSVLogger)
-
-
-def _flush_events(callback) -> None:
-    """What a TensorBoard has logged so far must outlive this process: the next
-    one does not log it again."""
-    if isinstance(callback, keras.callbacks.TensorBoard):
-        for writer in getattr(callback, "_writers", {}).values():
-            writer.flush()
-
-
-def _flushed_size(callback) -> int | None:
-    file = callback.csv_file
-    if file is None or file.closed:
-        return None
-    file.flush()
-    return os.path.getsize(callback.filename)

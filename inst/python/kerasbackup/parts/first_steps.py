@@ -1,17 +1,17 @@
 """Traces the steps of a resumed training with the values that the first process
 traced them with.
 
-Compiled by TensorFlow or JAX, a step reads a number in an attribute once, when
-it is traced; on JAX also a variable that is not the model's. What a callback
-sets later has no effect, but a resumed process traces anew. So it traces with
-the values of then, and the current ones come back after each step. Shapes that
-come at an epoch's end are traced later, so this goes on for one epoch.
+A step that TensorFlow or JAX compiles reads numbers in attributes only when it
+is traced; on JAX the same is true of variables outside the model. So a callback
+that sets them later has no effect, until a resumed process traces again. It
+must trace with the values of the first trace, and the current values come back
+after each step. The last batch of an epoch may have another shape and is traced
+late, so this continues for one epoch.
 """
 
 from typing import Any
 
-import keras
-
+from kerasbackup.keras3 import backend
 from kerasbackup.keras3.replace_once import replace_once
 
 
@@ -20,8 +20,8 @@ class FirstSteps:
 
     Args:
         model: The `keras.Model` being trained.
-        places: List of what is read when a step is traced: each has
-            `note_traced()`, `swap_traced()` and `swap_back()`.
+        places: List of objects that know values which are read when a step is
+            traced. Each has `note_traced()`, `swap_traced()` and `swap_back()`.
     """
 
     def __init__(self, model, places: list[Any]):
@@ -68,7 +68,8 @@ class FirstSteps:
 
     def _swap(self, step, *args):
         swapped = [(place, place.swap_traced()) for place in self._places]
-        # A look at every layer before each step is for those who need it.
+        # It takes a look at every layer before each step, so it ends as soon as
+        # it is not needed.
         self._is_over = not any(before for _, before in swapped)
         try:
             return step(*args)
@@ -78,9 +79,9 @@ class FirstSteps:
 
 
 def is_traced(model) -> bool:
-    """Whether a step reads attributes when it is compiled, not when it runs.
-    What torch compiles is compiled anew where an attribute is another."""
-    backend = keras.backend.backend()
-    if backend == "torch" or getattr(model, "run_eagerly", False):
+    """Whether a step reads attributes only when it is compiled. torch compiles
+    again when an attribute has changed."""
+    name = backend.name(model)
+    if name == "torch" or getattr(model, "run_eagerly", False):
         return False
-    return backend == "tensorflow" or bool(getattr(model, "jit_compile", False))
+    return name == "tensorflow" or bool(getattr(model, "jit_compile", False))

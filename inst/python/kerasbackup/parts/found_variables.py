@@ -1,38 +1,37 @@
-"""Saves the variables that neither the model, its optimizers and metrics nor
-another callback has: one in a closure of the loss that a callback raises each
-epoch, or in a field of a schedule.
+"""Saves variables that are neither in the model, its optimizers and metrics nor
+in a callback. Examples are a variable in a closure of the loss, which a
+callback raises each epoch, and one in an attribute of a schedule.
 
-They are found from the parts of the training and the names of the script, and
-those that training moved are state. In another process the one that is reached
-on the same path takes the place.
+The search begins at the parts of the training and the names of the script, and
+those variables are state that training changed. In another process, the
+variable that is reached by the same path takes the state.
 """
 
-import gc
 import hashlib
 import sys
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import backend
+from kerasbackup.keras3 import kinds
 from kerasbackup.keras3 import memory
+from kerasbackup.keras3 import owned_variables
+from kerasbackup.keras3 import tensors
+from kerasbackup.keras3.model_parts import layers_of
 from kerasbackup.parts.objects import reachable
 from kerasbackup.parts.part import Part
-from kerasbackup.parts.variables import AnyVariable
 from kerasbackup.parts.variables import own_variables
 from kerasbackup.store import values
 
-_CLOSED = (keras.Layer, keras.optimizers.Optimizer)
-_OWNERS = (*_CLOSED, keras.Metric)
-
 
 class FoundVariables(Part):
-    """The variables of one `fit()` that are nobody's.
+    """The variables of one `fit()` that are in no model, metric or callback.
 
     Args:
         model: The `keras.Model` being trained.
         callbacks: The other callbacks.
-        names: Dict from name to object, what else the script names.
+        names: Dict from name to object, further names of the script.
     """
 
     name = "loose"
@@ -40,12 +39,14 @@ class FoundVariables(Part):
 
     def __init__(
         self,
-        model: keras.Model,
+        model: Any,
         callbacks: list[Any],
         names: dict[str, Any] | None = None,
     ):
+        # On other backends a step reads a variable whenever it runs.
+        self._are_traced = backend.name(model) == "jax"
         self._all = {
-            path: _Loose(variable)
+            path: FoundVariable(variable)
             for path, variable in _find(model, callbacks, names or {}).items()
         }
 
@@ -62,12 +63,12 @@ class FoundVariables(Part):
         return any(one.variable is variable for one in self._all.values())
 
     def note_traced(self) -> None:
-        """To be called before the first step is traced."""
+        """Notes their values, before the first step is traced."""
         for one in self._all.values():
             one.traced = one.read()
 
     def capture(self, encoder: values.Encoder) -> dict[str, Any]:
-        """Those that training moved; their arrays go to the encoder."""
+        """The variables that training changed; the encoder gets the arrays."""
         captured = {}
         for number, (path, one) in enumerate(self._all.items()):
             if one.is_moved():
@@ -81,14 +82,14 @@ class FoundVariables(Part):
         return captured
 
     def restore(self, saved: dict[str, Any], arrays) -> list[str]:
-        """Puts them back.
+        """Restores their values.
 
         Args:
-            saved: What `capture()` gave.
+            saved: What `capture()` returned.
             arrays: Callable from tensor name to a new array.
 
         Returns:
-            What is no longer as it was.
+            Lines about the variables that were not found.
         """
         notes = []
         for path, encoded in saved.items():
@@ -108,11 +109,10 @@ class FoundVariables(Part):
         """Gives each the value that the first step was traced with.
 
         Returns:
-            What `swap_back()` takes; empty where none had another value.
+            The argument of `swap_back()`; empty if all had that value.
         """
         swapped = []
-        if keras.backend.backend() == "jax":
-            # Elsewhere a step reads a variable whenever it runs.
+        if self._are_traced:
             for one in self._all.values():
                 now = one.read()
                 if not _equal(now, one.traced):
@@ -125,12 +125,13 @@ class FoundVariables(Part):
             one.put(value)
 
 
-class _Loose:
+class FoundVariable:
     """One variable.
 
     Attributes:
+        variable: The variable.
         traced: Array, its value when the first step was traced.
-        is_known_to_move: Whether it is state, whatever its value is.
+        is_known_to_move: Whether it is state even if it has its first value.
     """
 
     def __init__(self, variable: Any):
@@ -143,7 +144,7 @@ class _Loose:
         variable = self.variable
         if hasattr(variable, "detach"):
             variable = variable.detach().cpu()
-        return np.array(keras.ops.convert_to_numpy(variable), order="C")
+        return np.array(tensors.to_numpy(variable), order="C")
 
     def put(self, value: np.ndarray) -> None:
         if hasattr(self.variable, "assign"):
@@ -162,10 +163,10 @@ class _Loose:
 
 
 def check(saved: Any, tensors: dict[str, tuple]) -> None:
-    """Raises where it is not what `FoundVariables.capture()` gives.
+    """Validates a result of `FoundVariables.capture()` that was read.
 
     Raises:
-        AttributeError, KeyError, TypeError, ValueError: It is not.
+        AttributeError, KeyError, TypeError, ValueError: It is invalid.
     """
     for path, encoded in saved.items():
         found = values.check(encoded, tensors)
@@ -176,28 +177,30 @@ def check(saved: Any, tensors: dict[str, tuple]) -> None:
 
 
 def is_variable(one: Any) -> bool:
-    """Whether it is a variable of Keras', TensorFlow's or torch's."""
-    if isinstance(one, AnyVariable):
+    """Whether it is a variable of Keras or TensorFlow, or torch's parameter."""
+    if kinds.is_variable(one):
         return True
-    kinds = []
+    classes = []
     for module, path in (("tensorflow", "Variable"), ("torch", "nn")):
         loaded = getattr(sys.modules.get(module), path, None)
-        kinds.append(getattr(loaded, "Parameter", loaded))
-    return isinstance(one, tuple(k for k in kinds if isinstance(k, type)))
+        classes.append(getattr(loaded, "Parameter", loaded))
+    return isinstance(one, tuple(k for k in classes if isinstance(k, type)))
 
 
 def _find(model, callbacks, names) -> dict[str, Any]:
     roots = {**reachable.parts_of(model, callbacks), **names}
-    layers = getattr(model, "_flatten_layers", list)()
-    ours = {id(one) for one in (model, *layers)}
+    ours = {id(one) for one in (model, *layers_of(model))}
     found = reachable.walk(
         roots,
         is_variable,
-        lambda one: id(one) not in ours and isinstance(one, _CLOSED),
+        lambda one: (
+            id(one) not in ours
+            and (kinds.is_layer(one) or kinds.is_optimizer(one))
+        ),
     )
     own = own_variables(model)
-    # What a callback has in an attribute is saved with the callback. Where the
-    # loss uses it too, the value that the step was traced with counts.
+    # A variable in an attribute of a callback is saved with the callback,
+    # unless the loss uses it too: then its value in the traced step is needed.
     held = {id(value) for one in callbacks for value in vars(one).values()}
     left = {
         path: variable
@@ -207,31 +210,19 @@ def _find(model, callbacks, names) -> dict[str, Any]:
         and _has_value(variable)
     }
     if left:
-        # Those of other models that the script names are none of ours.
-        owned = _owned_by_anyone()
+        # The script may name other models, whose variables do not count.
+        owned = owned_variables.find()
         left = {p: one for p, one in left.items() if id(one) not in owned}
     return left
 
 
 def _has_value(variable: Any) -> bool:
     try:
-        return keras.ops.convert_to_numpy(variable) is not None
+        return tensors.to_numpy(variable) is not None
     except (RuntimeError, TypeError, ValueError):
-        # Not initialized yet, or left without a value by a training that was
-        # interrupted without this callback: nothing trains with it.
+        # It is not initialized, or a training that was interrupted without this
+        # callback left it without a value. So nothing trains with it.
         return False
-
-
-def _owned_by_anyone() -> set[int]:
-    """By id, the variables that any layer, metric or optimizer has."""
-    owned = set()
-    for one in gc.get_objects():
-        # By its class: what an object says of it may be anything.
-        if issubclass(type(one), _OWNERS):
-            for name in ("_trainable_variables", "_non_trainable_variables"):
-                owned.update(map(id, vars(one).get(name, ())))
-            owned.update(map(id, vars(one).get("_variables", ())))
-    return owned
 
 
 def _digest(array: np.ndarray) -> bytes:

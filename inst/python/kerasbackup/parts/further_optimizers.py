@@ -1,38 +1,33 @@
-"""The optimizers that a model has beside the one that it is compiled with, as a
-GAN has two, and building optimizers before their first step.
-
-May not touch hooks, callbacks, data or files.
-"""
+"""Finds the optimizers that a model has besides the one that it is compiled
+with (a GAN has two), and builds optimizers before their first step."""
 
 from typing import Any
 
-import keras
-
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3 import optimizer_parts
+from kerasbackup.keras3 import steps
+from kerasbackup.keras3.model_parts import layers_of
 from kerasbackup.parts import optimizers
 
 
-def has_own_step(model: keras.Model) -> bool:
-    """Whether nobody but the model knows what a step does: it has a
-    `train_step()` of its own, and may have no `call()`."""
-    kind = type(model)
-    return (
-        kind.train_step is not keras.Model.train_step
-        or kind.call is keras.Model.call
-    )
+def has_own_step(model: Any) -> bool:
+    """Whether only the model's class defines what a step does: it has its own
+    `train_step()`, and may have no `call()`."""
+    return steps.has_own_train_step(model) or not steps.has_call(model)
 
 
-def further(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
-    """The optimizers in the attributes of a model and of models in it, and in
-    lists and dicts there, by where they are."""
+def further(model: Any) -> dict[str, Any]:
+    """The optimizers in the attributes of a model and of the models in it, also
+    in lists and dicts there, by where they are found."""
     found = {}
     seen = {id(getattr(model, "optimizer", None))}
-    for layer in getattr(model, "_flatten_layers", list)():
-        if not isinstance(layer, keras.Model):
+    for layer in layers_of(model):
+        if not kinds.is_model(layer):
             continue
         prefix = "" if layer is model else f"{layer.name}/"
         for where, one in optimizers.children(layer):
             if where == "optimizer" and not has_own_step(model):
-                # An inner model may have been trained by itself, before.
+                # An inner model may have been trained by itself before.
                 continue
             if id(one) not in seen:
                 seen.add(id(one))
@@ -40,18 +35,18 @@ def further(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
     return found
 
 
-def describe(model: keras.Model, names: dict[int, str]) -> dict[str, list[str]]:
-    """Of every optimizer that is built, which variables it is built for.
+def describe(model: Any, names: dict[int, str]) -> dict[str, list[str]]:
+    """The variables that each built optimizer is built for.
 
     Args:
         model: The `keras.Model` being trained.
         names: Dict from the id of a variable to its name.
 
     Returns:
-        Dict from where an optimizer is to names.
+        Dict from where an optimizer is found to names of variables.
     """
     trained = {
-        where: getattr(one, "_trainable_variables", [])
+        where: optimizer_parts.trained_variables(one)
         for where, one in _all(model).items()
         if one.built
     }
@@ -63,7 +58,7 @@ def describe(model: keras.Model, names: dict[int, str]) -> dict[str, list[str]]:
 
 
 def build(
-    model: keras.Model,
+    model: Any,
     trained: dict[str, list[str]],
     variables: dict[str, Any],
 ) -> None:
@@ -71,8 +66,8 @@ def build(
 
     Args:
         model: The `keras.Model` being trained.
-        trained: What `describe()` gave.
-        variables: Dict from name to the variable that is meant now.
+        trained: What `describe()` returned.
+        variables: Dict from these names to variables of today.
     """
     for where, one in _all(model).items():
         names = trained.get(where)
@@ -81,10 +76,10 @@ def build(
 
 
 def check(trained: Any) -> None:
-    """Raises where it is neither what `describe()` gives nor `None`.
+    """Validates a result of `describe()` that was read, or `None`.
 
     Raises:
-        AttributeError, TypeError: It is not.
+        AttributeError, TypeError: It is invalid.
     """
     if trained is None:
         return
@@ -95,7 +90,7 @@ def check(trained: Any) -> None:
             raise TypeError("what an optimizer trains is no list of names")
 
 
-def _all(model: keras.Model) -> dict[str, keras.optimizers.Optimizer]:
+def _all(model: Any) -> dict[str, Any]:
     compiled = getattr(model, "optimizer", None)
     own = {} if compiled is None else {"": compiled}
     return own | further(model)

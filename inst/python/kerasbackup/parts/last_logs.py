@@ -1,29 +1,22 @@
-"""Owns the logs of the last step before a checkpoint, and an epoch that is
-resumed where its data have ended.
+"""Saves the logs of the last step before a checkpoint, for an epoch that is
+resumed at the end of its data.
 
-Keras announces a step before anybody knows whether there are data for it, and a
-checkpoint may be made then. `fit()` keeps what a step returned in a local
-variable, and at the epoch's end makes the epoch's logs of it. Resumed where no
-data are left, an epoch has no step that would fill that variable.
-
-May not touch variables, data or files.
+Keras announces a step before it knows whether there are data for it, and a
+checkpoint may be made at that moment. `fit()` keeps the logs of the last step
+in a local variable and makes the epoch's logs from them. If no data are left
+after the resume, no step fills that variable.
 """
 
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-import keras
-
+from kerasbackup.keras3 import backend
 from kerasbackup.keras3 import running_fit
 from kerasbackup.keras3.replace_once import replace_once
 from kerasbackup.parts.part import Part
 from kerasbackup.parts.part import Place
 from kerasbackup.store import values
-
-# With torch `fit()` begins every epoch without logs; else the last step's live
-# on, and are those of an epoch that has no step at all.
-_OUTLIVE_EPOCHS = keras.backend.backend() != "torch"
 
 
 class LastLogs(Part):
@@ -43,9 +36,10 @@ class LastLogs(Part):
         self._epoch_iterator = epoch_iterator
         self._position = position
         self._place = place
-        # Whether the data may end where a step is announced.
+        # Whether the data may end after a step was announced.
         self._is_needed = position.may_end_early
-        # From `restore()` until the first step is announced.
+        self._backend = backend.name(model)
+        # Set from `restore()` until the first step is announced.
         self._restored = None
         self._state = None
         self._callback_list = None
@@ -65,11 +59,13 @@ class LastLogs(Part):
         check(saved, tensors)
 
     def capture(self, encoder: values.Encoder) -> Any:
-        """What the last step before this place returned, encoded; `None` where
-        it is not needed or there was none."""
+        """The encoded logs of the last step before this place. `None` if they
+        are not needed or do not exist."""
         self.not_saved = []
-        batch = self._place.batch
-        if not self._is_needed or not (batch or _OUTLIVE_EPOCHS):
+        # On torch, `fit()` begins every epoch without logs. On other backends
+        # those of the last step are kept, for an epoch without any step.
+        outlive_epochs = self._backend != "torch"
+        if not self._is_needed or not (self._place.batch or outlive_epochs):
             return None
         logs = self._restored
         if logs is None:
@@ -82,7 +78,7 @@ class LastLogs(Part):
             return encoder.encode(self._saveable(logs), "last_logs")
 
     def restore(self, saved: Any, arrays) -> list[str]:
-        """Keeps them for the epoch that is resumed, to be called when training
+        """Keeps the logs for the resumed epoch. To be called when training
         begins and the variables and the position are restored."""
         if self._position.passed != self._place.batch:
             # The epoch begins anew.
@@ -92,19 +88,19 @@ class LastLogs(Part):
         )
         if self._is_needed:
             self._restored = values.decode(saved, arrays) or {}
-            if not self._place.batch and keras.backend.backend() == "jax":
+            if not self._place.batch and self._backend == "jax":
                 self._state = _state(self._model)
             callback_list = running_fit.RunningFit.require().callback_list
             self._callback_list = weakref.ref(callback_list)
         return []
 
     def before_step(self, end_epoch: Callable[[], None]) -> None:
-        """Gives those restored to the epoch, if it has no step.
+        """Gives the restored logs to the epoch if it has no step.
 
         To be called right before its first step is announced.
 
         Args:
-            end_epoch: Callable: no step may follow in this epoch.
+            end_epoch: Callable that prevents further steps in this epoch.
         """
         logs, self._restored = self._restored, None
         state, self._state = self._state, None
@@ -112,7 +108,7 @@ class LastLogs(Part):
             return
         found = running_fit.last_logs()
         if isinstance(found, dict):
-            # That of `fit()`: a step replaces it by another.
+            # The local variable of `fit()`, which a step replaces.
             found.update(logs)
         else:
             self._replace_step(logs, state, end_epoch)
@@ -123,22 +119,21 @@ class LastLogs(Part):
         before: tuple | None,
         end_epoch: Callable[[], None],
     ) -> None:
-        """With JAX, `fit()` raises where there was no step, and the state of
-        the model is lost: so there is one, which does nothing and which no
-        callback hears the end of.
+        """Inserts a step that does nothing and whose end no callback hears of.
+        Without any step, `fit()` raises on JAX and loses the model's state.
 
         Args:
-            logs: What it returns.
-            before: The state that it returns: in an epoch that has no step at
-                all, the last step's, before the metrics were reset; `None`:
-                the one that it is given.
+            logs: The logs that the step returns.
+            before: The state that the step returns. For an epoch without any
+                step this is the last step's state, from before the metrics were
+                reset. `None` stands for the state that the step is given.
             end_epoch: See `before_step()`.
         """
         callback_list = self._callback_list()
 
         def begin(hook, *args, **kwargs):
             hook(*args, **kwargs)
-            # Only now: callbacks may have made other steps.
+            # After the hooks, because callbacks may make steps of their own.
             replace_once(self._model, "train_function", first)
 
         def first(step, *args):
@@ -171,7 +166,7 @@ class LastLogs(Part):
 
 
 def _state(model) -> tuple[list[Any], ...]:
-    """As JAX's steps take and return it."""
+    """The state as JAX's steps take and return it."""
     kinds = (
         model.trainable_variables,
         model.non_trainable_variables,
@@ -182,10 +177,10 @@ def _state(model) -> tuple[list[Any], ...]:
 
 
 def check(logs: Any, tensors: dict[str, tuple]) -> None:
-    """Raises where it is not what `LastLogs.capture()` gives.
+    """Validates a result of `LastLogs.capture()` that was read.
 
     Raises:
-        KeyError, TypeError, ValueError: It is not.
+        KeyError, TypeError, ValueError: It is invalid.
     """
     logs = values.check(logs, tensors)
     if logs is not None and not isinstance(logs, dict):

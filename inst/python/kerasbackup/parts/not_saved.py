@@ -1,11 +1,9 @@
-"""Owns what of a model's state no `keras.Variable` holds: telling that there is
-some, as it is in no checkpoint.
+"""Detects model state outside of `keras.Variable`s, so that the user can be
+warned that it is not saved.
 
-That are optimizers that `further_optimizers` does not find, and variables and
-generators of the backend's own or NumPy's. Looked at when a checkpoint is made,
-never between.
-
-May not touch variables, other callbacks, hooks or files.
+Such state is in optimizers that `further_optimizers` does not find, and in
+variables and random generators of the backend or of NumPy. The search runs when
+a checkpoint is made.
 """
 
 import random
@@ -14,9 +12,12 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3 import tensors
+from kerasbackup.keras3.model_parts import given_metric_objects
+from kerasbackup.keras3.model_parts import layers_of
 from kerasbackup.parts.found_variables import FoundVariables
 from kerasbackup.parts.part import Part
 from kerasbackup.parts.part import Place
@@ -64,12 +65,13 @@ class ModelState(Part):
 
 
 class UnseenState:
-    """What of one model no checkpoint holds. To be made when training begins.
+    """The state of one model that no checkpoint holds. To be made when training
+    begins.
 
     Args:
         model: The `keras.Model` being trained.
-        is_captured: Whether a generator of random numbers is captured, whoever
-            has it; by default none is.
+        is_captured: Whether a random generator is saved by another part of the
+            checkpoint; by default none is.
     """
 
     def __init__(
@@ -77,13 +79,13 @@ class UnseenState:
     ):
         self._model = model
         self._is_captured = is_captured
-        # By id; with the owners, since ids are used again.
+        # By id, with the owners: the id of a deleted object may be used again.
         self._seen = {}
         for _, owner in _owners(model):
             self._see(owner)
 
     def find(self) -> list[str]:
-        """The names of what there is now."""
+        """The names of such state that exists now."""
         found = []
         suspects = []
         role_of = _Roles()
@@ -95,7 +97,7 @@ class UnseenState:
                 if role == "state":
                     suspects.append((f"{label}.{name}", value, owner))
                 elif role == "items" and not name.startswith("_"):
-                    # Keras' own lists are private, long, and hold layers.
+                    # Keras' own lists are private and long, and hold layers.
                     suspects += [
                         (f"{label}.{name}[{place!r}]", item, owner)
                         for place, item in _items(value)
@@ -114,46 +116,42 @@ class UnseenState:
         self._seen[id(owner)] = _Seen(owner, owner is self._model)
 
     def _is_unsaved(self, one, owner, own: set[int]) -> bool:
-        if not isinstance(one, keras.optimizers.Optimizer):
+        if not kinds.is_optimizer(one):
             return id(one) not in own and not self._is_captured(one)
         if all(id(variable) in own for variable in one.variables):
             return False
-        # A model inside the model may have been compiled long ago, and not be
-        # trained by itself any more.
+        # A model inside the model may have been compiled and trained by itself
+        # before.
         return owner is self._model or (
             self._seen[id(owner)].iterations != _iterations(one)
         )
 
 
 class _Seen:
-    """What an owner of attributes was like."""
+    """An owner of attributes, and the step that its optimizer was at."""
 
     def __init__(self, owner, is_model: bool):
         self._owner = owner
-        # Of a model inside the model. That of the model itself counts anyway.
+        # The model's own optimizer counts at any step.
         optimizer = getattr(owner, "optimizer", None)
         self.iterations = _iterations(None if is_model else optimizer)
 
 
 def _owners(model) -> Iterator[tuple[str, Any]]:
-    """Whose attributes count, each with its name."""
+    """The objects whose attributes count, with their names."""
     yield "model", model
-    for layer in getattr(model, "_flatten_layers", list)():
+    for layer in layers_of(model):
         if layer is not model:
             yield f"layer {layer.name}", layer
     if getattr(model, "optimizer", None) is not None:
         yield "optimizer", model.optimizer
-    # Those that the script made: what Keras makes of a name counts nothing.
-    compiled = getattr(model, "_compile_metrics", None)
-    for field in ("_user_metrics", "_user_weighted_metrics"):
-        for metric in keras.tree.flatten(getattr(compiled, field, None)):
-            if isinstance(metric, keras.Metric):
-                yield f"metric {metric.name}", metric
+    for metric in given_metric_objects(model):
+        yield f"metric {metric.name}", metric
 
 
 class _Roles(dict):
-    """What the values of a class may be, by class: a layer has some sixty
-    attributes of few classes."""
+    """The role of a class's objects, by class. It is cached, because a layer
+    has about sixty attributes of few classes."""
 
     def __init__(self):
         super().__init__()
@@ -174,24 +172,24 @@ def _items(value):
 
 
 def _states() -> tuple[type, ...]:
-    """The classes of what has a state of its own. A backend that nobody
-    imported has nothing here."""
-    kinds = [
-        keras.optimizers.Optimizer,
+    """The classes of objects with a state of their own. A backend that is not
+    imported has no such objects."""
+    classes = [
+        *kinds.OPTIMIZERS,
         np.random.Generator,
         np.random.RandomState,
         random.Random,
     ]
     tensorflow = sys.modules.get("tensorflow")
     if hasattr(tensorflow, "Variable"):
-        kinds += [tensorflow.Variable, tensorflow.random.Generator]
+        classes += [tensorflow.Variable, tensorflow.random.Generator]
     torch = sys.modules.get("torch")
     if hasattr(torch, "Generator"):
-        kinds.append(torch.Generator)
-    return tuple(kinds)
+        classes.append(torch.Generator)
+    return tuple(classes)
 
 
 def _iterations(optimizer) -> int | None:
-    if isinstance(optimizer, keras.optimizers.Optimizer):
-        return int(keras.ops.convert_to_numpy(optimizer.iterations))
+    if kinds.is_optimizer(optimizer):
+        return int(tensors.to_numpy(optimizer.iterations))
     return None

@@ -7,13 +7,14 @@ out among several. A model may have further ones in its attributes.
 from collections.abc import Iterator
 from typing import Any
 
-import keras
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3.model_parts import layers_of
 
 
 def optimizers_of(model: Any) -> dict[str, Any]:
-    """By where they are found, each once: the model's own and what is inside
-    it, named from there (`""`, `"inner_optimizer"`); then those of other
-    attributes, of the model and of its layers.
+    """The optimizers by where they are found, each once: first the model's own
+    optimizer and those inside it (`""`, `"inner_optimizer"`), then those in
+    other attributes of the model and in its layers.
 
     Args:
         model: The `keras.Model`.
@@ -22,7 +23,7 @@ def optimizers_of(model: Any) -> dict[str, Any]:
     own = getattr(model, "optimizer", None)
     if own is not None:
         _add("", own, found)
-    for layer in getattr(model, "_flatten_layers", list)():
+    for layer in layers_of(model):
         label = "model" if layer is model else f"layer {layer.name}"
         for path, one in children(layer):
             _add(f"{label}.{path}", one, found)
@@ -30,7 +31,7 @@ def optimizers_of(model: Any) -> dict[str, Any]:
 
 
 def classes_of(optimizer: Any) -> str:
-    """Its class, and those of the optimizers inside it."""
+    """The names of its class and of the classes of optimizers inside it."""
     name = type(optimizer).__name__
     inner = [classes_of(one) for _, one in children(optimizer)]
     return f"{name} of {', '.join(inner)}" if inner else name
@@ -41,7 +42,7 @@ def children(owner: Any) -> Iterator[tuple[str, Any]]:
     there, each once."""
     seen = set()
     for name, value in getattr(owner, "__dict__", {}).items():
-        # TensorFlow notes there what it tracks, under other names.
+        # TensorFlow lists the objects that it tracks there, under other names.
         if name.startswith("_self_"):
             continue
         for path, one in _in_containers(name, value):
@@ -59,15 +60,15 @@ def _add(path: str, optimizer: Any, found: dict[str, Any]) -> None:
 
 
 def _in_containers(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, keras.optimizers.Optimizer):
+    if kinds.is_optimizer(value):
         yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            if isinstance(item, (*_CONTAINERS, keras.optimizers.Optimizer)):
+            if isinstance(item, _CONTAINERS) or kinds.is_optimizer(item):
                 yield from _in_containers(f"{path}[{key!r}]", item)
     elif isinstance(value, (list, tuple)):
         for place, item in enumerate(value):
-            if isinstance(item, (*_CONTAINERS, keras.optimizers.Optimizer)):
+            if isinstance(item, _CONTAINERS) or kinds.is_optimizer(item):
                 yield from _in_containers(f"{path}[{place}]", item)
 
 

@@ -1,55 +1,30 @@
-"""Saves the numbers, texts and flags in attributes of the model, its layers,
-optimizers, metrics, losses and regularizers that training changes: a weight of
-a loss that a callback raises each epoch, a counter of a layer.
+"""Saves the numbers, texts and flags that training changes in attributes of the
+model, its layers, optimizers, metrics, losses and regularizers. Examples are a
+loss weight that a callback raises each epoch, and a counter of a layer.
 
-What training did not change is configuration, which the script sets.
+Attributes that training did not change are configuration, which the script
+sets.
 """
 
-import functools
 import inspect
 import operator
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3 import nested
+from kerasbackup.keras3 import own_attributes
+from kerasbackup.keras3.model_parts import compiled_metrics
+from kerasbackup.keras3.model_parts import given_metric_objects
+from kerasbackup.keras3.model_parts import layers_of
 from kerasbackup.parts.optimizers import optimizers_of
 from kerasbackup.parts.part import Part
 from kerasbackup.store import values
 
-# Kept by Keras itself, or described as what `compile()` was given.
-NOT_STATE = {
-    "autocast",
-    "built",
-    "compiled",
-    "jit_compile",
-    "loss",
-    "loss_weights",
-    "name",
-    "run_eagerly",
-    "seed",
-    "steps_per_execution",
-    "stop_evaluating",
-    "stop_predicting",
-    "stop_training",
-    "supports_jit",
-}
-if keras.backend.backend() == "torch":
-    # Set by Keras before each epoch and each validation.
-    NOT_STATE.add("training")
-
-# Of what a layer or an optimizer has, what may have a setting of its own.
-PARTS = (
-    keras.Regularizer,
-    keras.Initializer,
-    keras.constraints.Constraint,
-    keras.Loss,
-    keras.optimizers.schedules.LearningRateSchedule,
-)
 SIMPLE = (bool, int, float, str, type(None), np.number, np.bool_)
 ABSENT = object()
-_COMPILED = ("optimizer", "loss", "_compile_metrics")
 
 
 class PlainAttributes(Part):
@@ -65,7 +40,7 @@ class PlainAttributes(Part):
     def __init__(self, model):
         self._model = model
         self._owners = {}
-        # What `compile()` had made when it was last looked.
+        # What `compile()` had made at the last look.
         self._made = None
         self._look()
 
@@ -74,14 +49,14 @@ class PlainAttributes(Part):
         return cls(training.model)
 
     def note_traced(self) -> None:
-        """To be called before the first step is traced."""
+        """Notes their values, before the first step is traced."""
         self._look()
         for one in self._owners.values():
             one.traced = one.read()
 
     def capture(self, encoder: values.Encoder) -> dict[str, Any]:
-        """Those that training changed, by owner and name: their values now and
-        when the first step was traced."""
+        """The attributes that training changed, by owner and name: their values
+        now and when the first step was traced."""
         self._look()
         captured = {}
         for label, one in self._owners.items():
@@ -101,8 +76,8 @@ class PlainAttributes(Part):
         check(saved, tensors)
 
     def check_owners(self, saved: dict[str, Any]) -> None:
-        """Raises `ValueError` where a name is a method or property of its
-        owner, which no training makes a plain value of."""
+        """Raises `ValueError` if a name is a method or property of its owner,
+        which training cannot have made a plain value."""
         for label, attributes in saved.items():
             if label in self._owners:
                 kind = type(self._owners[label].owner)
@@ -112,14 +87,14 @@ class PlainAttributes(Part):
                         raise ValueError(f"{label}.{name} is no state")
 
     def restore(self, saved: dict[str, Any], arrays) -> list[str]:
-        """Puts them back.
+        """Restores their values.
 
         Args:
-            saved: What `capture()` gave.
+            saved: What `capture()` returned.
             arrays: Callable from tensor name to a new array.
 
         Returns:
-            What is no longer as it was.
+            Lines about the attributes whose owner does not exist any more.
         """
         self._look()
         notes = []
@@ -139,7 +114,7 @@ class PlainAttributes(Part):
         """Gives each the value that the first step was traced with.
 
         Returns:
-            What `swap_back()` takes; empty where none had another value.
+            The argument of `swap_back()`; empty if all had that value.
         """
         self._look()
         swapped = []
@@ -156,9 +131,14 @@ class PlainAttributes(Part):
             one.put(name, value)
 
     def _look(self) -> None:
-        """Finds owners that were not there yet, or were not built. A look at
-        every layer before each save would take as long as a small save."""
-        made = [getattr(self._model, name, None) for name in _COMPILED]
+        """Finds owners that are new or were not built before. It looks at all
+        layers only if `compile()` made something new, because a look takes as
+        long as a small save."""
+        made = [
+            getattr(self._model, "optimizer", None),
+            getattr(self._model, "loss", None),
+            compiled_metrics(self._model),
+        ]
         if self._made is not None and all(map(operator.is_, made, self._made)):
             return
         self._made = made if self._model.built else None
@@ -175,18 +155,19 @@ class _Owner:
 
     Attributes:
         owner: The object.
-        traced: Dict from name to value, when the first step was traced.
+        traced: Dict from name to the value when the first step was traced.
     """
 
     def __init__(self, owner: Any):
         self.owner = owner
-        self._used_by_keras = _used_by_keras(type(owner))
+        self._used_by_keras = own_attributes.used_names(type(owner))
+        self._kept_by_keras = own_attributes.kept(owner)
         self._begun = self.read()
         self._was_built = getattr(owner, "built", True)
         self.traced = dict(self._begun)
 
     def look_again(self) -> None:
-        """Before it is built, a layer may not know its sizes."""
+        """Notes values again that a layer did not know before it was built."""
         if not self._was_built and getattr(self.owner, "built", True):
             self._was_built = True
             for name, value in self.read().items():
@@ -202,11 +183,11 @@ class _Owner:
         return {k: value for k, value in found.items() if value is not ABSENT}
 
     def _read_one(self, name: str, value: Any) -> Any:
-        """A copy, or `ABSENT` where it does not count."""
+        """A copy, or `ABSENT` if it does not count."""
         if not isinstance(value, (*SIMPLE, np.generic, list, tuple, dict)):
             return ABSENT
         is_private = name[0] == "_" and name in self._used_by_keras
-        if name in NOT_STATE or is_private:
+        if name in self._kept_by_keras or is_private:
             return ABSENT
         try:
             return _copy(value)
@@ -214,28 +195,29 @@ class _Owner:
             return ABSENT
 
     def changed(self) -> Iterator[tuple[str, Any, Any]]:
-        """Name, value, and value when the first step was traced, of those that
-        are not as they were when training began."""
+        """The name, value, and value when the first step was traced, of each
+        attribute that has changed since training began."""
         for name, value in vars(self.owner).items():
             begun = self._begun.get(name, ABSENT)
             if value is begun and self.traced.get(name) is begun:
-                # Nearly all: no container is the copy that was made of it.
+                # This is the case of nearly all that are no containers.
                 continue
             now = self._read_one(name, value)
             if now is ABSENT:
                 continue
             if begun is ABSENT:
                 if name in self._used_by_keras:
-                    # Keras' own layers may learn sizes late.
+                    # Keras' own layers may learn their sizes late.
                     continue
-                # It may begin in the class.
+                # The class may have its first value.
                 begun = inspect.getattr_static(type(self.owner), name, ABSENT)
             traced = self.traced.get(name, now if begun is ABSENT else begun)
             if not (_equal(now, begun) and _equal(traced, begun)):
                 yield name, now, traced
 
     def put(self, name: str, value: Any) -> None:
-        """Sets an attribute, a list or dict in place: others may share it."""
+        """Sets an attribute. A list or dict is changed in place, because other
+        objects may share it."""
         before = vars(self.owner).get(name)
         if isinstance(before, list) and type(value) is list:
             before[:] = value
@@ -247,14 +229,15 @@ class _Owner:
 
 
 def check(saved: Any, tensors: dict[str, tuple]) -> None:
-    """Raises where it is not what `PlainAttributes.capture()` gives.
+    """Validates a result of `PlainAttributes.capture()` that was read.
 
     Raises:
-        AttributeError, KeyError, TypeError, ValueError: It is not.
+        AttributeError, KeyError, TypeError, ValueError: It is invalid.
     """
+    kept = own_attributes.kept()
     for attributes in saved.values():
         for name, encoded in attributes.items():
-            if name in NOT_STATE or not name or name.startswith("__"):
+            if name in kept or not name or name.startswith("__"):
                 raise ValueError(f"{name} is no state")
             found = values.check(encoded, tensors)
             if not isinstance(found, list) or len(found) != 2:
@@ -264,7 +247,8 @@ def check(saved: Any, tensors: dict[str, tuple]) -> None:
 
 
 def _owners(model) -> Iterator[tuple[str, Any]]:
-    """Whose attributes count, by a name that another process gives it too."""
+    """The objects whose attributes count, by names that are the same in every
+    process."""
     counts = {}
     for kind, owner in _all_owners(model):
         number = counts[kind] = counts.get(kind, -1) + 1
@@ -273,7 +257,7 @@ def _owners(model) -> Iterator[tuple[str, Any]]:
 
 def _all_owners(model) -> Iterator[tuple[str, Any]]:
     yield "model", model
-    for layer in getattr(model, "_flatten_layers", list)():
+    for layer in layers_of(model):
         kind = f"layer {type(layer).__name__}"
         if layer is not model:
             yield kind, layer
@@ -282,56 +266,36 @@ def _all_owners(model) -> Iterator[tuple[str, Any]]:
         kind = f"optimizer {path}".strip()
         yield kind, optimizer
         yield from _parts(kind, optimizer)
-    compiled = getattr(model, "_compile_metrics", None)
-    for field in ("_user_metrics", "_user_weighted_metrics"):
-        for metric in keras.tree.flatten(getattr(compiled, field, None)):
-            if isinstance(metric, keras.Metric):
-                yield f"metric {type(metric).__name__}", metric
-    for loss in keras.tree.flatten(getattr(model, "loss", None)):
-        if isinstance(loss, keras.Loss):
+    for metric in given_metric_objects(model):
+        yield f"metric {type(metric).__name__}", metric
+    for loss in nested.flatten(getattr(model, "loss", None)):
+        if kinds.is_loss(loss):
             yield f"loss {type(loss).__name__}", loss
-
-
-def _is_of_keras(cls: type) -> bool:
-    return cls.__module__.split(".")[0] == "keras"
-
-
-@functools.cache
-def _used_by_keras(cls: type) -> frozenset[str]:
-    """The names that the code of Keras' own classes above it uses: private ones
-    among them are Keras' business."""
-    names = set()
-    for base in cls.__mro__:
-        if _is_of_keras(base):
-            for member in vars(base).values():
-                code = (
-                    getattr(inspect.unwrap(member), "__code__", None)
-                    if (callable(member))
-                    else getattr(
-                        getattr(member, "fset", None), "__code__", None
-                    )
-                )
-                names.update(getattr(code, "co_names", ()))
-    return frozenset(names)
 
 
 def _parts(kind: str, owner: Any) -> Iterator[tuple[str, Any]]:
     for name, value in vars(owner).items():
-        if isinstance(value, PARTS):
+        if is_part(value):
             yield f"{kind}.{name}", value
 
 
+def is_part(value: Any) -> bool:
+    """Whether it is an object with settings of its own that a layer or an
+    optimizer may have in an attribute."""
+    return kinds.is_component(value) or kinds.is_loss(value)
+
+
 def _copy(value: Any, depth: int = 0) -> Any:
-    """A copy of a plain value, of plain containers.
+    """A copy of a plain value, in plain containers.
 
     Raises:
-        Unsaveable: It is none.
+        Unsaveable: It is not plain.
     """
     if type(value) in SIMPLE or isinstance(value, np.generic):
         return value
     if depth > values.MOST_NESTED:
         raise values.Unsaveable("nested too deeply")
-    # Keras tracks the lists and dicts of a layer by subclasses.
+    # Keras makes the lists and dicts of a layer objects of subclasses.
     if isinstance(value, list):
         return [_copy(item, depth + 1) for item in value]
     if type(value) is tuple:
@@ -345,7 +309,7 @@ def _copy(value: Any, depth: int = 0) -> Any:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether it is saved where it is an attribute."""
+    """Whether it is saved if it is an attribute."""
     try:
         _copy(value)
     except values.Unsaveable:
@@ -354,7 +318,7 @@ def is_plain(value: Any) -> bool:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Whether they are the same, NaN and NaN included."""
+    """Whether they are equal; NaN is equal to NaN."""
     if one is other:
         return True
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):

@@ -1,29 +1,28 @@
-"""Describes what layers have learned of the data before training, and no
-variable of the model holds: the vocabularies of `TextVectorization` and of
-lookups, in the model and in the data; other layers in the data.
+"""Describes what layers have learned from the data before training and no
+variable of the model holds: the vocabularies of text and lookup layers in the
+model and in the data, and the other layers in the data.
 
-Adapted to data that have grown since, a layer gives other numbers for the same
-words, and weights that are restored were trained with the old ones. The
-description is for comparing: nothing is ever made of it.
+A layer that is adapted again to larger data gives other numbers for the same
+words, while the restored weights were trained with the old numbers. The
+description is only compared; nothing is restored from it.
 """
 
 import hashlib
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3 import tensors
+from kerasbackup.keras3 import text_layers
+from kerasbackup.keras3.model_parts import layers_of
 from kerasbackup.parts import script
 from kerasbackup.parts.data.data_source import stages
 from kerasbackup.parts.objects import reachable
 from kerasbackup.parts.part import Part
 from kerasbackup.store.values import check_texts
-
-# Counts of words, of which a vocabulary was made.
-_NOT_LOOKED_UP = {"token_counts", "token_document_counts"}
 
 
 class Learned(Part):
@@ -51,12 +50,12 @@ class Learned(Part):
         return changes(saved, self._now)
 
 
-def describe(model: keras.Model, data: Any) -> dict[str, str]:
-    """A text for each layer that has learned something, by where it is.
+def describe(model: Any, data: Any) -> dict[str, str]:
+    """A text for each layer that has learned something, by where it is found.
 
     Args:
         model: The `keras.Model`.
-        data: What `fit()` was given.
+        data: The training data of `fit()`.
     """
     described = {}
     known = set()
@@ -74,10 +73,10 @@ def describe(model: keras.Model, data: Any) -> dict[str, str]:
 
 
 def changes(saved: dict[str, str], now: dict[str, str]) -> list[str]:
-    """What is another, in words.
+    """The differences, as lines of text.
 
     Args:
-        saved, now: What `describe()` gave.
+        saved, now: What `describe()` returned.
     """
     notes = []
     for where, before in saved.items():
@@ -97,25 +96,25 @@ def changes(saved: dict[str, str], now: dict[str, str]) -> list[str]:
 
 
 def _note(where: str, text: str, described: dict[str, str]) -> None:
-    # Names are numbered over the life of a process.
+    # Keras numbers names over the life of a process.
     where = re.sub(r"_\d+( |$)", r"\1", where)
     number = sum(1 for other in described if other.split("~")[0] == where)
     described[f"{where}~{number}" if number else where] = text
 
 
-def _whole_layers(roots: list[Any], known: set[int]) -> Iterator[keras.Layer]:
-    """The layers of models and layers, but not those inside a layer: a
-    `TextVectorization` has a lookup."""
+def _whole_layers(roots: list[Any], known: set[int]) -> Iterator[Any]:
+    """The layers of models and layers, without those inside a layer that is no
+    model, such as the lookup in a `TextVectorization`."""
     for root in roots:
-        for layer in getattr(root, "_flatten_layers", list)():
-            if id(layer) not in known and not isinstance(layer, keras.Model):
-                known.update(map(id, layer._flatten_layers()))
+        for layer in layers_of(root):
+            if id(layer) not in known and not kinds.is_model(layer):
+                known.update(map(id, layers_of(layer)))
                 yield layer
 
 
-def _layers_of(data: Any) -> list[keras.Layer]:
-    """The layers that data are made with: in the functions of a tf.data
-    pipeline, and in attributes and closures of everything else."""
+def _layers_of(data: Any) -> list[Any]:
+    """The layers that make the data. They are in the functions of a tf.data
+    pipeline, or in attributes and closures of other data."""
     roots = {}
     for one in data if isinstance(data, (list, tuple)) else [data]:
         for stage in stages(one):
@@ -125,31 +124,21 @@ def _layers_of(data: Any) -> list[keras.Layer]:
                 continue
             for wrapper in functions():
                 roots[f"{len(roots)}"] = getattr(wrapper, "_func", None)
-    found = reachable.walk(roots, lambda one: isinstance(one, keras.Layer))
+    found = reachable.walk(roots, kinds.is_layer)
     return list(found.values())
 
 
-def _vocabulary(layer: keras.Layer) -> str | None:
-    """How many entries its lookup tables have, and a checksum of them and of
-    the weights of words; `None` where it has none."""
-    module = sys.modules.get("tensorflow.python.ops.lookup_ops")
-    kind = getattr(module, "LookupInterface", None)
-    if kind is None:
-        # Without TensorFlow there are none.
-        return None
-    tables = [
-        value
-        for one in layer._flatten_layers()
-        for name, value in vars(one).items()
-        if isinstance(value, kind) and name not in _NOT_LOOKED_UP
-    ]
+def _vocabulary(layer: Any) -> str | None:
+    """The number of entries in its lookup tables, with a checksum of them and
+    of the weights of words; `None` if it has no such tables."""
+    tables = text_layers.lookup_tables(layer)
     if not tables:
         return None
     digest, count = hashlib.blake2b(digest_size=8), 0
     for table in tables:
         keys, numbers = (one.numpy() for one in table.export())
         count += len(keys)
-        # A table exports in any order.
+        # The order of an export is arbitrary.
         order = np.lexsort((keys, numbers)) if numbers.ndim == 1 else ...
         for one in (keys[order], numbers[order]):
             digest.update(
@@ -157,18 +146,16 @@ def _vocabulary(layer: keras.Layer) -> str | None:
                 if one.dtype.hasobject
                 else one.tobytes()
             )
-    for one in layer._flatten_layers():
-        weights = getattr(one, "idf_weights_const", None)
-        if weights is not None:
-            digest.update(np.asarray(weights).tobytes())
+    for weights in text_layers.word_weights(layer):
+        digest.update(np.asarray(weights).tobytes())
     return f"{count} entries {digest.hexdigest()}"
 
 
-def _rest(layer: keras.Layer) -> str:
+def _rest(layer: Any) -> str:
     """A checksum of the settings and weights of a layer."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(repr(sorted(script.settings(layer).items())).encode())
     for variable in layer.weights[:32]:
-        array = keras.ops.convert_to_numpy(variable)
+        array = tensors.to_numpy(variable)
         digest.update(array.ravel()[:4096].tobytes())
     return f"{type(layer).__name__} {digest.hexdigest()}"

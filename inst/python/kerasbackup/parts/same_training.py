@@ -1,12 +1,9 @@
-"""Owns which training of a script this is, where several use one directory.
+"""Tells whether a checkpoint belongs to this `fit()` of a script.
 
-A script that trains twice with one `backup_dir`, one `fit()` after the other,
-and is killed in the second, finds the second's checkpoint when it is run again
-and comes to the first. So a checkpoint says how many trainings its process had
-completed with that directory, from what weights its own began, and with what
-data.
-
-May not touch hooks, files or what a checkpoint holds otherwise.
+If a script calls `fit()` twice with one `backup_dir` and is killed in the
+second call, it finds the second's checkpoint when it is rerun and comes to the
+first. So a checkpoint says how many trainings its process had completed with
+that directory, and which weights and data its own training began with.
 """
 
 import dataclasses
@@ -16,9 +13,9 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import nested
 from kerasbackup.parts.data.data_source import stages
 from kerasbackup.parts.part import Part
 from kerasbackup.store import errors
@@ -27,14 +24,14 @@ from kerasbackup.store import values
 
 @dataclasses.dataclass
 class _Completed:
-    """What was completed in this process with one directory.
+    """The trainings that this process has completed with one directory.
 
     Attributes:
-        number: How many trainings, whose checkpoints were deleted. One that
-            keeps its checkpoint is continued by the next `fit()`.
-        model: A weak reference to the model of the last one.
-        weights: From which weights that one began.
-        is_told: Whether the user was told of a loop over `fit()`.
+        number: The number of trainings whose checkpoints were deleted. A
+            training that keeps its checkpoint is continued by the next `fit()`.
+        model: A weak reference to the model of the last training.
+        weights: The checksum of the weights that it began with.
+        is_told: Whether the user was warned about a loop over `fit()`.
     """
 
     number: int = 0
@@ -47,12 +44,13 @@ _completed = {}
 
 
 def complete(backup_dir: str, model: Any, weights: str | None) -> None:
-    """To be called when one is complete and its checkpoint is deleted.
+    """Notes that a training is complete and its checkpoint is deleted.
 
     Args:
         backup_dir: String, the directory.
         model: The model that was trained.
-        weights: Which weights it began with, see `is_loop()`.
+        weights: The checksum of the weights that it began with, see
+            `is_loop()`.
     """
     known = _completed.setdefault(os.path.realpath(backup_dir), _Completed())
     known.number += 1
@@ -63,20 +61,19 @@ def complete(backup_dir: str, model: Any, weights: str | None) -> None:
 def is_loop(
     backup_dir: str, model: Any, weights: str | None, is_script: bool
 ) -> bool:
-    """Whether the training that begins now trains the model of a completed one
-    further, in the same process and directory: `fit()` in a loop, or in stages.
-    Such a script cannot be resumed, as its first `fit()` finds the checkpoint
-    of a later one. True once a directory.
+    """Whether the training that begins now continues the model of a completed
+    training, in the same process and directory: `fit()` in a loop, or in
+    stages. Such a script cannot be resumed, because its first `fit()` finds the
+    checkpoint of a later one. It is true only once for each directory.
 
-    A model of its own for each `fit()`, or the same with its first weights put
-    back, is no such case: folds may skip what is done. Nor is what somebody
-    types, who does not run it all again.
+    A new model for each `fit()`, or the same model with its first weights, does
+    not count, because a script may skip completed folds. Interactive calls do
+    not count either, because they are not all run again.
 
     Args:
         backup_dir: String, the directory.
         model: The model.
-        weights: Which trainable weights it has now; `None` where it is not
-            built.
+        weights: A checksum of its trainable weights; `None` if it is not built.
         is_script: See `describe()`.
     """
     known = _completed.get(os.path.realpath(backup_dir))
@@ -92,16 +89,17 @@ def is_loop(
 def describe(
     backup_dir: str, start: str | None, data: Any, is_script: bool
 ) -> dict[str, Any]:
-    """What tells the training that begins now from others.
+    """What distinguishes the training that begins now from others.
 
     Args:
         backup_dir: String, the directory.
-        start: See `variables.digest()`; `None` where the model is not built.
-        data: What `fit()` was given as `x` and `y`.
-        is_script: Whether nobody types: run again, all of it is run again.
+        start: See `variables.digest()`; `None` if the model is not built.
+        data: `x` and `y` of `fit()`.
+        is_script: Whether a script runs, rather than interactive calls: a rerun
+            repeats all of a script.
 
     Returns:
-        Dict, as JSON has it.
+        Dict that can be written as JSON.
     """
     return {
         "number": _completed.get(
@@ -153,21 +151,21 @@ class SameTraining(Part):
 
 
 def compare(saved: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:
-    """Compares the training that a checkpoint is of with the one that begins.
+    """Compares the training of a checkpoint with the one that begins.
 
-    That the numbers differ is no proof: who runs only the second part of a
-    script again has completed nothing before. But then it begins with the same
+    Other numbers alone are no proof: if only the second part of a script is
+    rerun, no training was completed before. But then it begins with the same
     weights and data.
 
     Args:
-        saved, now: What `describe()` gave.
+        saved, now: What `describe()` returned.
         path: String, the checkpoint, for the message.
 
     Returns:
-        What is not as it was.
+        Lines about differences.
 
     Raises:
-        MismatchError: It is another training.
+        MismatchError: The checkpoint belongs to another training.
     """
     same_start = saved["start"] is not None and saved["start"] == now["start"]
     other_data = None not in (saved["data"], now["data"]) and (
@@ -181,7 +179,7 @@ def compare(saved: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:
         f"`backup_dir` before, and this process {_trainings(now['number'])}"
     )
     if not saved["script"]:
-        # Who types may have done anything before.
+        # Interactive calls may have done anything before.
         return [*notes, f"the checkpoint may be of another `fit()`: {numbers}"]
     raise errors.MismatchError(
         f"The checkpoint '{path}' is of another `fit()` than this one: "
@@ -195,10 +193,10 @@ def compare(saved: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:
 
 
 def check(saved: Any) -> None:
-    """Raises where `saved` is not what `describe()` gives.
+    """Validates a result of `describe()` that was read.
 
     Raises:
-        KeyError, TypeError, ValueError: It is not.
+        KeyError, TypeError, ValueError: It is invalid.
     """
     if not values.is_count(saved["number"]):
         raise ValueError("the number of the training is none")
@@ -210,9 +208,9 @@ def check(saved: Any) -> None:
 
 
 def _digest(data: Any) -> str | None:
-    """Tells data from others by the first and the last rows of arrays, and of
-    what a tf.data pipeline or a torch DataLoader has in memory; `None` where
-    there are none."""
+    """A checksum of the first and last rows of arrays, and of tensors that a
+    tf.data pipeline or a torch DataLoader has in memory; `None` if there are
+    none."""
     found = hashlib.blake2b(digest_size=16)
     arrays = [
         array
@@ -232,23 +230,23 @@ def _bytes(rows: Any) -> bytes:
     try:
         rows = np.ascontiguousarray(rows)
     except TypeError:
-        # torch's bfloat16: NumPy has none.
+        # NumPy lacks torch's bfloat16.
         return b""
     return b"" if rows.dtype.hasobject else rows.tobytes()
 
 
 def _in_memory(data: Any) -> Iterator[Any]:
-    """What has a shape, a dtype and rows."""
-    for one in keras.tree.flatten(data):
+    """The objects in the data that have a shape, a dtype and rows."""
+    for one in nested.flatten(data):
         if isinstance(one, np.ndarray):
             yield one
-        # A DataLoader's `TensorDataset` has them, too.
+        # The `TensorDataset` of a DataLoader has tensors.
         tensors = getattr(getattr(one, "dataset", None), "tensors", None)
         if isinstance(tensors, tuple):
             yield from (t for t in tensors if hasattr(t, "detach"))
         for stage in stages(one):
             for tensor in getattr(stage, "_tensors", ()):
-                # Ragged ones have neither rows nor values here.
+                # Ragged tensors have neither rows nor values here.
                 if getattr(tensor.dtype, "is_numpy_compatible", False):
                     yield tensor
 

@@ -1,16 +1,13 @@
-"""Owns what the script decides and no variable holds, and telling what of it
-is not as it was: optimizer, loss, the layers' configuration, versions.
+"""Describes what the script decides and no variable holds (optimizer, loss, the
+layers' configuration, versions), and finds what has changed.
 
-Described when training begins, kept in every checkpoint, compared when one is
-restored. A description is for comparing and for words in a message; nothing is
-ever made of it. `get_config()` would do, but that of a layer imports every
-backend there is.
-
-May not touch variables, hooks or files.
+The description is made when training begins, kept in every checkpoint, and
+compared at a restore. It is only compared and named in messages; nothing is
+restored from it. `get_config()` is not used, because that of a layer imports
+every backend.
 """
 
 import hashlib
-import importlib
 import json
 import re
 import types
@@ -19,35 +16,40 @@ from collections.abc import Callable
 from typing import Any
 from typing import ClassVar
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import backend
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3 import losses
+from kerasbackup.keras3 import nested
+from kerasbackup.keras3 import tensors
+from kerasbackup.keras3.model_parts import layers_inside
+from kerasbackup.keras3.optimizer_parts import given_learning_rate
 from kerasbackup.parts.objects import no_state
 from kerasbackup.parts.optimizers import classes_of
 from kerasbackup.parts.optimizers import optimizers_of
 from kerasbackup.parts.part import Part
 from kerasbackup.parts.part import Place
-from kerasbackup.parts.plain_attributes import PARTS
+from kerasbackup.parts.plain_attributes import is_part
 from kerasbackup.parts.plain_attributes import is_plain
-from kerasbackup.parts.variables import AnyVariable
 from kerasbackup.store.values import check_texts
 
-# Longer descriptions are told by a checksum.
+# Longer descriptions are replaced by a checksum.
 LONGEST = 200
 
-# Names are numbered over the life of a process, seeds may be drawn, and the
+# Keras numbers names over the life of a process, seeds may be random, and the
 # others are no settings.
 NOT_SETTINGS = {"name", "seed", "built", "training"}
 
-# Compared by value, all else by identity.
+# These are compared by value, all others by identity.
 SIMPLE = (bool, int, float, str)
 
-# By optimizer: the learning rate when it was first seen, before any training.
+# By optimizer, the learning rate before any training in this process.
 _given = weakref.WeakKeyDictionary()
 
 
 class Script(Part):
-    """What the script of one `fit()` decided.
+    """The decisions of the script for one `fit()`.
 
     To be made before anything is restored or trained.
 
@@ -70,10 +72,11 @@ class Script(Part):
         self._classes = classes_of(self._optimizer)
         self._rates = _given_rates(model)
         self._description = None
-        # The layers as they were then and when last looked at; that in short.
+        # The layers at first and at the last look, and a short form of the
+        # latter.
         self._begun = self._layers = self._look = None
         self._begun_settings = None
-        self.versions = {**versions, **_versions()}
+        self.versions = {**versions, **_versions(model)}
         self.versions_before = {}
 
     @classmethod
@@ -97,22 +100,23 @@ class Script(Part):
         return self.changes(saved, self.versions_before)
 
     def describe(self) -> dict[str, Any]:
-        """The description, as values that JSON has. To be called when the model
-        is built."""
+        """The description, which can be written as JSON. To be called when the
+        model is built."""
         if self._description is None:
             self._description = self._describe()
             self._begun = self._layers = _layers(self._model, _settings_known)
             self._begun_settings = self._describe_settings(_settings_not_saved)
             self._look = _look(self._model)
-        # The one whose variables are saved, if a callback has compiled anew.
+        # A callback may have compiled the model again since.
         self._description["optimizer"] = classes_of(
             getattr(self._model, "optimizer", None)
         )
         return self._description
 
     def drift(self) -> list[str]:
-        """What has changed since it was described, in words: by a callback, as
-        nothing else does. Not what `plain_attributes.py` saves."""
+        """Lines about what has changed since the description was made. Only a
+        callback can have done that. What `plain_attributes.py` saves is left
+        out."""
         self.describe()
         look = _look(self._model)
         if look != self._look:
@@ -146,7 +150,7 @@ class Script(Part):
                 for name, text in settings_of(optimizer).items()
             },
             "fit": {
-                "loss": _loss(getattr(model, "loss", None), settings_of),
+                "loss": _loss(model, settings_of),
                 **{
                     name: brief(getattr(model, name, None))
                     for name in ("loss_weights", "run_eagerly", "jit_compile")
@@ -155,11 +159,11 @@ class Script(Part):
         }
 
     def other_optimizer(self, saved: dict[str, Any]) -> str | None:
-        """How the optimizer is another, in words: its variables may well have
-        the same names and shapes. `None` where it is not.
+        """A text if the optimizer is of another class, even if its variables
+        have the same names and shapes; else `None`.
 
         Args:
-            saved: What `describe()` gave.
+            saved: What `describe()` returned.
         """
         before, now = saved.get("optimizer"), self._classes
         if before in (None, now):
@@ -169,11 +173,11 @@ class Script(Part):
     def changes(
         self, saved: dict[str, Any], versions: dict[str, str]
     ) -> list[str]:
-        """What is not as it was.
+        """Lines about differences from a checkpoint.
 
         Args:
-            saved: What `describe()` gave; may be empty.
-            versions: `versions`, as they were.
+            saved: What `describe()` returned; may be empty.
+            versions: The attribute `versions` of that time.
         """
         notes = differences(versions, self.versions)
         now = self.describe()
@@ -183,12 +187,13 @@ class Script(Part):
                 continue
             notes.append(_other_rate(path, rate, rates[path]))
             if _is_variable(rate, rates[path]):
-                # The checkpoint's rate stays in force, so the next resume
-                # compares the script's with that one.
+                # The checkpoint's rate is used, so the next resume must compare
+                # the script's rate with that.
                 rates[path] = rate
         notes += _changes_of_settings(saved, now)
-        # Another version of Keras may describe the same layer otherwise.
-        if "layers" in saved and versions.get("keras") == keras.__version__:
+        # Another version of Keras may describe the same layer differently.
+        is_same_version = versions.get("keras") == self.versions["keras"]
+        if "layers" in saved and is_same_version:
             notes += _layer_changes(saved["layers"], now["layers"])
         return notes
 
@@ -237,10 +242,10 @@ class Drift(Part):
 
 
 def check_description(saved: Any) -> None:
-    """Raises where `saved` is not what `Script.describe()` gives, or empty.
+    """Validates a result of `Script.describe()` that was read; it may be empty.
 
     Raises:
-        AttributeError, TypeError, ValueError: It is not.
+        AttributeError, TypeError, ValueError: It is invalid.
     """
     if not isinstance(saved.get("optimizer"), (str, types.NoneType)):
         raise TypeError("optimizer is no text")
@@ -251,12 +256,12 @@ def check_description(saved: Any) -> None:
 
 
 def is_other_backend(versions: dict[str, str]) -> bool:
-    """Whether these are the versions that another backend ran with."""
-    return bool(versions) and keras.backend.backend() not in versions
+    """Whether these versions are of a training on another backend."""
+    return bool(versions) and backend.name() not in versions
 
 
 def differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """The entries in both that are not equal, in words."""
+    """Lines about the entries in both that are not equal."""
     return [
         f"{name} was {value}, is {now[name]}"
         for name, value in before.items()
@@ -265,7 +270,7 @@ def differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
 
 
 def brief(value: Any) -> str:
-    """A value as text: equal for equal values, in every process."""
+    """A value as text, which is the same for equal values in every process."""
     if value is None or isinstance(value, bool):
         return str(value)
     text = json.dumps(_plain(value))
@@ -288,7 +293,7 @@ def settings(thing: Any) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """What of a value is the same in every process."""
+    """The part of a value that is the same in every process."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, dict):
@@ -299,15 +304,7 @@ def _plain(value: Any) -> Any:
         return _plain(value.item())
     if isinstance(value, np.ndarray):
         return ["array", list(value.shape), _digest(value.tobytes())]
-    if isinstance(
-        value,
-        (
-            keras.Initializer,
-            keras.Regularizer,
-            keras.constraints.Constraint,
-            keras.optimizers.schedules.LearningRateSchedule,
-        ),
-    ):
+    if kinds.is_component(value):
         return [type(value).__name__, settings(value)]
     return getattr(value, "__name__", type(value).__name__)
 
@@ -317,8 +314,9 @@ def _digest(content: bytes) -> str:
 
 
 def _given_rates(model) -> dict[str, str]:
-    """By optimizer the learning rate that the script gave. Training moves it:
-    an optimizer that trained before in this process is not asked again."""
+    """The learning rates that the script set, by optimizer. Training changes
+    them, so an optimizer that trained before in this process is not asked
+    again."""
     rates = {}
     for path, optimizer in optimizers_of(model).items():
         if optimizer not in _given:
@@ -329,12 +327,12 @@ def _given_rates(model) -> dict[str, str]:
 
 
 def _rate_of(optimizer) -> str | None:
-    rate = getattr(optimizer, "_learning_rate", None)
-    if isinstance(rate, AnyVariable):
+    rate = given_learning_rate(optimizer)
+    if kinds.is_variable(rate):
         try:
-            rate = float(keras.ops.convert_to_numpy(rate))
+            rate = float(tensors.to_numpy(rate))
         except RuntimeError:
-            # On JAX a training that was interrupted without this callback
+            # On JAX, a training that was interrupted without this callback
             # leaves variables without a value.
             return None
     return None if rate is None else brief(rate)
@@ -351,8 +349,8 @@ def _other_rate(name: str, before: str, now: str) -> str:
 
 
 def _is_variable(before: str, now: str) -> bool:
-    """Whether both rates are numbers: a variable has them, which is restored. A
-    schedule is the script's."""
+    """Whether both rates are numbers. Then they are in a variable, which is
+    restored, whereas a schedule is taken from the script."""
     return _is_number(before) and _is_number(now)
 
 
@@ -360,19 +358,22 @@ def _within(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _loss(loss: Any, settings_of: Callable[[Any], dict[str, str]]) -> str:
+def _loss(model: Any, settings_of: Callable[[Any], dict[str, str]]) -> str:
     return brief(
-        keras.tree.map_structure(lambda one: _one_loss(one, settings_of), loss)
+        nested.map_leaves(
+            getattr(model, "loss", None),
+            lambda loss: _one_loss(model, loss, settings_of),
+        )
     )
 
 
-def _one_loss(loss: Any, settings_of: Callable[[Any], dict[str, str]]) -> Any:
+def _one_loss(
+    model: Any, loss: Any, settings_of: Callable[[Any], dict[str, str]]
+) -> Any:
     if isinstance(loss, str):
-        # "mse" and "mean_squared_error" are one.
-        return getattr(keras.losses.get(loss), "__name__", loss)
-    if isinstance(loss, keras.losses.Loss):
-        # What it is parametrized by.
-        more = {k: brief(v) for k, v in getattr(loss, "_fn_kwargs", {}).items()}
+        return losses.function_name(model, loss)
+    if kinds.is_loss(loss):
+        more = {k: brief(v) for k, v in losses.parameters(loss).items()}
         found = sorted({**settings_of(loss), **more}.items())
         return f"{type(loss).__name__} ({', '.join(map(' '.join, found))})"
     return loss
@@ -387,17 +388,17 @@ def _changes_of_settings(before, now) -> list[str]:
 
 
 def _layers(model, settings_of) -> list[list[str]]:
-    """Of every layer its name, without its number, and a checksum of its class
+    """For every layer its name without its number, and a checksum of its class
     and settings."""
     found = []
-    for layer in model._flatten_layers(include_self=False):
+    for layer in layers_inside(model):
         text = json.dumps(
             [
                 type(layer).__name__,
                 layer.trainable,
                 layer.dtype_policy.name,
-                # Of a model in a model the layers count, and they come too.
-                {} if isinstance(layer, keras.Model) else settings_of(layer),
+                # The layers of a model in the model are listed themselves.
+                {} if kinds.is_model(layer) else settings_of(layer),
             ],
             sort_keys=True,
         )
@@ -407,24 +408,25 @@ def _layers(model, settings_of) -> list[list[str]]:
 
 
 def _settings_known(layer) -> dict[str, str]:
-    """Of a layer of Keras'; what others keep in their attributes may be no
+    """The settings of a layer of Keras'. Attributes of other layers may be no
     settings."""
-    if not type(layer).__module__.startswith("keras."):
+    if not kinds.is_class_of_keras(type(layer)):
         return {}
     return _settings_not_saved(layer)
 
 
 def _settings_not_saved(thing: Any) -> dict[str, str]:
-    """The settings but for those that are saved where training changes them."""
+    """The settings without those that are saved if training changes them."""
     return {
-        name: brief(type(value).__name__ if isinstance(value, PARTS) else value)
+        name: brief(type(value).__name__ if is_part(value) else value)
         for name, value in vars(thing).items()
         if not (name.startswith("_") or name in NOT_SETTINGS or is_plain(value))
     }
 
 
 def _look(model) -> list[list[Any]]:
-    """What differs where `_layers()` does, in a tenth of the time."""
+    """A value that differs whenever `_layers()` differs, in a tenth of the
+    time."""
     return [
         [
             layer.trainable,
@@ -434,7 +436,7 @@ def _look(model) -> list[list[Any]]:
                 if name[0] != "_"
             ),
         ]
-        for layer in model._flatten_layers(include_self=False)
+        for layer in layers_inside(model)
     ]
 
 
@@ -459,14 +461,9 @@ def _is_number(text: str) -> bool:
 
 
 def _short(rate: str) -> str:
-    """Without the digits that float32 adds."""
+    """A rate without the digits that float32 adds."""
     return f"{float(rate):.6g}" if _is_number(rate) else rate
 
 
-def _versions() -> dict[str, str]:
-    backend = keras.backend.backend()
-    return {
-        "keras": keras.__version__,
-        backend: importlib.import_module(backend).__version__,
-        "numpy": np.__version__,
-    }
+def _versions(model: Any) -> dict[str, str]:
+    return {**backend.versions(model), "numpy": np.__version__}

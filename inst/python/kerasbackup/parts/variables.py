@@ -1,11 +1,9 @@
-"""Owns the variables of a training: which there are, their names and bytes.
+"""Lists the variables of a training with their names and bytes.
 
-Three kinds are saved, each variable once: the model's (weights, seed
-generators, states of layers), the optimizer's and the metrics'. Their bytes are
-handed over by address, without a copy where the backend allows it
+Three kinds are saved, each variable once: those of the model (weights, seed
+generators, states of layers), of the optimizers and of the metrics. Their bytes
+are passed on by address, without a copy where the backend allows it
 (`keras3/memory.py`).
-
-May not touch hooks, callbacks or files.
 """
 
 import ctypes
@@ -15,24 +13,21 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import keras
-
 from kerasbackup.keras3 import memory
+from kerasbackup.keras3 import model_parts
+from kerasbackup.keras3 import tensors
 from kerasbackup.parts import further_optimizers
 from kerasbackup.store import errors
 from kerasbackup.store.dtypes import KERAS_DTYPES
 
-# What all variables are. `keras.Variable` is derived from it, and in older
-# versions Keras' own variables are not of that class.
-AnyVariable = keras.Variable.__bases__[0]
 GROUPS = ("variables", "optimizer", "metrics")
 
 
 class Variables:
     """All variables of one training, in file order.
 
-    The order is by size of an element, the largest first, so that every tensor
-    in the file is aligned to its element. Within one size it is Keras' order.
+    The variables with the largest elements come first, so that every tensor in
+    the file is aligned to its element. Among equal sizes Keras' order is kept.
 
     Args:
         model: A built and compiled `keras.Model` with a built optimizer.
@@ -40,19 +35,14 @@ class Variables:
     Attributes:
         spec: List of `(name, dtype, shape)`, in file order, dtype as
             safetensors names it.
-        unsaved: List of strings, what of a dtype that cannot be saved was left
-            out.
+        unsaved: List of strings, the buffers that were left out because their
+            dtype cannot be saved.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: Any):
         self._host = memory.of_backend()
         self._compiled = _compiled(model)
-        # They keep what they compute with beside the variables it is made of.
-        self._derived = [
-            layer
-            for layer in getattr(model, "_flatten_layers", list)()
-            if isinstance(layer, keras.layers.Normalization)
-        ]
+        self._derived = model_parts.layers_to_finalize(model)
         self._unbuilt = _unbuilt(model)
         found = []
         own = list(_walk(model))
@@ -67,7 +57,7 @@ class Variables:
         self.spec = [(one[1], one[2], one[3]) for one in found]
 
     def locate(self) -> tuple[list[int], list[Any]]:
-        """Where the bytes of every variable are, now.
+        """The current addresses of the bytes of every variable.
 
         Returns:
             The addresses, in file order; and the objects that keep that memory
@@ -81,10 +71,10 @@ class Variables:
             owners.append(owner)
         return addresses, owners
 
-    def is_current(self, model: keras.Model) -> bool:
-        """Whether they are the model's and `spec` still holds: a callback may
-        have compiled it. Keras' variables keep their shapes, what torch's
-        modules keep may not."""
+    def is_current(self, model: Any) -> bool:
+        """Whether these are still all variables of the model and `spec` holds.
+        A callback may have compiled the model, and buffers of torch's modules
+        may change their shapes, unlike Keras' variables."""
         return (
             all(
                 one is before
@@ -105,21 +95,21 @@ class Variables:
         Keras numbers the names of layers over the life of a process (`dense`,
         `dense_1`, ...), so the same script run twice in one session gives other
         names. Names count as they are where they all agree, else without their
-        numbers, in order.
+        numbers, in their order.
 
         Args:
             checkpoint: A `store.Checkpoint`.
-            other_backend: Whether another backend wrote it: seeds and counters
-                may be integers of another kind there.
-            other: What the checkpoint is of, in words, where it is known to be
-                of another model or optimizer.
+            other_backend: Whether another backend wrote it, where seeds and
+                counters may be integers of another dtype.
+            other: Text that says what the checkpoint is of, if it is known to
+                be of another model or optimizer.
 
         Returns:
             The name of every variable's tensor, in the order of `spec`.
 
         Raises:
-            MismatchError: Lists all that is missing, extra or of another shape
-                or dtype. Nothing was assigned.
+            MismatchError: Tensors are missing, extra, or have another shape or
+                dtype; the message lists them. Nothing was assigned.
         """
         saved = {
             name: tensor
@@ -131,7 +121,8 @@ class Variables:
         alike = _is_integer if other_backend else None
         differences = _differences(self.spec, partners, saved, alike)
         if differences or other:
-            # Where layers came or went, numbers tell more than their order.
+            # Where layers were added or removed, their numbers say more than
+            # their order.
             by_name = _differences(self.spec, names, saved, alike)
             differences = min(differences, by_name, key=len)
             raise errors.MismatchError(
@@ -145,13 +136,13 @@ class Variables:
         return partners
 
     def assign(self, checkpoint, partners: list[str], copies: bool) -> None:
-        """Gives every variable the bytes of its tensor.
+        """Assigns the bytes of its tensor to every variable.
 
         Args:
             checkpoint: A `store.Checkpoint`.
             partners: What `check()` returned.
-            copies: Whether the checkpoint is to stay as it is: else the
-                variables may take its memory for theirs, and write there.
+            copies: Whether the checkpoint must stay unchanged. Otherwise the
+                variables may take over its memory and write to it.
         """
         for variable, name in zip(self._variables, partners):
             self._host.assign(variable, *checkpoint.tensors[name], copies)
@@ -159,24 +150,23 @@ class Variables:
             layer.finalize_state()
 
 
-def count_bytes(model: keras.Model) -> int:
-    """About how many bytes the variables have, as far as there are any yet."""
+def count_bytes(model: Any) -> int:
+    """The approximate size in bytes of the variables that exist so far."""
     return sum(
         math.prod(variable.shape) * _width(variable.dtype)
         for _, variable in _walk(model)
     )
 
 
-def digest(
-    model: keras.Model, trainable: bool = False, most: int = 32
-) -> str | None:
-    """Tells one model's weights from another's, by the first bytes of the first
-    variables; `None` where it is not built, or has none any more.
+def digest(model: Any, trainable: bool = False, most: int = 32) -> str | None:
+    """A checksum of the first bytes of the first variables, to distinguish the
+    weights of one model from another's; `None` if the model is not built or has
+    lost its weights.
 
     Args:
         model: The model.
-        trainable: Whether only what is trained counts, so that what else moves
-            by itself (the states of seeds) does not.
+        trainable: Whether only trainable weights count, so that states of seed
+            generators, which change by themselves, do not.
         most: The number of variables.
     """
     if not model.built:
@@ -193,22 +183,23 @@ def digest(
                 found.update(ctypes.string_at(address, size))
                 del owner
     except (RuntimeError, TypeError):
-        # On JAX a training that was interrupted without this callback leaves
+        # On JAX, a training that was interrupted without this callback leaves
         # variables without a value.
         return None
     return found.hexdigest()
 
 
-def _compiled(model: keras.Model) -> list[Any]:
-    """What `compile()` makes that has variables."""
+def _compiled(model: Any) -> list[Any]:
+    """The objects with variables that `compile()` makes."""
     return [
-        getattr(model, name, None)
-        for name in ("optimizer", "_compile_metrics", "_loss_tracker")
+        getattr(model, "optimizer", None),
+        model_parts.compiled_metrics(model),
+        model_parts.loss_tracker(model),
     ]
 
 
-def _unbuilt(model: keras.Model) -> list[keras.optimizers.Optimizer]:
-    """Optimizers that get variables with their first step."""
+def _unbuilt(model: Any) -> list[Any]:
+    """The optimizers that get their variables with their first step."""
     return [
         one
         for one in further_optimizers.further(model).values()
@@ -217,13 +208,13 @@ def _unbuilt(model: keras.Model) -> list[keras.optimizers.Optimizer]:
 
 
 def build_optimizers(
-    model: keras.Model, trained: dict[str, list[str]], saved: list[str]
+    model: Any, trained: dict[str, list[str]], saved: list[str]
 ) -> None:
-    """Builds the optimizers that a checkpoint has built.
+    """Builds the optimizers that were built when a checkpoint was made.
 
     Args:
         model: The `keras.Model` being trained.
-        trained: What `describe_optimizers()` gave.
+        trained: What `describe_optimizers()` returned.
         saved: Names of the checkpoint's tensors.
     """
     own = dict(_walk(model))
@@ -234,13 +225,13 @@ def build_optimizers(
     )
 
 
-def describe_optimizers(model: keras.Model) -> dict[str, list[str]]:
-    """For which variables each optimizer is built, by their names."""
+def describe_optimizers(model: Any) -> dict[str, list[str]]:
+    """The names of the variables that each optimizer is built for."""
     names = {id(variable): name for name, variable in _walk(model)}
     return further_optimizers.describe(model, names)
 
 
-def lacks_some(model: keras.Model, saved: list[str]) -> bool:
+def lacks_some(model: Any, saved: list[str]) -> bool:
     """Whether a checkpoint has more variables of the model and its metrics."""
     own = [name for name, _ in _walk(model)]
     counts = [
@@ -250,18 +241,19 @@ def lacks_some(model: keras.Model, saved: list[str]) -> bool:
     return counts[0] < counts[1]
 
 
-def own_variables(model: keras.Model) -> set[int]:
-    """The ids of the model's variables and of the backend's behind them."""
+def own_variables(model: Any) -> set[int]:
+    """The ids of the training's Keras variables and of the backend's variables
+    inside them."""
     own = [variable for _, variable in _walk(model)]
     return {id(one) for v in own for one in (v, v.value)}
 
 
-def wait_for_steps(model: keras.Model) -> None:
-    """Returns when the backend has done every step that it was given."""
+def wait_for_steps(model: Any) -> None:
+    """Returns when the backend has finished every step that it was given."""
     if model.optimizer is not None:
-        # The smallest that each step changes. What a step changes is there all
-        # at once.
-        keras.ops.convert_to_numpy(model.optimizer.iterations)
+        # All results of a step become available together, and this is the
+        # smallest of them.
+        tensors.to_numpy(model.optimizer.iterations)
 
 
 def _width(dtype: str) -> int:
@@ -269,10 +261,11 @@ def _width(dtype: str) -> int:
     return max(1, int(bits[0]) // 8) if bits else 1
 
 
-def _walk(model: keras.Model) -> Iterator[tuple[str, Any]]:
+def _walk(model: Any) -> Iterator[tuple[str, Any]]:
     """Every variable once, with a unique name."""
+    states = model_parts.recurrent_states(model)
     groups = [
-        ("variables", [*model.variables, *_recurrent_states(model)]),
+        ("variables", [*model.variables, *states]),
         ("optimizer", model.optimizer.variables if model.optimizer else []),
         *(
             (f"optimizer/{where}", one.variables)
@@ -297,7 +290,7 @@ def _group(name: str) -> str:
 
 
 def _unused(path: str, names) -> str:
-    """The path, with a number where there is one like it already."""
+    """The path, with a number if it is already among the names."""
     name = path
     count = 1
     while name in names:
@@ -307,7 +300,7 @@ def _unused(path: str, names) -> str:
 
 
 def _named(buffers, names: set[str]) -> list[tuple[str, Any]]:
-    """With names that are not among those taken; they are, afterwards."""
+    """Buffers with unique names, which are added to `names`."""
     named = []
     for path, buffer in buffers:
         name = _unused(f"variables/{path}", names)
@@ -316,22 +309,13 @@ def _named(buffers, names: set[str]) -> list[tuple[str, Any]]:
     return named
 
 
-def _recurrent_states(model: keras.Model) -> list[AnyVariable]:
-    """The states of stateful recurrent layers, which `variables` leaves out."""
-    states = []
-    for layer in getattr(model, "_flatten_layers", list)():
-        kept = keras.tree.flatten(getattr(layer, "states", None))
-        states += [one for one in kept if isinstance(one, AnyVariable)]
-    return states
-
-
 def _pair(names: list[str], saved: list[str]) -> list[str | None]:
-    """For each name the saved one that is meant, or `None`."""
+    """For each name the saved name of the same variable, or `None`."""
     if set(names) == set(saved):
         return names
     pairs = {}
-    # An optimizer inside another one names its variables by where they are
-    # made first, so the last part of a path has to do.
+    # An optimizer inside another one names its variables by the place where
+    # they are made first, so only the last part of a path is compared.
     for key in (_unnumbered, _unnumbered_end):
         left = {}
         taken = set(pairs.values())
@@ -341,7 +325,7 @@ def _pair(names: list[str], saved: list[str]) -> list[str | None]:
         for name in names:
             if name not in pairs and left.get(key(name)):
                 pairs[name] = left[key(name)].pop(0)
-    # Not by its own name: that may be another one's by now.
+    # A variable's own name does not count: another variable may have it now.
     return [pairs.get(name) for name in names]
 
 
@@ -355,8 +339,8 @@ def _unnumbered(name: str) -> str:
 
 
 def _differences(spec, partners, saved, alike=None) -> list[str]:
-    """What does not fit, in words. `alike`: of two dtypes that it holds for,
-    one is as good as the other."""
+    """The differences as lines of text. Two dtypes for which `alike` is true
+    count as equal."""
     lines = []
     for (name, dtype, shape), partner in zip(spec, partners):
         if partner not in saved:
@@ -386,7 +370,7 @@ def _differences(spec, partners, saved, alike=None) -> list[str]:
 
 
 def _hint(differences: list[str]) -> str:
-    """What is likely where nothing else differs."""
+    """A likely cause, if only variables of optimizers differ."""
     if differences and all(d.startswith("optimizer/") for d in differences):
         return (
             "An optimizer has variables for each weight that is trained: was a "

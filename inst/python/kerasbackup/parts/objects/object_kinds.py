@@ -1,6 +1,6 @@
-"""Tells what kind of object a value is, and what it is made of.
+"""Tells the kind of an object and its parts.
 
-By kind it is decided how a value is compared, copied and put back
+The kind decides how an object is compared, copied and restored
 (`object_states.py`).
 """
 
@@ -25,17 +25,17 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3 import tensors
 from kerasbackup.parts.objects import no_state
 from kerasbackup.parts.objects import reachable
 from kerasbackup.parts.random import generator_holders
 from kerasbackup.parts.random import generator_kinds
-from kerasbackup.parts.variables import AnyVariable
 from kerasbackup.store import values
 
-# Never change, and are compared by value.
+# These never change, and are compared by value.
 LEAVES = (
     type(None),
     bool,
@@ -52,8 +52,8 @@ PLAIN_LEAVES = frozenset((type(None), bool, int, float, str, bytes))
 SEQUENCES = (list, collections.deque, tuple)
 MAPPINGS = (dict,)
 
-# Those that are known exactly: what a class made of them does when it is
-# written to is not known.
+# Only these classes are written to, because a class derived from them may do
+# anything then.
 EXACT = {
     list: "sequence",
     collections.deque: "sequence",
@@ -69,7 +69,7 @@ EXACT = {
 
 IN_PLACE = frozenset(EXACT) - {tuple, frozenset} | {np.ndarray}
 
-# Never change, and no checkpoint has them.
+# These never change, and are in no checkpoint.
 VALUES = (
     datetime.date,
     datetime.time,
@@ -82,7 +82,7 @@ VALUES = (
     uuid.UUID,
 )
 
-# Part of the program, or a clock, or nothing that a checkpoint could have.
+# These are parts of the program or clocks, or cannot be in a checkpoint.
 FIXED = (
     types.FunctionType,
     types.BuiltinFunctionType,
@@ -106,29 +106,16 @@ FIXED = (
     threading.Condition,
 )
 
-# Files in memory: whether they were written to can be seen.
+# Files in memory, of which a change can be detected.
 TEXTS = (io.StringIO, io.BytesIO)
 
-# Their variables are saved, or they are configuration.
-OF_KERAS = (
-    AnyVariable,
-    keras.Layer,
-    keras.Metric,
-    keras.Loss,
-    keras.optimizers.Optimizer,
-    keras.optimizers.schedules.LearningRateSchedule,
-    keras.Initializer,
-    keras.Regularizer,
-    keras.constraints.Constraint,
-    keras.callbacks.Callback,
-    keras.random.SeedGenerator,
-)
-
-# What their objects consist of is theirs, but for these.
+# Attributes of these packages' objects are private to them, except for the
+# modules below.
 FRAMEWORKS = {"jax", "jaxlib", "keras", "numpy", "tensorflow", "torch"}
 OF_FIELDS = ("torch.nn.", "torch.optim.", "torch.utils.data.")
 
-# What has one of these is a collection of its own kind, or moves by itself.
+# An object with one of these is a collection of its own kind, or advances by
+# itself.
 COLLECTIONS = ("__array__", "__next__", "__setitem__")
 
 HEAP_TYPE = 1 << 9  # `Py_TPFLAGS_HEAPTYPE`
@@ -139,7 +126,7 @@ OF_C = (
     types.WrapperDescriptorType,
 )
 
-# Containers are searched for objects of Keras' so far.
+# Limits of the search for objects of Keras' in containers.
 MOST_SEARCHED = 1000
 MOST_DEPTH = 3
 
@@ -152,8 +139,8 @@ def kind_of(value: Any) -> str:
         `Enum`), `"sequence"`, `"mapping"`, `"set"`, `"bytes"` (a `bytearray`),
         `"row"` (a named tuple), `"array"`, `"tensor"`, `"generator"` (of random
         numbers), `"object"` (has attributes and nothing else), `"value"` (never
-        changes), `"fixed"` (no state), `"moving"` (has a state that nobody can
-        look at), or `"opaque"` (has none that anybody knows of).
+        changes), `"fixed"` (no state), `"moving"` (has a state that cannot be
+        read), or `"opaque"` (has no known state).
     """
     kind = type(value)
     if kind in PLAIN_LEAVES:
@@ -182,7 +169,7 @@ def kind_of(value: Any) -> str:
         return "opaque"
     if is_of_keras(value) or isinstance(value, FIXED):
         return "fixed"
-    if keras.ops.is_tensor(value) or is_of_torch(value):
+    if tensors.is_tensor(value) or is_of_torch(value):
         return "tensor"
     if isinstance(value, VALUES):
         return "value"
@@ -201,15 +188,15 @@ def kind_without(
     is_captured: Callable[[Any], bool] | None,
     is_nested: bool,
 ) -> str:
-    """The kind of a value where somebody else cares for some objects.
+    """The kind of a value where other parts of a checkpoint have some objects.
 
     Args:
-        kind: What `kind_of()` says.
+        kind: What `kind_of()` returned.
         value: The object.
-        is_captured: Whether somebody else cares for it; `None`: nobody does.
-            Where somebody does, all generators of random numbers are theirs.
-        is_nested: Whether it is inside of an attribute: there, generators are
-            looked for by `loose_generators`.
+        is_captured: Whether another part has it; `None` if no part has any.
+            Otherwise other parts have all random generators.
+        is_nested: Whether it is inside of an attribute, where
+            `found_generators` finds generators.
     """
     if is_captured is None:
         return "fixed" if kind == "generator" and is_nested else kind
@@ -221,8 +208,8 @@ def kind_without(
 
 
 def may_be_written(value: Any) -> bool:
-    """Whether an object's attributes may be set from outside: it is of a class
-    of the script's, and not made for threads."""
+    """Whether an object's attributes may be set from outside: its class is the
+    script's, and it is not made for threads."""
     return not (
         generator_holders.is_of_library(value)
         or generator_holders.is_for_threads(value)
@@ -231,20 +218,20 @@ def may_be_written(value: Any) -> bool:
 
 def is_of_keras(value: Any) -> bool:
     """Whether it is an object of Keras', or a variable of TensorFlow's."""
-    return isinstance(value, OF_KERAS) or is_variable(value)
+    return kinds.is_of_keras(value) or is_variable(value)
 
 
 def is_variable(value: Any) -> bool:
-    """Whether it is a variable, of Keras' or of TensorFlow's."""
+    """Whether it is a variable of Keras' or of TensorFlow's."""
     tensorflow = sys.modules.get("tensorflow")
-    return isinstance(value, AnyVariable) or (
+    return kinds.is_variable(value) or (
         hasattr(tensorflow, "Variable")
         and isinstance(value, tensorflow.Variable)
     )
 
 
 def is_of_torch(value: Any) -> bool:
-    """Whether it is a tensor of torch's, which changes in place."""
+    """Whether it is a tensor of torch's, which may change in place."""
     torch = sys.modules.get("torch")
     return hasattr(torch, "Tensor") and isinstance(value, torch.Tensor)
 
@@ -260,9 +247,9 @@ def is_row(kind: type) -> bool:
 
 @functools.lru_cache(1000)
 def _has_only_fields(kind: type) -> bool:
-    """Whether objects of a class are their attributes, and nothing else."""
+    """Whether objects of a class consist only of their attributes."""
     return kind is not object and all(
-        base in (object, keras.utils.PyDataset)
+        base in (object, *kinds.PY_DATASETS)
         or (
             _is_written_in_python(base)
             and (
@@ -275,7 +262,7 @@ def _has_only_fields(kind: type) -> bool:
 
 
 def _is_written_in_python(kind: type) -> bool:
-    """Whether a class statement made it: others have methods written in C."""
+    """Whether a class statement made it. Other classes have methods in C."""
     return bool(kind.__flags__ & HEAP_TYPE) and not any(
         isinstance(one, OF_C) and getattr(one, "__objclass__", kind) is kind
         for name, one in vars(kind).items()
@@ -310,15 +297,15 @@ def fields(value: Any) -> dict[str, Any]:
                 try:
                     found[name] = member.__get__(value)
                 except AttributeError:
-                    pass  # It has none now.
-    # A copy: another thread may add some meanwhile.
+                    pass  # It has no value now.
+    # This copies, as another thread may add attributes meanwhile.
     found.update(getattr(value, "__dict__", {}))
     return found
 
 
 def of_class(kind: type) -> dict[str, Any]:
-    """What changes in place in the attributes of a class of the script's: all
-    its objects share that."""
+    """The attributes of a script's class whose values can change in place. All
+    its objects share them."""
     return {
         name: value
         for base in reversed(kind.__mro__)
@@ -329,8 +316,8 @@ def of_class(kind: type) -> dict[str, Any]:
 
 
 def leaves_of_class(kind: type) -> dict[str, Any]:
-    """The numbers, texts and flags in the attributes of a class of the
-    script's. None of them is an object's own, so they cannot be put back."""
+    """The numbers, texts and flags in the attributes of a script's class. They
+    cannot be restored, because no object owns them."""
     return {
         name: value
         for base in reversed(kind.__mro__)
@@ -341,17 +328,17 @@ def leaves_of_class(kind: type) -> dict[str, Any]:
 
 
 def set_field(value: Any, name: str, content: Any) -> None:
-    """Sets an attribute, past what its class does then."""
+    """Sets an attribute without running code of its class."""
     if name in getattr(value, "__dict__", {}):
         vars(value)[name] = content
     elif of_class(type(value)).get(name) is not content or content is None:
         object.__setattr__(value, name, content)
-    # Else it was put back in place, for all objects of the class.
+    # Otherwise it was restored in place, for all objects of the class.
 
 
 def is_state(kind: type, name: str) -> bool:
-    """Whether objects of a class may have a state of that name: no method, and
-    nothing that acts when it is set."""
+    """Whether objects of a class may have a state of that name. It must be no
+    method, and nothing that runs code when it is set."""
     known = inspect.getattr_static(kind, name, None)
     if isinstance(known, types.MemberDescriptorType):
         return True
@@ -370,11 +357,11 @@ def can_have(value: Any, name: str) -> bool:
 
 
 def parts(value: Any, kind: str) -> list[tuple[Any, Any]]:
-    """What a value is made of, each with the step from one to the other."""
+    """The parts of a value, each with the step that leads to it."""
     if kind in ("sequence", "row"):
         return list(enumerate(items_of(value)))
     if kind == "mapping":
-        # Of another key only its place in the order can be saved as a step.
+        # Only plain keys can be saved as a step; for others their position is.
         return [
             (key if type(key) in PLAIN_LEAVES else f"key #{place}", item)
             for place, (key, item) in enumerate(dict(value).items())
@@ -383,7 +370,7 @@ def parts(value: Any, kind: str) -> list[tuple[Any, Any]]:
 
 
 def items_of(value: Any) -> list[Any]:
-    """The items of a sequence, whatever a class of its own makes of that."""
+    """The items of a sequence, without running code of a derived class."""
     for kind in SEQUENCES:
         if isinstance(value, kind):
             return list(kind.__iter__(value))
@@ -391,20 +378,19 @@ def items_of(value: Any) -> list[Any]:
 
 
 def is_large(value: Any) -> bool:
-    """Whether it is a container of so many items that they are not looked at
-    one by one."""
+    """Whether it is a container with too many items to look at each."""
     return kind_of(value) in ("sequence", "mapping", "set") and (
         len(value) > MOST_SEARCHED
     )
 
 
 def is_flat(items: list[Any]) -> bool:
-    """Whether all of a list are leaves."""
+    """Whether all items of a list are leaves."""
     return PLAIN_LEAVES.issuperset(set(map(type, items)))
 
 
 def of_keras(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """The objects of Keras' in a value, each with its place in it."""
+    """The objects of Keras' in a value, with their places in it."""
     pending = [(place, value, 0)]
     seen = set()
     while pending:

@@ -1,8 +1,8 @@
 """Finds objects that can be reached from the parts of a training: through
 attributes, containers, closures and the globals that a function names.
 
-What is found so belongs to the training by proof. Nothing is looked for in the
-rest of the process, where other models live.
+Objects that are found this way belong to the training. The rest of the process,
+where other models may exist, is not searched.
 """
 
 import functools
@@ -12,12 +12,15 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3.model_parts import given_metrics
+from kerasbackup.keras3.model_parts import layers_of
+from kerasbackup.keras3.optimizer_parts import given_learning_rate
 from kerasbackup.parts.optimizers import optimizers_of
 
-# The classes and functions of these have no state of a script's.
+# The classes and functions of these packages have no state of the script.
 LIBRARIES = sys.stdlib_module_names | {
     "PIL",
     "absl",
@@ -36,22 +39,11 @@ LIBRARIES = sys.stdlib_module_names | {
     "torch",
     "tqdm",
 }
-# Objects of Keras that a script gives its functions to.
-HOLDERS = (
-    keras.Loss,
-    keras.Metric,
-    keras.Layer,
-    keras.Regularizer,
-    keras.Initializer,
-    keras.constraints.Constraint,
-    keras.callbacks.Callback,
-    keras.optimizers.schedules.LearningRateSchedule,
-)
-# Deeper than any script nests what it uses in training.
+# Scripts do not nest the objects of a training more deeply.
 DEEPEST = 12
-# Of a container with more items only so many are looked at: it holds data.
+# A container with more items holds data and is not searched.
 MOST_ITEMS = 1000
-# Of these nothing is looked at.
+# These are not searched.
 LEAVES = (
     type(None),
     bool,
@@ -74,16 +66,16 @@ def walk(
     is_closed: Callable[[Any], bool] = lambda one: False,
 ) -> dict[str, Any]:
     """The wanted objects by path, each once, in an order that the script
-    decides.
+    determines.
 
     Args:
-        roots: Where to begin, by name.
-        is_wanted: Whether an object is looked for.
-        is_closed: Whether an object's inside is not to be looked at.
+        roots: Dict from name to object, where the search begins.
+        is_wanted: Whether an object is searched for.
+        is_closed: Whether the inside of an object is not to be searched.
     """
     found = {}
     seen = set()
-    # The objects that were passed, so that no id is used again.
+    # The objects that were seen, so that no id is used again.
     kept = []
     pending = [(name, one, 0) for name, one in reversed(roots.items())]
     while pending:
@@ -115,13 +107,13 @@ def _inside(one: Any) -> Iterator[tuple[str, Any]]:
             yield from _of_names(dict(one.gi_frame.f_locals))
     elif isinstance(one, (dict, list, tuple, set, frozenset)):
         yield from _of_items(one)
-    elif isinstance(one, HOLDERS) or not is_of_library(type(one)):
+    elif kinds.holds_functions(one) or not is_of_library(type(one)):
         yield from _of_names(getattr(one, "__dict__", {}))
         yield from _of_methods(type(one))
 
 
 def is_of_library(thing: Any) -> bool:
-    """Whether a class or function is of a library, rather than a script's."""
+    """Whether a class or function is of a library, rather than the script's."""
     module = getattr(thing, "__module__", None) or ""
     return module.split(".")[0] in LIBRARIES
 
@@ -132,7 +124,7 @@ def _of_function(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
         try:
             yield f".{name}", cell.cell_contents
         except ValueError:
-            # It is assigned later than the function is made.
+            # The name has no value yet.
             continue
     yield from _of_items(function.__defaults__ or ())
     yield from _of_items(function.__kwdefaults__ or {})
@@ -168,16 +160,16 @@ def _of_items(items: Any) -> Iterator[tuple[str, Any]]:
     if len(items) > MOST_ITEMS:
         return
     if isinstance(items, (set, frozenset)):
-        # In no order: only one can be told from others.
+        # Its order is arbitrary, so only a single item has a path.
         items = list(items) if len(items) == 1 else []
     pairs = items.items() if isinstance(items, dict) else enumerate(items)
     for place, value in list(pairs):
         yield f"[{place!r}]", value
 
 
-def parts_of(model: keras.Model, callbacks: list[Any]) -> dict[str, Any]:
-    """What of a training a script writes itself, by name; then the names of the
-    Python script that runs.
+def parts_of(model: Any, callbacks: list[Any]) -> dict[str, Any]:
+    """The parts of a training that a script may write itself, by name; then the
+    global names of the Python script that runs.
 
     Args:
         model: The compiled model.
@@ -185,15 +177,13 @@ def parts_of(model: keras.Model, callbacks: list[Any]) -> dict[str, Any]:
     """
     import __main__
 
-    compiled = getattr(model, "_compile_metrics", None)
     parts = {"loss": getattr(model, "loss", None)}
-    for name in ("_user_metrics", "_user_weighted_metrics"):
-        parts[f"metrics{name}"] = getattr(compiled, name, None)
+    for name, given in given_metrics(model).items():
+        parts[f"metrics{name}"] = given
     for path, optimizer in optimizers_of(model).items():
-        rate = getattr(optimizer, "_learning_rate", None)
-        parts[f"learning rate {path}"] = rate
+        parts[f"learning rate {path}"] = given_learning_rate(optimizer)
     parts["model"] = model
-    for place, layer in enumerate(getattr(model, "_flatten_layers", list)()):
+    for place, layer in enumerate(layers_of(model)):
         parts[f"layer {place}"] = layer
     for place, callback in enumerate(callbacks):
         parts[f"callback {place}"] = callback

@@ -1,12 +1,10 @@
-"""Owns the random number generators that are neither global nor the model's:
-those of layers that augment the data, wherever these are kept (in a tf.data
-pipeline, an attribute, a closure, a variable of R's), and a script's own.
+"""Finds random number generators that are neither global nor the model's: those
+of layers that augment the data, wherever the layers are kept (in a tf.data
+pipeline, an attribute, a closure, a variable of R's), and the script's own.
 
-Nobody says where they are. So all that live when training begins are looked at,
-and those that training moves are state. Another process has others: the one
-that was made alike takes the place.
-
-May not touch data, variables of models or files.
+Their places are not known. So all generators that exist when training begins
+are looked at, and those that training advances are state. In another process,
+the generator that was made in the same way takes the state.
 """
 
 import base64
@@ -20,27 +18,28 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
-from keras.src import backend
-from keras.src.backend.common import global_state
 
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3.global_generators import keras_generator
 from kerasbackup.parts.random import generator_holders
 from kerasbackup.parts.random import generator_kinds
 
-# What their names begin with among those of all generators.
+# Their names begin with this among the names of all generators.
 PREFIX = "loose "
 
-# By kind, of what `generator_kinds` does not have: how many numbers a state is.
-# On JAX and torch a layer in a pipeline has a second one, of TensorFlow's.
+# The possible lengths of a state, for the kinds that `generator_kinds` lacks.
+# On JAX and torch, a layer in a pipeline has a second generator, of
+# TensorFlow's.
 SEED_GENERATORS = ("SeedGenerator", "SeedGenerator of tf.data")
 LENGTHS = dict.fromkeys(SEED_GENERATORS, (2,)) | {"tf.random": (2, 3)}
 
-# Those of which `generator_kinds` knows the states.
+# The kinds whose states `generator_kinds` knows.
 KNOWN = (*generator_kinds.BIT_GENERATORS, "Random", "RandomState")
 
-# Python's and NumPy's that others care for, and SymPy's, with which torch
-# compiles: what a library draws for itself is no state of a training.
+# The global generators of Python and NumPy, which are saved elsewhere, and
+# those of SymPy, which torch compiles with: numbers that a library draws for
+# itself are no state of a training.
 OTHERS = (
     ("random", "_inst"),
     ("numpy.random.mtrand", "_rand"),
@@ -51,11 +50,12 @@ OTHERS = (
 
 
 class FoundGenerators:
-    """The generators that live, but for the global ones.
+    """The generators that exist, without the global ones.
 
     Args:
-        owned: Keras variables whose generators somebody else cares for.
-        left: Generators that somebody else cares for.
+        owned: Keras variables that are saved elsewhere, and whose generators do
+            not count therefore.
+        left: Generators that are saved elsewhere.
     """
 
     def __init__(self, owned: Iterable[Any] = (), left: Iterable[Any] = ()):
@@ -67,11 +67,11 @@ class FoundGenerators:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of those that are known to move."""
+        """The names of the generators that training is known to advance."""
         return tuple(one.key for one in self._all if one.key is not None)
 
     def capture(self) -> dict[str, Any]:
-        """The states of those that have moved, as values that JSON has."""
+        """The states of the generators that have advanced, for JSON."""
         captured = {}
         for one in list(self._all):
             state = one.read()
@@ -96,13 +96,13 @@ class FoundGenerators:
         return any(one.is_of(generator) for one in self._all)
 
     def expect(self, states: dict[str, Any]) -> list[str]:
-        """Finds those of which a checkpoint has a state.
+        """Finds the generators whose states a checkpoint has.
 
         Args:
-            states: What `capture()` gave, in another process or earlier.
+            states: What `capture()` returned, in another process or earlier.
 
         Returns:
-            What is no longer as it was.
+            Lines about the generators that were not found.
         """
         lost = [key for key in states if key.startswith(PREFIX)]
         lost.sort(key=lambda key: _natural(states[key]["name"]))
@@ -135,20 +135,20 @@ class FoundGenerators:
     def restore(
         self, states: dict[str, Any], only: tuple[str, ...] | None = None
     ) -> None:
-        """Puts back what `capture()` gave.
+        """Restores the states.
 
         Args:
-            states: From `capture()`.
-            only: Names of the generators to put back; by default all.
+            states: What `capture()` returned.
+            only: Names of the generators to restore; by default all.
         """
         for one in self._all:
             if one.key is not None and (only is None or one.key in only):
-                # It had not moved yet where there is none.
+                # Without an entry it had not advanced yet.
                 entry = states.get(one.key)
                 one.write(one.first if entry is None else entry["state"])
 
-    def _alike(self, entry: dict[str, Any]) -> list["_Loose"]:
-        """Those that may take its place, as surely as any."""
+    def _alike(self, entry: dict[str, Any]) -> list["FoundGenerator"]:
+        """The generators that are most likely to be the captured one."""
         free = [one for one in self._all if one.key is None]
         most = max((one.likeness(entry) for one in free), default=0)
         return [one for one in free if most and one.likeness(entry) == most]
@@ -159,10 +159,10 @@ class FoundGenerators:
 
 
 def check(name: str, entry: Any) -> None:
-    """Raises where it is not an item of what `FoundGenerators.capture()` gives.
+    """Validates an item of a result of `FoundGenerators.capture()`.
 
     Raises:
-        AttributeError, KeyError, TypeError, ValueError: It is not.
+        AttributeError, KeyError, TypeError, ValueError: It is invalid.
     """
     number = name[len(PREFIX) :]
     if not number.isdecimal() or len(number) > 9:
@@ -180,16 +180,16 @@ def check(name: str, entry: Any) -> None:
             raise TypeError("the state of a generator is damaged")
 
 
-class _Loose:
+class FoundGenerator:
     """One generator.
 
     Attributes:
         generator: The generator.
         is_of_library: Whether an object of a library has it.
         kind: String, one of `LENGTHS` or `KNOWN`.
-        name: String, that which Keras gave it; may be empty.
+        name: String, the name that Keras gave it; may be empty.
         first: Its state when training began.
-        key: String, its name in a checkpoint, once it has moved.
+        key: String, its name in a checkpoint, once it has advanced.
     """
 
     def __init__(self, generator, kind):
@@ -201,23 +201,23 @@ class _Loose:
         self.first = self._last = self._look()
 
     def is_of(self, generator: Any) -> bool:
-        """Whether it is that one."""
+        """Whether it is the given generator."""
         return self.generator is generator
 
     def is_set_by_library(self, state: Any) -> bool:
-        """Whether a library has put it where drawing does not lead: then its
-        state says nothing of what will be drawn next."""
+        """Whether a library has set it to a state that drawing cannot reach.
+        Then its state does not determine what will be drawn next."""
         return self.is_of_library and (
             _seed_of(self.kind, state) != _seed_of(self.kind, self.first)
         )
 
     def read(self) -> Any:
-        """Its state, as values that JSON has."""
+        """Its state, for JSON."""
         try:
             self._last = self._look()
         except RuntimeError:
-            # On JAX a training of another model that was interrupted leaves
-            # variables without a value.
+            # On JAX, an interrupted training of another model leaves variables
+            # without a value.
             pass
         return self._last
 
@@ -228,44 +228,43 @@ class _Loose:
         return self.generator.state.numpy().tolist()
 
     def write(self, state: Any) -> None:
-        """Puts back what `read()` gave."""
+        """Restores what `read()` returned."""
         if self.kind in KNOWN:
             generator_kinds.put(self.generator, self.kind, _from_json(state))
         else:
             self.generator.state.assign(np.array(state))
 
     def likeness(self, entry: dict[str, Any]) -> int:
-        """How sure it is that it takes the place of one that was captured; 0:
-        it does not.
+        """How likely it is the captured generator; 0 if it is not.
 
-        In another process the same script makes one with the same name, in the
-        same state. In the same process one that was made anew has another name,
-        and one that was used before is in another state.
+        In another process, the same script makes a generator with the same name
+        and state. In the same process, a generator that is made again has
+        another name, and one that was used before has another state.
         """
         if self.kind != entry["kind"]:
             return 0
         is_named_so = self.name != "" and self.name == entry["name"]
         if self.first == entry["first"]:
             return 4 if is_named_so else 3
-        # What it has drawn to build the model does not count.
+        # The draws that built the model do not count.
         seed = _seed_of(self.kind, self.first)
         if seed is not None and seed == _seed_of(self.kind, entry["first"]):
             return 2
         return int(is_named_so)
 
 
-def _find(own: set[int], left: set[int]) -> list[_Loose]:
-    kinds = (
-        keras.random.SeedGenerator,
+def _find(own: set[int], left: set[int]) -> list[FoundGenerator]:
+    bases = (
+        *kinds.SEED_GENERATORS,
         np.random.Generator,
         np.random.RandomState,
         random.Random,
     )
     if _tensorflow("Generator") is not None:
-        kinds += (_tensorflow("Generator"),)
-    # By identity: what others' classes do when they are compared is not known,
-    # nor is what an object says of its class.
-    classes = set(map(id, _with_subclasses(kinds)))
+        bases += (_tensorflow("Generator"),)
+    # Classes are told apart by identity: comparing them, or asking an object
+    # for its class, could run code of the script.
+    classes = set(map(id, _with_subclasses(bases)))
     names = getattr(tempfile, "_RandomNameSequence", None)
     found, left = [], left | _cared_for()
     for one in gc.get_objects():
@@ -274,26 +273,28 @@ def _find(own: set[int], left: set[int]) -> list[_Loose]:
         elif type(one) is names:
             # Two processes must not go through the same temporary names.
             left.add(id(vars(one).get("_rng")))
-    loose = []
+    generators = []
     for one in found:
         try:
             kind = _kind_of(one)
             state = getattr(one, "state", None)
             if kind and id(one) not in left and id(state) not in own:
-                loose.append(_Loose(one, kind))
+                generators.append(FoundGenerator(one, kind))
         except Exception:
-            # Half made, of another graph, without a value: nobody can draw from
-            # it, and it must not keep a model from being trained.
+            # It is half made, of another graph, or has no value. It cannot be
+            # drawn from, and must not prevent a training.
             continue
-    return _without_those_of_threads(loose)
+    return _without_those_of_threads(generators)
 
 
-def _without_those_of_threads(loose: list[_Loose]) -> list[_Loose]:
-    """Notes which of them libraries have, and leaves out those that other
-    threads may be drawing from at any time."""
-    # To look for holders takes time. Those of Keras and TensorFlow are
+def _without_those_of_threads(
+    found: list[FoundGenerator],
+) -> list[FoundGenerator]:
+    """Notes which generators belong to libraries, and leaves out those that
+    other threads may draw from at any time."""
+    # The search for holders takes time. Generators of Keras and TensorFlow are
     # variables, which no other library has.
-    looked_at = [one for one in loose if one.kind in KNOWN]
+    looked_at = [one for one in found if one.kind in KNOWN]
     left = set()
     generators = [one.generator for one in looked_at]
     all_holders, at_hand = generator_holders.of(generators)
@@ -307,12 +308,13 @@ def _without_those_of_threads(loose: list[_Loose]) -> list[_Loose]:
         is_for_threads = map(generator_holders.is_for_threads, libraries)
         if id(one.generator) in at_hand or any(is_for_threads):
             left.add(id(one))
-    return [one for one in loose if id(one) not in left]
+    return [one for one in found if id(one) not in left]
 
 
-def _is_of_threads_after_all(one: _Loose) -> bool:
-    """Whether a second look, when it has moved, finds a library's threads where
-    the first met it on its way from one to another."""
+def _is_of_threads_after_all(one: FoundGenerator) -> bool:
+    """Whether a second look, when it has advanced, finds that threads of a
+    library use it. The first look may have missed that, while one thread passed
+    it to another."""
     return (
         one.kind in KNOWN
         and generator_holders.has_threads_of_packages()
@@ -321,9 +323,9 @@ def _is_of_threads_after_all(one: _Loose) -> bool:
 
 
 def _cared_for() -> set[int]:
-    """By identity, those that are state already, or none."""
+    """The ids of generators that are saved elsewhere, or are no state."""
     left = {
-        id(global_state.get_global_attribute("global_seed_generator")),
+        id(keras_generator()),
         id(_tensorflow("global_generator")),
         id(_tensorflow_context_generator()),
     }
@@ -331,7 +333,7 @@ def _cared_for() -> set[int]:
         try:
             left.add(id(operator.attrgetter(path)(sys.modules[module])))
         except (AttributeError, KeyError):
-            # It is not loaded, or of another version.
+            # The module is not loaded, or is of another version.
             continue
     return left
 
@@ -343,53 +345,53 @@ def _with_subclasses(classes: Iterable[type]) -> Iterator[type]:
 
 
 def _kind_of(generator: Any) -> str | None:
-    """Its kind; `None` where its state is not known, as a `SystemRandom`'s."""
+    """Its kind; `None` if its state is not known, as with a `SystemRandom`."""
     if isinstance(generator, (random.Random, np.random.RandomState)):
         return generator_kinds.kind_of(generator)
     if isinstance(generator, np.random.Generator):
         return type(generator.bit_generator).__name__
-    if not generator_kinds.is_seed_generator(generator):
+    if not kinds.is_seed_generator(generator):
         return "tf.random"
-    is_of_keras = isinstance(generator.state, backend.Variable)
-    return "SeedGenerator" if is_of_keras else "SeedGenerator of tf.data"
+    in_data = kinds.is_of_tf_data(generator)
+    return "SeedGenerator of tf.data" if in_data else "SeedGenerator"
 
 
 def _tensorflow(name: str) -> Any:
-    """Of TensorFlow's `stateful_random_ops`, if it is loaded."""
+    """An attribute of TensorFlow's `stateful_random_ops`, if it is loaded."""
     module = sys.modules.get("tensorflow.python.ops.stateful_random_ops")
     return getattr(module, name, None)
 
 
 def _tensorflow_context_generator() -> Any:
-    """That from which TensorFlow draws the seeds of eager operations."""
+    """The generator from which TensorFlow draws seeds of eager operations."""
     module = sys.modules.get("tensorflow.python.eager.context")
     context = getattr(module, "context_safe", lambda: None)()
     return getattr(context, "_rng", None)
 
 
 def _seed_of(kind: str, state: Any) -> Any:
-    """What of a state no draw changes and the seed decides; `None` where there
-    is nothing. (TensorFlow makes the seed the place to count from.)"""
+    """The part of a state that the seed determines and no draw changes; `None`
+    if there is none. (TensorFlow counts on from the seed.)"""
     if kind in SEED_GENERATORS:
         return state[0]
     if kind in ("PCG64", "PCG64DXSM"):
         return state["state"]["inc"]
     if kind == "Philox":
-        # It counts in the first of four words, which no training fills.
+        # It counts in the first of four words, and no training overflows it.
         counter = _from_json(state["state"]["counter"])
         return state["state"]["key"], counter[1:].tolist()
     return None
 
 
 def _natural(name: str) -> list[Any]:
-    """For sorting: numbers by their value."""
+    """A key for sorting, in which numbers are sorted by value."""
     return [
         (int(part), "") if part.isdecimal() else (-1, part)
         for part in re.split(r"(\d+)", name)
     ]
 
 
-# As values that JSON has ------------------------------------------------------
+# Values for JSON ------------------------------------------------------
 
 
 def _to_json(state: Any) -> Any:

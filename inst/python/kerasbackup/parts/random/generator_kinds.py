@@ -1,28 +1,20 @@
-"""Owns the kinds of random number generators that are objects, and their
-states.
-
-May not touch data, variables of models or files.
-"""
+"""The kinds of random number generators that are objects, and their states."""
 
 import array
 import random
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3 import tensors
 from kerasbackup.store import values
 
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
-def is_seed_generator(value: Any) -> bool:
-    """Whether it is one of Keras' own."""
-    return isinstance(value, keras.random.SeedGenerator)
-
-
 def kind_of(value: Any) -> str | None:
-    """The kind of a generator; `None` where it is of none that is known."""
+    """The kind of a generator; `None` if it is not a known kind."""
     if type(value) is random.Random:
         return "Random"
     if type(value) is np.random.RandomState:
@@ -31,25 +23,25 @@ def kind_of(value: Any) -> str | None:
     if type(value) is np.random.Generator:
         kind = type(value.bit_generator).__name__
         return kind if kind in BIT_GENERATORS else None
-    return "SeedGenerator" if is_seed_generator(value) else None
+    return "SeedGenerator" if kinds.is_seed_generator(value) else None
 
 
 def state_of(generator: Any, kind: str) -> Any:
-    """A copy of its state: numbers, strings, lists, dicts and arrays."""
+    """A copy of its state, of numbers, strings, lists, dicts and arrays."""
     if kind == "Random":
         version, (*keys, place), gauss = generator.getstate()
-        # Half the time that NumPy takes to make one of a tuple.
+        # NumPy takes twice as long to make an array of a tuple.
         keys = np.array(array.array("I", keys), "uint32")
         return [version, keys, place, gauss]
     if kind == "RandomState":
         return list(generator.get_state()[1:])
     if kind == "SeedGenerator":
-        return np.array(keras.ops.convert_to_numpy(generator.state))
+        return np.array(tensors.to_numpy(generator.state))
     return generator.bit_generator.state
 
 
 def put(generator: Any, kind: str, state: Any) -> None:
-    """Puts back what `state_of()` gave."""
+    """Restores what `state_of()` returned."""
     if kind == "Random":
         version, keys, place, gauss = state
         generator.setstate((version, (*keys.tolist(), place), gauss))
@@ -62,12 +54,13 @@ def put(generator: Any, kind: str, state: Any) -> None:
 
 
 def check(kind: str, state: Any) -> None:
-    """Raises where a state is not what `state_of()` gives.
+    """Validates a result of `state_of()` that was read.
 
-    Throwaway generators are given it, and what they do not look at is.
+    A temporary generator is given the state, and the parts that it would not
+    check are checked here.
 
     Raises:
-        AttributeError, KeyError, TypeError, ValueError: It is not.
+        AttributeError, KeyError, TypeError, ValueError: It is invalid.
     """
     if kind == "Random":
         _check_keys(state[1], state[2])
@@ -90,7 +83,7 @@ def check(kind: str, state: Any) -> None:
         if kind == "Philox" and not (
             values.is_count(state["buffer_pos"]) and state["buffer_pos"] <= 4
         ):
-            # NumPy would read beside its buffer.
+            # NumPy would read outside of its buffer.
             raise ValueError("the state of a generator is damaged")
         scratch = np.random.Generator(getattr(np.random, kind)())
     else:
@@ -102,7 +95,7 @@ def check(kind: str, state: Any) -> None:
 
 
 def _check_keys(keys: Any, place: Any) -> None:
-    # NumPy does not look at the place, and would read beside the keys.
+    # NumPy does not check the place, and would read outside of the keys.
     if (
         keys.dtype != np.uint32
         or keys.shape != (624,)

@@ -1,0 +1,16 @@
+"""Which steps of its training a model defines itself."""
+
+from typing import Any
+
+import keras
+
+
+def has_own_train_step(model: Any) -> bool:
+    """Whether its class replaces Keras' `train_step()`."""
+    return type(model).train_step is not keras.Model.train_step
+
+
+def has_call(model: Any) -> bool:
+    """Whether its class has a `call()`; a model with its own `train_step()` may
+    lack it."""
+    return type(model).call is not keras.Model.call
