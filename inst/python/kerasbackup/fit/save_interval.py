@@ -1,14 +1,11 @@
-"""Owns how often `save_freq = "auto"` saves: as often as costs at most a given
-part of the training time.
+"""Decides when `save_freq = "auto"` saves, so that all saves together cost at
+most a given part of the training time.
 
-A save costs the time that training waits for it, and the time that the steps
-lose which run while it is written in the background. Both are measured of every
-save: the steps that ran beside the writer are compared with those that follow,
-which it does not disturb. The next save is due when this one is paid for, so
-the sum of all costs stays below that part of the time since the first.
-
-Knows of steps, which are what runs between two calls of `step()`, and of time.
-May not touch Keras, R or files.
+A save costs the time that training waits for it, and the slowdown of the steps
+that run while it is written in the background. Both are measured for every
+save: the steps during the write are compared with the undisturbed steps after
+it. The next save is due when this one is paid for, so the sum of all costs
+stays below the given part of the time since the first save.
 """
 
 import time

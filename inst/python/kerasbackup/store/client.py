@@ -1,8 +1,7 @@
-"""Owns the view of R's store from Python.
+"""The client of R's store.
 
-Calls the functions that `R/bridge.R` hands over and turns the failures that
-they return into exceptions. May not touch Keras, files or the layout of a
-checkpoint.
+It calls the functions that `R/bridge.R` passes to Python, and raises exceptions
+for the failures that they return.
 """
 
 import array

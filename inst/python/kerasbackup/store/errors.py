@@ -1,8 +1,8 @@
-"""Owns the exceptions of the package, one for each class of R condition.
+"""The exceptions of the package, one for each class of R condition.
 
-An R error that crosses into Python keeps only its message, so R returns its
-failures and `client.py` raises these. reticulate makes R classes of their names
-again; `R/bridge.R` maps those to the names of the R conditions.
+An R error that crosses into Python keeps only its message. So R returns its
+failures, and `client.py` raises these exceptions. reticulate makes R classes of
+their names, which `R/bridge.R` maps to the names of the R conditions.
 """
 
 from typing import Any

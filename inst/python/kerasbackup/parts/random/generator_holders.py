@@ -1,10 +1,8 @@
-"""Finds the objects that hold random number generators, to tell those that
-libraries look after from those of a script.
+"""Finds the objects that hold random number generators, to distinguish the
+generators of libraries from those of a script.
 
-A library that hands generators to threads of its own, or sets one anew before
-each use, keeps an order that a write from outside breaks.
-
-May not touch data, variables, files or the generators.
+A library that passes generators to its own threads, or sets a generator before
+each use, relies on an order that a write from outside would break.
 """
 
 import collections
@@ -21,8 +19,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 
-# What only passes on what it holds. Deeper than so many of these inside each
-# other nobody looks.
+# The search passes through these objects, up to a depth.
 CONTAINERS = (
     dict,
     list,
@@ -36,13 +33,12 @@ CONTAINERS = (
 )
 DEPTH = 3
 
-# Seconds to wait before those that nobody seems to have are looked for again,
-# where a library's threads run: where one of these has just been handed a
-# generator, nothing in memory tells so until it goes on.
+# Seconds to wait before generators without a holder are searched again, if
+# threads of a library run: a thread that has just been handed a generator
+# cannot be seen to have it until it continues.
 PAUSES = (0.001, 0.005, 0.025)
 
-# An object that has one of these in a field is made to be used by several
-# threads.
+# An object with one of these in a field is made for several threads.
 OF_THREADS = (
     type(threading.Lock()),
     type(threading.RLock()),
@@ -54,28 +50,29 @@ OF_THREADS = (
     concurrent.futures.Executor,
 )
 
-# Where Python's own modules lie. What `sysconfig` says of it is untrue where R
-# has started Python in a virtual environment.
+# The folder of Python's own modules. `sysconfig` returns a wrong one if R has
+# started Python in a virtual environment.
 STANDARD_LIBRARY = pathlib.Path(threading.__file__).parent
 
-# Its objects only look at generators.
+# This package's objects only look at generators.
 OURS = __name__.split(".")[0]
 
-# Their objects draw for training, and from generators that we restore.
+# These packages' objects draw for training, from generators that are restored.
 OF_TRAINING = ("jax", "keras", "numpy", "tensorflow", "torch")
 
 
 def of(generators: list[Any]) -> tuple[list[list[Any]], set[int]]:
-    """Who has each generator.
+    """The holders of each generator.
 
     Returns:
-        For each the objects that hold it, directly or in containers: none where
-        only a running function or R has it, as nothing in Python's memory leads
-        to these. And, by identity, those that other threads have at hand.
+        For each generator, the objects that hold it, directly or in containers.
+        There are none if only a running function or R has it, because nothing
+        in Python's memory leads to these. And the ids of the generators that
+        other threads have at hand.
     """
     holders, at_hand = _scan(generators), _at_hand()
     for pause in PAUSES if has_threads_of_packages() else ():
-        # A thread may take one and put it back: here between two looks.
+        # A thread may take a generator and put it back between two looks.
         unseen = [
             i
             for i, one in enumerate(generators)
@@ -93,7 +90,7 @@ def of(generators: list[Any]) -> tuple[list[list[Any]], set[int]]:
 
 def _scan(generators: list[Any]) -> list[list[Any]]:
     holders = {id(one): [] for one in generators}
-    # The generators and their containers, and which generators are in each.
+    # By id, the generators and their containers: which generators are in each.
     within = {id(one): {id(one)} for one in generators}
     level, kept = [*generators], []
     for _ in range(DEPTH + 1):
@@ -111,14 +108,14 @@ def _scan(generators: list[Any]) -> list[list[Any]]:
                 for one in those:
                     holders[one].append(holder)
         level = containers
-        # By identity they are told apart for as long as they live.
+        # They are told apart by id, so they must stay alive.
         kept.append(level)
     return [holders[id(one)] for one in generators]
 
 
 def _frames_of_other_threads() -> Iterator[types.FrameType]:
     frames = sys._current_frames()
-    # A frame that has itself in a variable would keep all its callers have.
+    # A frame that has itself in a variable would keep its callers alive.
     del frames[threading.get_ident()]
     for frame in frames.values():
         while frame is not None:
@@ -127,7 +124,7 @@ def _frames_of_other_threads() -> Iterator[types.FrameType]:
 
 
 def _at_hand() -> set[int]:
-    """By identity, what the functions that other threads run have at hand."""
+    """The ids of the local variables of functions that other threads run."""
     found = set()
     for frame in _frames_of_other_threads():
         found.update(map(id, list(frame.f_locals.values())))
@@ -171,7 +168,7 @@ def _origin(holder: Any) -> tuple[Any, Any]:
     if isinstance(holder, types.FunctionType):
         return holder.__module__, holder.__code__.co_filename
     if isinstance(holder, types.GeneratorType):
-        # What has ended holds nothing, and has no frame.
+        # A generator that has ended holds nothing and has no frame.
         holder = holder.gi_frame
     if isinstance(holder, types.FrameType):
         return holder.f_globals.get("__name__"), holder.f_code.co_filename
@@ -190,17 +187,17 @@ def _fields(holder: Any) -> Iterable[Any]:
         yield from gc.get_referents(*(holder.__closure__ or ()))
         return
     for one in gc.get_referents(holder):
-        # Its `__dict__`, where it has one as an object of its own.
+        # This may be its `__dict__`.
         yield from one.values() if type(one) is dict else (one,)
 
 
 def _is(one: Any, kinds: tuple[type, ...]) -> bool:
-    # What an object says of its class may be anything.
+    # `isinstance()` asks the object, which may answer anything.
     return issubclass(type(one), kinds)
 
 
 def _is_of_module(holder: Any) -> bool:
-    """Whether it has the names of a module: every function there has it."""
+    """Whether it is the dict of a module, which every function there has."""
     if type(holder) is not dict:
         return False
     module = sys.modules.get(str(holder.get("__name__")))

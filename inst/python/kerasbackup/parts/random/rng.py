@@ -1,9 +1,8 @@
-"""Owns the random number generators that training draws from.
+"""Captures and restores the random number generators that training draws from.
 
-R's own is reached through the store's functions. JAX has no global state. The
-generators of one data source are `position.py`'s.
-
-May not touch Keras' variables, hooks or files.
+R's generator is reached through the store's functions, and JAX has no global
+state. The generators of one data source are saved with the position in the
+data.
 """
 
 import base64
@@ -23,39 +22,42 @@ from kerasbackup.parts.random.found_generators import FoundGenerators
 
 class Generators:
     """All global generators: Python's, NumPy's, torch's (CPU and CUDA),
-    TensorFlow's (eager context and global generator), Keras' and R's; and those
-    that belong to nobody.
+    TensorFlow's (eager context and global generator), Keras' and R's; and the
+    generators that `found_generators` finds.
 
     Args:
-        store: A `store.Store`, which knows R's.
-        owned: Keras variables whose generators somebody else cares for.
-        left: Generators that somebody else cares for.
+        store: A `store.Store`, which knows R's generator.
+        owned: Keras variables that are saved elsewhere, and whose generators do
+            not count therefore.
+        left: Generators that are saved elsewhere.
     """
 
     def __init__(
         self, store, owned: Iterable[Any] = (), left: Iterable[Any] = ()
     ):
         self._store = store
-        self._loose = FoundGenerators(owned, left)
+        self._found = FoundGenerators(owned, left)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all that there are."""
+        """The names of all generators."""
         own = ("python", "numpy", "keras", "r", "torch", "tensorflow")
-        return (*own, *self._loose.names)
+        return (*own, *self._found.names)
 
     def has(self, generator: Any) -> bool:
-        """Whether it is one that belongs to nobody else, and so is captured."""
-        return self._loose.has(generator)
+        """Whether it is a found generator, which is saved here."""
+        return self._found.has(generator)
 
     def expect(self, states: dict[str, Any]) -> list[str]:
-        """To be called before anything is restored of a checkpoint, with its
-        newest states.
+        """Finds the generators of a checkpoint, before anything is restored.
+
+        Args:
+            states: The newest states in the checkpoint.
 
         Returns:
-            What is no longer as it was.
+            Lines about generators that cannot continue as before.
         """
-        notes = self._loose.expect(states)
+        notes = self._found.expect(states)
         if _draws_in_pairs(states.get("r", "")):
             notes.append(
                 "R draws normally distributed numbers in pairs (Box-Muller), "
@@ -65,7 +67,7 @@ class Generators:
         return notes
 
     def capture(self) -> dict[str, Any]:
-        """Their states, as values that JSON has."""
+        """Their states, for JSON."""
         states = {
             "python": _python_state(random.getstate()),
             "numpy": _numpy_state(),
@@ -76,19 +78,19 @@ class Generators:
             states["torch"] = _torch_states()
         if "tensorflow" in sys.modules:
             states["tensorflow"] = _tensorflow_states()
-        return states | self._loose.capture()
+        return states | self._found.capture()
 
     def restore(
         self, states: dict[str, Any], only: tuple[str, ...] | None = None
     ) -> None:
-        """Puts back what `capture()` gave.
+        """Restores what `capture()` returned.
 
-        A generator that did not exist then, or whose library is not loaded now,
-        is left alone.
+        A generator without a state, or whose library is not loaded now, is left
+        alone.
 
         Args:
-            states: From `capture()`.
-            only: Names of the generators to put back; by default all.
+            states: What `capture()` returned.
+            only: Names of the generators to restore; by default all.
         """
         setters = {
             "python": _restore_python,
@@ -101,15 +103,15 @@ class Generators:
         for name, setter in setters.items():
             if name in states and (only is None or name in only):
                 setter(states[name])
-        self._loose.restore(states, only)
+        self._found.restore(states, only)
 
 
 class IdleGenerators:
-    """All generators but those that are in use elsewhere.
+    """All generators except those that are in use elsewhere.
 
     Args:
         generators: A `Generators`.
-        in_use: Callable that gives the names of those.
+        in_use: Callable that returns the names of the generators in use.
     """
 
     def __init__(self, generators: Generators, in_use: Callable[[], set[str]]):
@@ -134,12 +136,13 @@ class IdleGenerators:
 
 
 def check(states: Any) -> None:
-    """Raises where `states` are not what `Generators.capture()` gives.
+    """Validates a result of `Generators.capture()` that was read.
 
-    Throwaway generators are given them, so that the real ones stay as they are.
+    Temporary generators are given the states, so that the real ones stay
+    unchanged.
 
     Raises:
-        KeyError, TypeError, ValueError: They are not.
+        KeyError, TypeError, ValueError: It is invalid.
     """
     checks = {
         "python": _check_python,
@@ -209,7 +212,7 @@ def _check_python(state) -> None:
 
 def _check_numpy(state) -> None:
     kind, keys, position, has_gauss, cached = state
-    # NumPy does not look at the position, and would read beside the keys.
+    # NumPy does not check the position, and would read outside of the keys.
     if (
         kind != "MT19937"
         or len(_decode(keys, np.uint32)) != 624
@@ -226,7 +229,7 @@ def _check_keras(state) -> None:
 
 
 def _check_r(text: str) -> None:
-    # By its first number: the kind of generator, and how long its state is.
+    # The length of a state, by its first number: the kind of generator.
     lengths = {0: 3, 1: 2, 2: 2, 3: 625, 4: 101, 6: 101, 7: 6}
     if text == "":
         return
