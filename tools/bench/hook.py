@@ -9,23 +9,21 @@ import time
 import keras
 import numpy as np
 
-from kerasbackup import callback
+from kerasbackup.fit.helper import Helper
 from kerasbackup.fit.save_interval import SaveInterval
 from kerasbackup.parts.data.position import DataPosition
 
 BATCHES = 1000
 ROUNDS = 1000
 
-HELPERS = {
-    "epoch": callback._EpochHelper,
-    "1000000000": callback._BatchHelper,
-    "auto": callback._AutoHelper,
-}
+SAVE_FREQS = {"epoch": "epoch", "1000000000": 10**9, "auto": "auto"}
 
 
 class _Owner:
-    save_freq = 10**9
     max_overhead = 0.01
+
+    def __init__(self, save_freq):
+        self.save_freq = save_freq
 
 
 class _Store:
@@ -51,7 +49,7 @@ def costs():
     `none` without the callback."""
     # There is no model here that could be saved.
     SaveInterval.FIRST = float("inf")
-    return {kind: _cost(kind) for kind in ("none", *HELPERS)}
+    return {kind: _cost(kind) for kind in ("none", *SAVE_FREQS)}
 
 
 def _cost(kind):
@@ -61,8 +59,14 @@ def _cost(kind):
     )
     if kind != "none":
         fit = _Fit(iterator)
-        helper = HELPERS[kind](_Owner(), _Store(), None, fit)
-        DataPosition(iterator, _Generators(), None, helper._before_batch)
+        helper = Helper(_Owner(SAVE_FREQS[kind]), _Store(), None, fit)
+        is_asked = helper._when.looks_at_steps
+        DataPosition(
+            iterator,
+            _Generators(),
+            None,
+            helper._before_step if is_asked else None,
+        )
     best = float("inf")
     for _ in range(ROUNDS):
         started = time.perf_counter()

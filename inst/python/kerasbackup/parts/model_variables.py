@@ -8,8 +8,7 @@ says for which of them each further optimizer is built.
 from collections.abc import Callable
 from typing import Any
 
-import keras
-
+from kerasbackup.keras3 import backend
 from kerasbackup.keras3 import building
 from kerasbackup.parts import further_optimizers
 from kerasbackup.parts.part import Part
@@ -38,10 +37,11 @@ class ModelVariables(Part):
     missing = None
     is_put_again = True
 
-    def __init__(self, model: keras.Model, epoch_iterator, place: Place):
+    def __init__(self, model: Any, epoch_iterator, place: Place):
         self._model = model
         self._epoch_iterator = epoch_iterator
         self._place = place
+        self._is_on_tensorflow = backend.name(model) == "tensorflow"
         self._checkpoint = self._trained = self._partners = None
         self._pairs_again = None
         self._is_put = False
@@ -55,9 +55,7 @@ class ModelVariables(Part):
     def is_built(self) -> bool:
         """Whether there is all that a checkpoint holds, or can be without a
         batch: what a callback has compiled may be built with the next one."""
-        return keras.backend.backend() == "tensorflow" or building.is_built(
-            self._model
-        )
+        return self._is_on_tensorflow or building.is_built(self._model)
 
     def capture(self, encoder) -> dict[str, list[str]] | None:
         """For which variables each further optimizer is built."""
@@ -124,13 +122,12 @@ class ModelVariables(Part):
         saved = None if checkpoint is None else [*checkpoint.tensors]
         own_step = further_optimizers.has_own_step(self._model)
         is_known = checkpoint is None or trained is not None
-        on_tensorflow = keras.backend.backend() == "tensorflow"
         lacks = (
-            on_tensorflow
+            self._is_on_tensorflow
             and saved is not None
             and lacks_some(self._model, saved)
         )
-        if on_tensorflow and own_step and is_known:
+        if self._is_on_tensorflow and own_step and is_known:
             # Keras asks for less there: any train_step() will do.
             if lacks:
                 building.build_by_step(self._model, self._epoch_iterator)

@@ -1,19 +1,19 @@
-"""callback.py: what a save costs is measured whoever causes it."""
+"""helper.py: what a save costs is measured whoever causes it."""
 
 import unittest
 from unittest import mock
 
-from kerasbackup import callback
+from kerasbackup.fit import helper as helpers
 from kerasbackup.fit.save_interval import SaveInterval
+from kerasbackup.fit.when_to_save import Auto as WhenAuto
 
 
 class Auto(unittest.TestCase):
     def setUp(self):
         self.now = 0.0
-        self.helper = helper = object.__new__(callback._AutoHelper)
+        self.helper = helper = object.__new__(helpers.Helper)
         helper._model = None
         helper._callback_list = lambda: None
-        helper._epoch_iterator = mock.Mock(steps_per_execution=1)
         helper._store = mock.Mock()
         helper._state = mock.Mock(not_saved=[])
         helper._planned = helper._preemption = None
@@ -21,9 +21,10 @@ class Auto(unittest.TestCase):
         helper._has_ended = False
         helper._divergence = mock.Mock()
         helper._divergence.prevents.return_value = False
-        helper._interval = SaveInterval(
+        interval = SaveInterval(
             0.01, lambda: 0.0, lambda: None, lambda: self.now
         )
+        helper._when = WhenAuto(interval, 1)
 
     def wait(self, seconds):
         def waits(*args):

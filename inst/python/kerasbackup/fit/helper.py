@@ -1,0 +1,382 @@
+"""The hooks of a running `fit()`: restores when training begins, and saves when
+`save_freq`, a signal or a callback that stops training asks for it.
+
+A checkpoint must have what all other callbacks did, and a restore must come
+after they have reset themselves. So this is appended to the running list of
+callbacks, and its turn comes last.
+"""
+
+import weakref
+from typing import Any
+
+from kerasbackup.checkpoint.training_state import TrainingState
+from kerasbackup.fit import ending
+from kerasbackup.fit.cache_locks import CacheLocks
+from kerasbackup.fit.preemption import Preemption
+from kerasbackup.fit.save_interval import SaveInterval
+from kerasbackup.fit.when_to_save import when_to_save
+from kerasbackup.keras3 import fit_loop
+from kerasbackup.keras3 import kinds
+from kerasbackup.keras3 import memory
+from kerasbackup.keras3 import running_fit
+from kerasbackup.keras3.callbacks import Callback
+from kerasbackup.keras3.callbacks import only_displays
+from kerasbackup.keras3.replace_once import replace_once
+from kerasbackup.keras3.running_fit import RunningFit
+from kerasbackup.parts.callback_states import CallbackStates
+from kerasbackup.parts.data.dataset_attributes import generators_of
+from kerasbackup.parts.data.position import DataPosition
+from kerasbackup.parts.data.replay import Progress
+from kerasbackup.parts.data.validation import ValidationPosition
+from kerasbackup.parts.part import Training
+from kerasbackup.parts.random.rng import Generators
+from kerasbackup.parts.random.rng import IdleGenerators
+from kerasbackup.parts.variables import count_bytes
+from kerasbackup.parts.variables import wait_for_steps
+from kerasbackup.store import errors
+from kerasbackup.store.client import Store
+
+
+class Helper(Callback):
+    """The backup of one running `fit()`: the last callback of its list.
+
+    It has no hook for batches, which would turn off Keras' asynchronous
+    dispatch on JAX and torch. The position in the data calls it before a step.
+
+    Args:
+        owner: The `BackupAndRestore` that the user has.
+        store: A `Store`.
+        state: A `TrainingState` that has loaded a checkpoint, if there is one.
+        fit: The `RunningFit`.
+    """
+
+    def __init__(
+        self,
+        owner: Any,
+        store: Store,
+        state: TrainingState,
+        fit: RunningFit,
+    ):
+        super().__init__()
+        self._owner = owner
+        self._store = store
+        self._state = state
+        # Not the list itself: it has us, and its end is the end of fit().
+        self._callback_list = weakref.ref(fit.callback_list)
+        self._epoch_iterator = fit.epoch_iterator
+        self._data = fit.data, fit.validation_data
+        self._validation_freq = fit.validation_freq
+        self._epoch = 0
+        self._preemption = None
+        self._cache_locks = None
+        self._planned = None
+        self._told = set()
+        self._idle = True
+        self._divergence = None
+        # A callback has stopped training: for good, or before it is complete.
+        self._has_ended = False
+        self._is_paused = False
+        self._when = when_to_save(
+            owner.save_freq,
+            fit.epoch_iterator.steps_per_execution,
+            self._make_interval,
+        )
+
+    def on_train_begin(self, logs=None):
+        try:
+            self._begin()
+        except BaseException:
+            self._store.close()
+            raise
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+        restored = self._state.restored
+        if restored is not None:
+            if self._position.passed:
+                # Once more: the metrics were reset, and other callbacks may
+                # have set the learning rate.
+                self._state.restore_again()
+            self._state.release()
+        if self._idle:
+            # Only now: what was restored had its memory until here.
+            self._idle = False
+            if self._when.saves:
+                self._store.prepare(count_bytes(self._model))
+            self._state.first_steps.begin(is_resumed=restored is not None)
+        if self._preemption is not None:
+            self._preemption.on_epoch_begin(epoch, self._position.passed)
+        self._position.on_epoch_begin()
+        self._when.begin_epoch(0 if restored is None else self._position.passed)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._state.first_steps.end()
+        if self._is_paused:
+            # Cut short, and saved where it was.
+            return
+        self._state.end_epoch(epoch, logs or {})
+        done = epoch + 1 >= self.params["epochs"]
+        stopped = self._model.stop_training
+        self._has_ended = stopped and self._says_complete()
+        self._is_paused = stopped and not done and not self._has_ended
+        last = stopped or done
+        kept = last and not self._owner.delete_checkpoint
+        if self._when.is_due_at_epoch_end() or self._is_paused or kept:
+            self._save(epoch + 1, 0)
+        elif last:
+            self._divergence.look(logs)
+        if not last and self._preemption is not None:
+            self._preemption.on_epoch_end(epoch)
+
+    def on_test_begin(self, logs=None):
+        self._when.begin_validation()
+        # After training somebody may evaluate with the same list.
+        if self._validation is not None:
+            self._validation.on_test_begin()
+            self._state.first_steps.on_test_begin()
+            self._cache_locks.watch(fit_loop.validation_iterator(self._model))
+
+    def on_train_end(self, logs=None):
+        fit_loop.begin_at(self._model, None)
+        self._position.release()
+        if self._validation.is_left_undone():
+            self._store.notify("validation", [])
+        self._validation.release()
+        self._cache_locks.release()
+        restored = self._state.restored if self._idle else None
+        place = None if restored is None else restored.place
+        self._state.release()
+        if restored is None:
+            self._end()
+        elif restored.stopped:
+            self._store.notify("stopped", [])
+            self._finish()
+        elif (place.epoch, place.batch) > (self.params["epochs"], 0):
+            # Nobody said that this training is complete.
+            self._store.notify(
+                "beyond",
+                [
+                    f"The checkpoint has {place.epoch} complete epochs and "
+                    f"{place.batch} batches."
+                ],
+            )
+            self._store.close()
+        else:
+            self._store.notify("complete", [])
+            self._finish()
+        # Whoever keeps the list keeps us. An iterator of TensorFlow's that is
+        # still there when Python ends may wait for a thread forever.
+        self._state = self._epoch_iterator = None
+        self._position = self._validation = self._cache_locks = None
+        self._divergence = self._says_complete = None
+        vars(self._callback_list()).pop("on_train_batch_end", None)
+
+    def _end(self) -> None:
+        """Training was not complete before: is it now?"""
+        diverged = self._divergence.is_now
+        if diverged and self._has_ended and self._divergence.is_overcome():
+            diverged = False
+        if not diverged and not self._is_paused:
+            self._finish()
+            return
+        if diverged:
+            skipped = f"Saves that were skipped: {self._divergence.skipped}"
+            self._store.leave("diverged_end", [skipped])
+        else:
+            self._store.leave("paused", [])
+
+    def _finish(self) -> None:
+        self._store.finish()
+        if self._owner.delete_checkpoint:
+            self._owner.complete(self._model)
+
+    def _before_step(self, batch: int) -> None:
+        if self._when.is_due_at_step(batch):
+            self._save(self._epoch, batch)
+
+    def _make_interval(self) -> SaveInterval:
+        return SaveInterval(
+            self._owner.max_overhead,
+            self._store.writing_time,
+            lambda: wait_for_steps(self.model),
+        )
+
+    def _begin(self) -> None:
+        # Not kept: it may be large, and whoever keeps the list keeps us.
+        (data, validation_data), self._data = self._data, None
+        self._cache_locks = CacheLocks(self._store, data, validation_data)
+        self._cache_locks.watch(self._epoch_iterator)
+        generators = Generators(
+            self._store,
+            self._model.variables,
+            [*generators_of(data), *generators_of(validation_data)],
+        )
+        # None: nothing is called before a step.
+        before_batch = self._before_step if self._when.looks_at_steps else None
+        in_replay = None
+
+        def tell(notes):
+            self._store.notify("notes", notes)
+
+        if self._owner.save_before_preemption:
+            self._preemption = Preemption(self._store, self._save)
+            before_batch = self._preemption.around(before_batch)
+            in_replay = self._preemption.in_replay
+        self._position = DataPosition(
+            self._epoch_iterator,
+            generators,
+            Progress(self._store.progress, in_replay),
+            before_batch,
+            lambda: self._validation.on_data_end(self._epoch),
+            data,
+            self._owner.is_built_from_data,
+            tell,
+        )
+        progress = Progress(self._store.progress)
+        others = others_in(self._callback_list())
+        datasets = [
+            weakref.ref(one)
+            for one in (data, validation_data)
+            if kinds.is_py_dataset(one)
+        ]
+        self._validation = ValidationPosition(
+            self._model,
+            self._validation_freq,
+            IdleGenerators(generators, self._position.drawn_meanwhile),
+            progress,
+            tell,
+            validation_data,
+        )
+        self._divergence = ending.Divergence(
+            self._model, lambda lines: self._store.notify("diverged", lines)
+        )
+        self._watch_batches()
+        training = Training(
+            self._model,
+            self._state.place,
+            epoch_iterator=self._epoch_iterator,
+            callbacks=others,
+            names=self._store.script_names(),
+            is_generator=generators.has,
+            is_dataset=lambda one: any(one is d() for d in datasets),
+            position=self._position,
+            validation=self._validation,
+            resumes_in_epoch=self._owner.resume == "batch",
+        )
+        self._state.begin(training)
+        callbacks = training.made[CallbackStates.name].callbacks
+        self._says_complete = lambda: ending.says_complete(callbacks)
+        restored = self._state.restored
+        if restored is None:
+            if memory.is_lost(self._model):
+                raise errors.UnsupportedError(
+                    "The `fit()` before this one was interrupted in the middle "
+                    "of a step, and left the model without its weights (JAX "
+                    "had handed them to that step). Nothing has been saved "
+                    "yet. Build the model anew, compile it, and run `fit()` "
+                    "again."
+                )
+            return
+        notes = self._state.restore()
+        if notes:
+            self._store.notify("notes", notes)
+        if self._owner.history == "full":
+            self._state.history.fill(self._model.history)
+        # A training that a callback had ended is complete: nothing is left.
+        first = (
+            self.params["epochs"] if restored.stopped else restored.place.epoch
+        )
+        fit_loop.begin_at(self._model, first)
+        # By then fit() has read it. Left in place, a later fit() without this
+        # callback would start there, and so would one where another callback
+        # raises before it is this one's turn.
+        replace_once(
+            self._callback_list(), "on_epoch_begin", self._begin_epochs
+        )
+
+    def _begin_epochs(self, hook, *args, **kwargs) -> None:
+        fit_loop.begin_at(self._model, None)
+        hook(*args, **kwargs)
+
+    def _watch_batches(self) -> None:
+        """Lets `_after_batch()` follow when all callbacks have heard of the end
+        of a batch. It is no hook, which would turn off Keras' asynchronous
+        dispatch."""
+        callback_list, after = self._callback_list, self._after_batch
+        hook = type(callback_list()).on_train_batch_end
+
+        def on_train_batch_end(batch, logs=None):
+            hook(callback_list(), batch, logs)
+            after()
+
+        vars(callback_list())["on_train_batch_end"] = on_train_batch_end
+
+    def _after_batch(self) -> None:
+        """Saves where a callback stops training in the middle of an epoch:
+        Keras ends the epoch as if it were whole. After its last batch the save
+        waits for the epoch's end."""
+        if not self._model.stop_training or self._says_complete():
+            return
+        if self._position.has_more():
+            self._is_paused = True
+            self._save(self._epoch, self._position.reached)
+        elif self._epoch + 1 < self.params["epochs"]:
+            self._position.finish_epoch()
+
+    def _save(self, epoch: int, batch: int) -> bool:
+        """Saves, and measures what that costs; returns what `_write()` does."""
+        self._when.begin_save()
+        is_built = self._write(epoch, batch)
+        news = self._when.end_save()
+        if news:
+            self._store.notify("auto", news)
+        return is_built
+
+    def _write(self, epoch: int, batch: int) -> bool:
+        """Saves, but where training has diverged, and returns whether there was
+        all that is to be saved. Where saving that failed, the store has told of
+        it."""
+        # With JAX, `model` (not `_model`) brings the variables up to date.
+        _ = self.model
+        fit_loop.wait_for_callbacks(self._callback_list())
+        if not self._state.is_built():
+            self._store.notify("postponed", [])
+            return False
+        if self._divergence.prevents(epoch, batch, running_fit.last_logs()):
+            return True
+        try:
+            capture = self._state.capture(epoch, batch, self._has_ended)
+        except errors.KerasBackupError as e:
+            self._store.fail(e)
+            return True
+        if capture.spec != self._planned:
+            if not self._store.plan(capture.spec):
+                return True
+            self._planned = capture.spec
+        self._store.save(capture.addresses, capture.metadata)
+        # Its memory is the backend's: held until the store has copied it, and
+        # not a step longer.
+        del capture
+        if self._preemption is not None:
+            self._preemption.on_save(epoch, batch)
+        # Each once: of some state it shows later that there is any.
+        news = [one for one in self._state.not_saved if one not in self._told]
+        if news:
+            self._told.update(news)
+            self._store.notify("unsaved", news)
+        return True
+
+
+def others_in(callback_list: Any) -> list[Any]:
+    """The callbacks whose state counts: not this package's, nor what only
+    displays."""
+    return [
+        one
+        for one in callback_list.callbacks
+        if not (_is_own(type(one)) or only_displays(one))
+    ]
+
+
+def _is_own(cls: type) -> bool:
+    own = __name__.split(".")[0]
+    return any(base.__module__.split(".")[0] == own for base in cls.__mro__)

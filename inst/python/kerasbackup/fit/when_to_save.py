@@ -1,0 +1,161 @@
+"""When `save_freq` asks for a save: at a step, or at the end of an epoch.
+
+A save before step b comes before any callback hears of that step: what they do
+then, they do again in a resumed training.
+"""
+
+from collections.abc import Callable
+
+from kerasbackup.fit.save_interval import SaveInterval
+
+
+class OnlyWhenStopped:
+    """`save_freq = FALSE`: a signal or a callback that stops training is all
+    that leads to a save.
+
+    Attributes:
+        looks_at_steps: Whether `is_due_at_step()` is to be called at all.
+        saves: Whether saves are planned, so that memory for their copy is worth
+            preparing.
+    """
+
+    looks_at_steps = False
+    saves = False
+
+    def begin_epoch(self, passed: int) -> None:
+        """To be called when an epoch begins.
+
+        Args:
+            passed: Integer, its batches that are trained already.
+        """
+
+    def is_due_at_step(self, batch: int) -> bool:
+        """To be called before each step, with the number of its first batch."""
+        return False
+
+    def is_due_at_epoch_end(self) -> bool:
+        """To be called at the end of each epoch."""
+        return False
+
+    def begin_validation(self) -> None:
+        """To be called when steps stop for a validation."""
+
+    def begin_save(self) -> None:
+        """To be called before each save, whatever led to it."""
+
+    def end_save(self) -> list[str]:
+        """To be called after each save.
+
+        Returns:
+            What is to be told about how often saves come; may be empty.
+        """
+        return []
+
+
+class EachEpoch(OnlyWhenStopped):
+    """`save_freq = "epoch"`."""
+
+    saves = True
+
+    def is_due_at_epoch_end(self) -> bool:
+        return True
+
+
+class EveryBatches(OnlyWhenStopped):
+    """A save every so many batches, wherever epochs end.
+
+    Args:
+        number: Integer, how many.
+        steps_per_execution: Integer, how many of them are one step of `fit()`.
+    """
+
+    looks_at_steps = True
+    saves = True
+
+    def __init__(self, number: int, steps_per_execution: int):
+        self._number = number
+        self._steps_per_execution = steps_per_execution
+        # Batches trained since the last save, up to `_counted` of this epoch.
+        self._since_save = 0
+        self._counted = 0
+
+    def begin_epoch(self, passed: int) -> None:
+        self._counted = passed
+
+    def is_due_at_step(self, batch: int) -> bool:
+        self._since_save += batch - self._counted
+        self._counted = batch
+        return self._is_due()
+
+    def is_due_at_epoch_end(self) -> bool:
+        # The step that was about to run at the last look is done.
+        self._since_save += self._steps_per_execution
+        return self._is_due()
+
+    def _is_due(self) -> bool:
+        if self._since_save < self._number:
+            return False
+        self._since_save = 0
+        return True
+
+
+class Auto(OnlyWhenStopped):
+    """`save_freq = "auto"`: as often as costs little enough.
+
+    Args:
+        interval: A `SaveInterval`.
+        steps_per_execution: Integer, how many batches are one step of `fit()`.
+    """
+
+    looks_at_steps = True
+    saves = True
+
+    def __init__(self, interval: SaveInterval, steps_per_execution: int):
+        self._interval = interval
+        self._steps_per_execution = steps_per_execution
+
+    def is_due_at_step(self, batch: int) -> bool:
+        return self._interval.step()
+
+    def is_due_at_epoch_end(self) -> bool:
+        self._interval.pause()
+        return self._interval.is_due()
+
+    def begin_validation(self) -> None:
+        self._interval.pause()
+
+    def begin_save(self) -> None:
+        self._interval.begin_save()
+
+    def end_save(self) -> list[str]:
+        self._interval.end_save()
+        news = self._interval.news()
+        if news is None:
+            return []
+        steps, seconds, cost = news
+        batches = steps * self._steps_per_execution
+        return [
+            f"about every {batches} batches, or {seconds:.1f} seconds",
+            f"a checkpoint costs {1000 * cost:.1f} ms of training",
+        ]
+
+
+def when_to_save(
+    save_freq: str | int | bool,
+    steps_per_execution: int,
+    make_interval: Callable[[], SaveInterval],
+) -> OnlyWhenStopped:
+    """What decides for a `save_freq`.
+
+    Args:
+        save_freq: See `BackupAndRestore`.
+        steps_per_execution: Integer, how many batches are one step of `fit()`.
+        make_interval: Callable that makes the `SaveInterval` of `"auto"`.
+    """
+    if save_freq is False:
+        return OnlyWhenStopped()
+    if save_freq == "epoch":
+        return EachEpoch()
+    if save_freq == "auto":
+        return Auto(make_interval(), steps_per_execution)
+    return EveryBatches(save_freq, steps_per_execution)

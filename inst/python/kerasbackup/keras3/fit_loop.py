@@ -1,0 +1,25 @@
+"""What the loop of a running `fit()` reads and waits for."""
+
+from typing import Any
+
+
+def begin_at(model: Any, epoch: int | None) -> None:
+    """Lets the `fit()` that is about to begin start at an epoch, `None`: at
+    that which it was given. In force until it is called again."""
+    model._initial_epoch = epoch
+
+
+def validation_iterator(model: Any) -> Any:
+    """The `EpochIterator` over the validation data of the running `fit()`, or
+    `None`."""
+    return getattr(model, "_eval_epoch_iterator", None)
+
+
+def wait_for_callbacks(callback_list: Any) -> None:
+    """Returns when no callback is busy with the end of a batch: Keras may call
+    `on_train_batch_end()` in a thread."""
+    # The method was renamed in Keras 3.12.
+    for name in ("_flush_futures", "_clear_futures"):
+        if hasattr(callback_list, name):
+            getattr(callback_list, name)()
+            return
