@@ -59,16 +59,10 @@ store_damaged_tensors <- function(failure) {
 #' @param dir <character(1)> an existing directory, absolute
 #' @param keep <integer(1)> generations that stay: 1 or 2
 #' @param async <logical(1)> whether a thread writes, from a copy
-#' @param fault <list> for tests: count the operations and fail one, see
-#'   `vfs_fault.h`. Any of `at` (number of the operation), `errno`
-#'   ("ENOSPC", ...), `persistent` (and all after it), `op` (count only this
-#'   kind: "sync", "sync_dir", ...), `short` (bytes moved at most at once),
-#'   `kill` (die in front of this operation), `copy_max` (bytes that the copy
-#'   may have)
 #' @return <kb_store> an external pointer
 #' @noRd
-store_open <- function(dir, keep = 1L, async = FALSE, fault = NULL) {
-  store_result(.Call(ffi_store_open, dir, keep, async, fault))
+store_open <- function(dir, keep = 1L, async = FALSE) {
+  store_result(.Call(ffi_store_open, dir, keep, async))
 }
 
 #' Say what the next saves consist of
@@ -311,12 +305,4 @@ store_make_dir <- function(dir) {
 #' @noRd
 store_unmake_dir <- function(dir) {
   .Call(ffi_directory_unmake, dir)
-}
-
-#' Operations that the fault layer has counted
-#' @param store <kb_store>
-#' @return <double(1)> `NA` for a store opened without `fault`
-#' @noRd
-store_ops <- function(store) {
-  store_result(.Call(ffi_store_ops, store))
 }

@@ -20,51 +20,39 @@
 
 #include <R_ext/Utils.h>
 
+#include "ffi_store.h"
 #include "levels.h"
 #include "lock.h"
 #include "note.h"
 #include "signals.h"
-#include "vfs_fault.h"
-#include "writer.h"
 
 /* Doubles hold whole numbers up to here exactly. */
 #define WHOLE_MAX 9007199254740992.0
 
 /* ---- Owners ------------------------------------------------------------- */
 
-typedef struct store_handle store_handle;
-struct store_handle {
-  uint64_t pid;  /* a forked child must not write: it shares the descriptors */
-  uint64_t told; /* the newest generation that ffi_store_wait() has returned */
-  bool has_fault;
-  ck_fault fault;
-  ck_store *store;
-  ck_writer *writer;
-  store_handle *next; /* in the list of all that are open */
-};
-
 /* All that are open, so that no thread outlives the code that it runs. */
-static store_handle *open_stores;
+static ffi_store *open_stores;
 
 typedef struct text_list {
   char **items;
   size_t n;
 } text_list;
 
-static void store_handle_add(store_handle *handle) {
+static void store_handle_add(ffi_store *handle) {
   handle->next = open_stores;
   open_stores = handle;
 }
 
 /* End the thread, after the save under way. Idempotent. */
-static void store_handle_stop(store_handle *handle) {
+static void store_handle_stop(ffi_store *handle) {
   ck_writer_close(handle->writer);
   handle->writer = NULL;
 }
 
 static void store_handle_free(void *owned) {
-  store_handle *handle = owned;
-  store_handle **link = &open_stores;
+  ffi_store *handle = owned;
+  ffi_store **link = &open_stores;
   /* In a forked process a thread that is not there may have been anywhere in
    * this memory. It goes with the process. */
   if (handle->pid != ck_process_self()) {
@@ -78,7 +66,6 @@ static void store_handle_free(void *owned) {
   }
   store_handle_stop(handle);
   ck_store_close(handle->store);
-  ck_fault_clear(&handle->fault);
   free(handle);
 }
 
@@ -124,7 +111,7 @@ typedef struct owner_kind {
 } owner_kind;
 
 static const owner_kind owner_kinds[] = {
-    {"kb_store", sizeof(store_handle), store_handle_free},
+    {"kb_store", sizeof(ffi_store), store_handle_free},
     {"kb_buffer", sizeof(ck_loaded), loaded_free},
     {"kb_listing", sizeof(ck_listing), listing_free},
     {"kb_texts", sizeof(text_list), text_list_free},
@@ -291,9 +278,8 @@ static bool is_whole(SEXP x, uint64_t *out) {
   return whole_in(Rf_asReal(x), out);
 }
 
-/* An open store of this process, or NULL and why not. */
-static store_handle *store_in(SEXP x, const char *op, ck_error *err) {
-  store_handle *handle = owner_get(x, OWNS_STORE);
+ffi_store *ffi_store_get(SEXP x, const char *op, ck_error *err) {
+  ffi_store *handle = owner_get(x, OWNS_STORE);
   if (handle == NULL || handle->writer == NULL) {
     ck_error_set(err, CK_ERR_ARG, op, NULL, 0, "the store is closed");
     return NULL;
@@ -307,64 +293,13 @@ static store_handle *store_in(SEXP x, const char *op, ck_error *err) {
   return handle;
 }
 
-static SEXP list_get(SEXP list, const char *name) {
-  SEXP names = Rf_getAttrib(list, R_NamesSymbol);
-  for (R_xlen_t i = 0; i < Rf_xlength(names); i++) {
-    if (strcmp(CHAR(STRING_ELT(names, i)), name) == 0) {
-      return VECTOR_ELT(list, i);
-    }
-  }
-  return R_NilValue;
-}
-
-/* False if a field that is there is not what it should be. */
-static bool fault_in(SEXP list, ck_fault *fault) {
-  SEXP at = list_get(list, "at");
-  SEXP with = list_get(list, "errno");
-  SEXP persistent = list_get(list, "persistent");
-  SEXP op = list_get(list, "op");
-  SEXP shorten = list_get(list, "short");
-  SEXP kill_at = list_get(list, "kill");
-  uint64_t value = 0;
-  if (op != R_NilValue &&
-      (!is_text(op) ||
-       !ck_fault_op_parse(CHAR(STRING_ELT(op, 0)), &fault->only))) {
-    return false;
-  }
-  if (shorten != R_NilValue) {
-    if (!is_whole(shorten, &value)) {
-      return false;
-    }
-    fault->short_max = (size_t)value;
-  }
-  if (kill_at != R_NilValue && !is_whole(kill_at, &fault->kill_at)) {
-    return false;
-  }
-  if (persistent != R_NilValue) {
-    fault->persistent = Rf_asLogical(persistent) == TRUE;
-  }
-  if (at != R_NilValue) {
-    if (!is_whole(at, &fault->fail_at) || !is_text(with)) {
-      return false;
-    }
-    fault->fail_with = ck_errno_value(CHAR(STRING_ELT(with, 0)));
-    return fault->fail_with != 0;
-  }
-  return true;
-}
-
-/* The memory that a copy of the state may have, for tests. */
-static bool copy_max_in(SEXP list, uint64_t *out) {
-  SEXP most = list_get(list, "copy_max");
-  return most == R_NilValue || is_whole(most, out);
-}
-
 /* ---- The store ---------------------------------------------------------- */
 
-SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async, SEXP fault) {
-  store_handle *handle;
-  ck_writer_options options = {.background = Rf_asLogical(async) == TRUE};
-  ck_vfs *vfs = ck_vfs_system();
+SEXP ffi_store_on(ck_vfs *vfs, uint64_t copy_max, SEXP dir, SEXP keep,
+                  SEXP async) {
+  ffi_store *handle;
+  ck_writer_options options = {.background = Rf_asLogical(async) == TRUE,
+                               .copy_max = copy_max};
   uint64_t generations;
   const char *path;
   ck_error err;
@@ -380,18 +315,6 @@ SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async, SEXP fault) {
     return memory_failure(sizeof *handle);
   }
   handle->pid = ck_process_self();
-  store_handle_add(handle);
-  if (TYPEOF(fault) == VECSXP) {
-    ck_fault_init(&handle->fault, vfs);
-    handle->has_fault = true;
-    vfs = &handle->fault.vfs;
-    if (!fault_in(fault, &handle->fault) ||
-        !copy_max_in(fault, &options.copy_max)) {
-      owner_release(out);
-      UNPROTECT(1);
-      return argument_failure("open", "the fault is not understood");
-    }
-  }
   if (ck_store_open(&handle->store, vfs, path, (unsigned)generations, &err) !=
           CK_OK ||
       ck_writer_open(&handle->writer, handle->store, &options, &err) != CK_OK) {
@@ -403,9 +326,19 @@ SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async, SEXP fault) {
   return out;
 }
 
+SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async) {
+  SEXP out = PROTECT(ffi_store_on(ck_vfs_system(), 0, dir, keep, async));
+  ffi_store *handle = owner_get(out, OWNS_STORE);
+  if (handle != NULL) {
+    store_handle_add(handle);
+  }
+  UNPROTECT(1);
+  return out;
+}
+
 SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes) {
   ck_error err;
-  store_handle *handle = store_in(store, "plan", &err);
+  ffi_store *handle = ffi_store_get(store, "plan", &err);
   const char *text;
   uint64_t *whole;
   R_xlen_t n;
@@ -445,7 +378,7 @@ static SEXP commit_out(const ck_commit *commit) {
 
 SEXP ffi_store_prepare(SEXP store, SEXP bytes) {
   ck_error err;
-  store_handle *handle = store_in(store, "prepare", &err);
+  ffi_store *handle = ffi_store_get(store, "prepare", &err);
   uint64_t n;
   if (handle == NULL) {
     return failure_out(&err);
@@ -461,7 +394,7 @@ SEXP ffi_store_prepare(SEXP store, SEXP bytes) {
 
 SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata) {
   ck_error err;
-  store_handle *handle = store_in(store, "save", &err);
+  ffi_store *handle = ffi_store_get(store, "save", &err);
   const char *text;
   uint64_t *copy;
   bool copied;
@@ -489,7 +422,7 @@ SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata) {
 
 SEXP ffi_store_wait(SEXP store) {
   ck_error err;
-  store_handle *handle = store_in(store, "wait", &err);
+  ffi_store *handle = ffi_store_get(store, "wait", &err);
   const ck_commit *commit;
   if (handle == NULL ||
       ck_writer_wait(handle->writer, &commit, &err) != CK_OK) {
@@ -507,7 +440,7 @@ _Static_assert(sizeof(ck_activity) == 16, "an atomic has another size here");
 
 SEXP ffi_store_activity(SEXP store) {
   ck_error err;
-  store_handle *handle = store_in(store, "activity", &err);
+  ffi_store *handle = ffi_store_get(store, "activity", &err);
   char address[24];
   if (handle == NULL) {
     return failure_out(&err);
@@ -549,7 +482,7 @@ static bool depth_in(SEXP depth, ck_stream_depth *out) {
 
 SEXP ffi_store_load(SEXP store, SEXP depth) {
   ck_error err;
-  store_handle *handle = store_in(store, "load", &err);
+  ffi_store *handle = ffi_store_get(store, "load", &err);
   ck_stream_depth so_far;
   ck_loaded *loaded;
   SEXP owner;
@@ -583,7 +516,7 @@ SEXP ffi_store_load(SEXP store, SEXP depth) {
 
 SEXP ffi_store_read_into(SEXP store, SEXP generation, SEXP places) {
   ck_error err;
-  store_handle *handle = store_in(store, "load", &err);
+  ffi_store *handle = ffi_store_get(store, "load", &err);
   ck_places apart;
   uint64_t *addresses;
   uint64_t *ends;
@@ -625,11 +558,11 @@ SEXP ffi_store_close(SEXP store) {
 
 SEXP ffi_store_is_open(SEXP store) {
   ck_error ignored;
-  return Rf_ScalarLogical(store_in(store, "look", &ignored) != NULL);
+  return Rf_ScalarLogical(ffi_store_get(store, "look", &ignored) != NULL);
 }
 
 void ffi_stores_stop(void) {
-  for (store_handle *at = open_stores; at != NULL; at = at->next) {
+  for (ffi_store *at = open_stores; at != NULL; at = at->next) {
     store_handle_stop(at);
   }
 }
@@ -637,16 +570,6 @@ void ffi_stores_stop(void) {
 SEXP ffi_store_stop_all(void) {
   ffi_stores_stop();
   return R_NilValue;
-}
-
-SEXP ffi_store_ops(SEXP store) {
-  ck_error err;
-  store_handle *handle = store_in(store, "ops", &err);
-  if (handle == NULL || ck_writer_settle(handle->writer, &err) != CK_OK) {
-    return failure_out(&err);
-  }
-  return Rf_ScalarReal(handle->has_fault ? (double)handle->fault.n_ops
-                                         : NA_REAL);
 }
 
 /* ---- Files by path ------------------------------------------------------ */

@@ -9,7 +9,7 @@
 #define R_NO_REMAP
 #include <Rinternals.h>
 
-SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async, SEXP fault);
+SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async);
 SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes);
 SEXP ffi_store_prepare(SEXP store, SEXP bytes);
 SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata);
@@ -20,7 +20,6 @@ SEXP ffi_store_read_into(SEXP store, SEXP generation, SEXP places);
 SEXP ffi_store_close(SEXP store);
 SEXP ffi_store_is_open(SEXP store);
 SEXP ffi_store_stop_all(void);
-SEXP ffi_store_ops(SEXP store);
 SEXP ffi_checkpoint_list(SEXP dir);
 SEXP ffi_checkpoint_header(SEXP path);
 SEXP ffi_checkpoint_verify(SEXP path);

@@ -8,7 +8,7 @@
 #define ENTRY(name, n) {#name, (DL_FUNC)(void (*)(void)) & (name), n}
 
 static const R_CallMethodDef entries[] = {
-    ENTRY(ffi_store_open, 4),
+    ENTRY(ffi_store_open, 3),
     ENTRY(ffi_store_plan, 3),
     ENTRY(ffi_store_prepare, 2),
     ENTRY(ffi_store_submit, 3),
@@ -19,7 +19,6 @@ static const R_CallMethodDef entries[] = {
     ENTRY(ffi_store_close, 1),
     ENTRY(ffi_store_is_open, 1),
     ENTRY(ffi_store_stop_all, 0),
-    ENTRY(ffi_store_ops, 1),
     ENTRY(ffi_checkpoint_list, 1),
     ENTRY(ffi_checkpoint_header, 1),
     ENTRY(ffi_checkpoint_verify, 1),

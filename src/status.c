@@ -148,12 +148,3 @@ const char *ck_errno_name(int sys) {
   }
   return NULL;
 }
-
-int ck_errno_value(const char *name) {
-  for (size_t i = 0; i < errno_count; i++) {
-    if (strcmp(errno_table[i].name, name) == 0) {
-      return errno_table[i].value;
-    }
-  }
-  return 0;
-}

@@ -87,7 +87,4 @@ const char *ck_status_name(ck_status status);
 /* "ENOSPC" for ENOSPC; NULL for a value without a name here, and for 0. */
 const char *ck_errno_name(int sys);
 
-/* The reverse; 0 for a name not known here. */
-int ck_errno_value(const char *name);
-
 #endif

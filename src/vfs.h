@@ -1,8 +1,8 @@
 /* vfs.h: the only door to the operating system.
  *
  * Owns: the operations a store needs, as a struct of pointers, so that a test
- * can put a failing, counting or forgetful layer in between (vfs_fault.c). May
- * not touch: the order of operations, names of files, policy.
+ * can put a failing, counting or forgetful layer in between. May not touch: the
+ * order of operations, names of files, policy.
  *
  * Contract of every operation: returns 0, or an errno value (also on Windows),
  * never -1; outputs are set only on 0. One call is one attempt: EINTR and short
@@ -114,7 +114,6 @@ int ck_directory_unmake(const char *path);
 /* Processes, beside the files because they too are the operating system's. */
 uint64_t ck_process_self(void);
 bool ck_process_alive(uint64_t pid); /* true where one cannot know */
-void ck_process_kill_self(void);     /* as kill -9; for the fault layer */
 
 /* Have these called around every fork from now on: `before` it, and after it
  * `in_parent` and `in_child`. The child has one thread, so `in_child` must do

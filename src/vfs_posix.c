@@ -347,13 +347,6 @@ bool ck_process_alive(uint64_t pid) {
   return kill((pid_t)pid, 0) == 0 || errno != ESRCH;
 }
 
-void ck_process_kill_self(void) {
-  (void)kill(getpid(), SIGKILL);
-  for (;;) {
-    (void)pause();
-  }
-}
-
 int ck_process_at_fork(void (*before)(void), void (*in_parent)(void),
                        void (*in_child)(void)) {
   return pthread_atfork(before, in_parent, in_child);

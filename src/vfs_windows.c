@@ -514,10 +514,6 @@ bool ck_process_alive(uint64_t pid) {
   return alive;
 }
 
-void ck_process_kill_self(void) {
-  (void)TerminateProcess(GetCurrentProcess(), 137);
-}
-
 int ck_process_at_fork(void (*before)(void), void (*in_parent)(void),
                        void (*in_child)(void)) {
   (void)before;

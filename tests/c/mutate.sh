@@ -44,7 +44,7 @@ rm -rf "$build"
 mkdir -p "$build/good" "$build/test" "$build/src" || exit 2
 cp ../../src/*.[ch] "$build/src" || exit 2
 sources=''
-for file in ../../src/*.c tap.c posix.c fixture.c gate.c vfs_memory.c \
+for file in ../../src/*.c tap.c posix.c fixture.c gate.c vfs_fault.c vfs_memory.c \
   vfs_record.c; do
   case $file in
     */init.c | */ffi.c) continue ;;

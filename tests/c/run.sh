@@ -15,7 +15,7 @@ mkdir -p "$build" || exit 2
 
 flags="-std=c11 -pthread -Wall -Wextra -Wpedantic -Werror ${CFLAGS:--O2 -g}"
 rm -f "$build"/*.o
-for file in "$src"/*.c tap.c posix.c fixture.c gate.c vfs_memory.c \
+for file in "$src"/*.c tap.c posix.c fixture.c gate.c vfs_fault.c vfs_memory.c \
   vfs_record.c; do
   case $file in
     */init.c | */ffi.c) continue ;;

@@ -7,7 +7,6 @@
 #define ck_path_separator included_path_separator
 #define ck_process_self included_process_self
 #define ck_process_alive included_process_alive
-#define ck_process_kill_self included_process_kill_self
 #define ck_process_nonce included_process_nonce
 #define ck_process_at_fork included_process_at_fork
 #define ck_clock included_clock

@@ -98,12 +98,14 @@ stop_at <- function(epoch, batch = NULL, for_good = FALSE) {
   )
 }
 
-# Lets operations of the store's saves fail in a fit(), see store_open().
+# Lets operations of the store's saves fail in a fit(), see store_open_faulty().
 local_fault <- function(..., envir = parent.frame()) {
-  open <- store_open
+  fault_library()
   local_function(
     "store_open",
-    function(dir, keep, async) open(dir, keep, async, fault = list(...)),
+    function(dir, keep, async) {
+      store_open_faulty(dir, keep, async, fault = list(...))
+    },
     envir = envir
   )
 }

@@ -37,11 +37,11 @@ session_of <- function(functions) {
   environment(environment(functions$save)$fn)$session
 }
 
-# Lets operations of the next saves fail, see `fault` of store_open().
+# Lets operations of the next saves fail, see store_open_faulty().
 let_fail <- function(functions, dir, async, ...) {
   session <- session_of(functions)
   store_close(session$store)
-  session$store <- store_open(dir, async = async, fault = list(...))
+  session$store <- store_open_faulty(dir, async = async, fault = list(...))
 }
 
 # The messages and the warnings of an expression.
@@ -88,7 +88,7 @@ test_that("what is loaded is what was saved last, done or not", {
 test_that("a failure is told of by the next wait, once (I4)", {
   dir <- withr::local_tempdir()
   fault <- list(op = "reserve", at = 1, errno = "ENOSPC")
-  store <- store_open(dir, async = TRUE, fault = fault)
+  store <- store_open_faulty(dir, async = TRUE, fault = fault)
   plan <- tensor_plan(some_bytes())
   store_plan(store, plan$text, plan$sizes)
   expect_true(store_submit(store, plan$addresses, metadata_text()))
@@ -103,7 +103,7 @@ test_that("a failure is told of by the next wait, once (I4)", {
 
 test_that("without memory for a copy the save is made at once", {
   dir <- withr::local_tempdir()
-  store <- store_open(dir, async = TRUE, fault = list(copy_max = 39))
+  store <- store_open_faulty(dir, async = TRUE, fault = list(copy_max = 39))
   plan <- tensor_plan(some_bytes(40))
   store_plan(store, plan$text, plan$sizes)
   expect_false(store_submit(store, plan$addresses, metadata_text()))
@@ -111,7 +111,7 @@ test_that("without memory for a copy the save is made at once", {
   expect_equal(store_wait(store)$generation, 1)
   store_close(store)
   expect_error(
-    store_open(dir, async = TRUE, fault = list(copy_max = -1)),
+    store_open_faulty(dir, async = TRUE, fault = list(copy_max = -1)),
     class = "kerasbackup_error_argument"
   )
   expect_error(store_prepare(store, 1), class = "kerasbackup_error_argument")
@@ -408,7 +408,7 @@ test_that("a full disk is told with what is needed and what is free (I4)", {
     for (op in c("reserve", "write")) {
       store_close(session$store)
       fault <- list(op = op, at = 1, errno = errno)
-      session$store <- store_open(dir, fault = fault)
+      session$store <- store_open_faulty(dir, fault = fault)
       save <- save_call(functions)
       before <- directory_state(dir)
       warning <- expect_warning(
@@ -437,7 +437,11 @@ test_that("too little memory for a copy is said once a training", {
   expect_identical(capture_messages(save()), character())
   session <- session_of(functions)
   store_close(session$store)
-  session$store <- store_open(dir, async = TRUE, fault = list(copy_max = 39))
+  session$store <- store_open_faulty(
+    dir,
+    async = TRUE,
+    fault = list(copy_max = 39)
+  )
   save <- save_call(functions)
   expect_message(
     save(),

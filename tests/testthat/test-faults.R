@@ -11,7 +11,7 @@ test_that("each operation of a save may fail: reported, last commit intact, no f
     save_once(dir, some_bytes(seed = 1))
     before <- directory_state(dir)
     store <- tryCatch(
-      store_open(dir, fault = list(at = at, errno = "ENOSPC")),
+      store_open_faulty(dir, fault = list(at = at, errno = "ENOSPC")),
       kerasbackup_error_io = function(e) NULL
     )
     if (is.null(store)) {
@@ -46,7 +46,7 @@ test_that("each operation of a save may fail: reported, last commit intact, no f
 
 test_that("the failure says what, where and why, and how much space there is", {
   dir <- withr::local_tempdir()
-  store <- store_open(
+  store <- store_open_faulty(
     dir,
     fault = list(op = "reserve", at = 1, errno = "ENOSPC")
   )
@@ -107,7 +107,7 @@ test_that("a failed fsync of the directory has its own status (I2)", {
   dir <- withr::local_tempdir()
   save_once(dir, some_bytes())
   # The first such sync is of the parent, when the store is opened.
-  store <- store_open(
+  store <- store_open_faulty(
     dir,
     fault = list(op = "sync_dir", at = 2, errno = "EIO")
   )
@@ -121,7 +121,7 @@ test_that("a failed fsync of the directory has its own status (I2)", {
 test_that("an old generation that cannot be removed is a note", {
   dir <- withr::local_tempdir()
   save_once(dir, some_bytes())
-  store <- store_open(
+  store <- store_open_faulty(
     dir,
     fault = list(op = "unlink", at = 1, errno = "EACCES", persistent = TRUE)
   )
@@ -134,7 +134,7 @@ test_that("an old generation that cannot be removed is a note", {
 
 test_that("short counts and a killed process are survived (I1)", {
   dir <- withr::local_tempdir()
-  store <- store_open(dir, fault = list(short = 7))
+  store <- store_open_faulty(dir, fault = list(short = 7))
   saved <- save_tensors(store, some_bytes())
   expect_identical(all_data(store_load(store)), some_bytes()$a)
   expect_gt(store_ops(store), saved$bytes / 7)
@@ -142,7 +142,7 @@ test_that("short counts and a killed process are survived (I1)", {
 
   skip_on_os("windows")
   child <- parallel::mcparallel({
-    faulty <- store_open(dir, fault = list(op = "rename", kill = 1))
+    faulty <- store_open_faulty(dir, fault = list(op = "rename", kill = 1))
     save_tensors(faulty, some_bytes(seed = 2))
   })
   suppressWarnings(parallel::mccollect(child))
@@ -158,12 +158,25 @@ test_that("short counts and a killed process are survived (I1)", {
   store_close(store)
 })
 
+test_that("a fault that is none is refused", {
+  dir <- withr::local_tempdir()
+  for (fault in list(
+    list(at = 1, errno = "ENONSENSE"),
+    list(op = "nonsense")
+  )) {
+    expect_error(
+      store_open_faulty(dir, fault = fault),
+      class = "kerasbackup_error_argument"
+    )
+  }
+})
+
 test_that("operations are counted only where faults are asked for", {
   dir <- withr::local_tempdir()
   store <- store_open(dir)
   expect_identical(store_ops(store), NA_real_)
   store_close(store)
-  store <- store_open(dir, fault = list())
+  store <- store_open_faulty(dir, fault = list())
   expect_gt(store_ops(store), 0)
   store_close(store)
 })

@@ -332,8 +332,6 @@ test_that("wrong arguments are refused and write nothing", {
   is_refused(store_open(dir, keep = 3))
   is_refused(store_open(dir, keep = 0))
   is_refused(store_open(NA_character_))
-  is_refused(store_open(dir, fault = list(at = 1, errno = "ENONSENSE")))
-  is_refused(store_open(dir, fault = list(op = "nonsense")))
   is_refused(store_raw_address(1))
   is_refused(store_trailer_bytes(-1))
   expect_identical(list.files(dir), character())

@@ -1,12 +1,10 @@
 /* vfs_fault.h: a vfs that fails on demand, for tests.
  *
  * Owns: the count of operations, the trace of them, the fault to inject. May
- * not touch: anything but through the inner vfs. Part of the shipped library,
- * so that what is tested is what is used; costs nothing where not asked for.
- * One thread at a time.
+ * not touch: anything but through the inner vfs. One thread at a time.
  */
-#ifndef CK_VFS_FAULT_H
-#define CK_VFS_FAULT_H
+#ifndef KB_VFS_FAULT_H
+#define KB_VFS_FAULT_H
 
 #include "status.h"
 #include "vfs.h"

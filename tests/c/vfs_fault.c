@@ -1,8 +1,18 @@
 /* vfs_fault.c: see vfs_fault.h. */
+#if defined(__linux__)
+#define _GNU_SOURCE /* kill */
+#endif
 #include "vfs_fault.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <unistd.h>
+#endif
 
 static const char *const op_names[] = {
     "any",   "create",   "open",      "reserve", "write",  "read", "sync",
@@ -62,6 +72,18 @@ static void handle_opened(ck_fault *fault, ck_handle handle, const char *path) {
   }
 }
 
+/* As kill -9. */
+static void kill_self(void) {
+#ifdef _WIN32
+  (void)TerminateProcess(GetCurrentProcess(), 137);
+#else
+  (void)kill(getpid(), SIGKILL);
+  for (;;) {
+    (void)pause();
+  }
+#endif
+}
+
 /* Count the operation; the errno value to fail with, or 0 to go on. */
 static int fault_next(ck_fault *fault, ck_fault_op op) {
   if (fault->only != CK_OP_ANY && fault->only != op) {
@@ -69,7 +91,7 @@ static int fault_next(ck_fault *fault, ck_fault_op op) {
   }
   fault->n_ops++;
   if (fault->kill_at != 0 && fault->n_ops == fault->kill_at) {
-    ck_process_kill_self();
+    kill_self();
   }
   if (fault->fail_at == 0 || fault->n_ops < fault->fail_at ||
       (fault->n_ops > fault->fail_at && !fault->persistent)) {
