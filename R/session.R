@@ -40,7 +40,7 @@ session_open <- function(session, config, is_running) {
 #   good, and reading it once is enough to know; a second look, where it is not,
 #   finds the newest that is (I5).
 session_load <- function(session, verified) {
-  loaded <- store_load(session$store, if (verified) "verify" else "header")
+  loaded <- store_find(session$store, if (verified) "verify" else "header")
   if (is.null(loaded)) {
     return(NULL)
   }

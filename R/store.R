@@ -130,18 +130,19 @@ store_save <- function(store, addresses, metadata) {
   store_wait(store)
 }
 
-#' Load the newest generation that verifies (I5)
+#' Find the newest generation that verifies (I5)
 #' @param store <kb_store>
-#' @param depth <character(1)> "load": verified in full, with the data.
-#'   "verify": in full, without them. "header": so far only, and without them
+#' @param depth <character(1)> how much of it is read and verified: "header" only
+#'   that, "verify" everything, "load" everything, and the data are kept
 #' @return `NULL` if there is no checkpoint, or <list> `generation`
 #'   <double(1)>, `path` <character(1)>, `header` <character(1)> JSON,
 #'   `data_bytes` <double(1)> (the trailer not counted), `buffer` <kb_buffer>
-#'   owns the data, `skipped` <list of kb_failure> newer files that did not
-#'   verify. A failure carries the same list as its attribute "skipped".
+#'   owns the data, if they are kept, `skipped` <list of kb_failure> newer files
+#'   that did not verify. A failure carries the same list as its attribute
+#'   "skipped".
 #' @noRd
-store_load <- function(store, depth = "load") {
-  store_result(.Call(ffi_store_load, store, depth))
+store_find <- function(store, depth) {
+  store_result(.Call(ffi_store_find, store, depth))
 }
 
 #' Read the data of one generation to where they belong, verified in full
@@ -230,7 +231,7 @@ store_verify <- function(path) {
 
 #' Load one file, verified
 #' @param path <character(1)>
-#' @return <list> as from `store_load()`, without `skipped`
+#' @return <list> as from `store_find()`, without `skipped`
 #' @noRd
 store_read <- function(path) {
   result <- store_result(.Call(ffi_checkpoint_read, path))

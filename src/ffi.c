@@ -69,8 +69,8 @@ static void store_handle_free(void *owned) {
   free(handle);
 }
 
-static void loaded_free(void *owned) {
-  ck_loaded_clear(owned);
+static void checkpoint_free(void *owned) {
+  ck_checkpoint_clear(owned);
   free(owned);
 }
 
@@ -112,7 +112,7 @@ typedef struct owner_kind {
 
 static const owner_kind owner_kinds[] = {
     {"kb_store", sizeof(ffi_store), store_handle_free},
-    {"kb_buffer", sizeof(ck_loaded), loaded_free},
+    {"kb_buffer", sizeof(ck_checkpoint), checkpoint_free},
     {"kb_listing", sizeof(ck_listing), listing_free},
     {"kb_texts", sizeof(text_list), text_list_free},
     {"kb_lock", sizeof(lock_handle), lock_handle_free},
@@ -121,7 +121,7 @@ static const owner_kind owner_kinds[] = {
 
 enum {
   OWNS_STORE,
-  OWNS_LOADED,
+  OWNS_CHECKPOINT,
   OWNS_LISTING,
   OWNS_TEXTS,
   OWNS_LOCK,
@@ -452,7 +452,7 @@ SEXP ffi_store_activity(SEXP store) {
 
 /* The checkpoint as a list; `owner` owns its data, if any, from here on. The
  * header's copy is released: R has its own. */
-static SEXP loaded_out(SEXP owner, ck_loaded *loaded) {
+static SEXP checkpoint_out(SEXP owner, ck_checkpoint *loaded) {
   static const char *names[] = {"generation", "path",    "header", "data_bytes",
                                 "buffer",     "skipped", ""};
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
@@ -480,11 +480,11 @@ static bool depth_in(SEXP depth, ck_stream_depth *out) {
   return false;
 }
 
-SEXP ffi_store_load(SEXP store, SEXP depth) {
+SEXP ffi_store_find(SEXP store, SEXP depth) {
   ck_error err;
   ffi_store *handle = ffi_store_get(store, "load", &err);
   ck_stream_depth so_far;
-  ck_loaded *loaded;
+  ck_checkpoint *loaded;
   SEXP owner;
   SEXP out;
   if (handle == NULL) {
@@ -493,13 +493,13 @@ SEXP ffi_store_load(SEXP store, SEXP depth) {
   if (!depth_in(depth, &so_far)) {
     return argument_failure("load", "there is no such depth");
   }
-  owner = PROTECT(owner_new(OWNS_LOADED));
+  owner = PROTECT(owner_new(OWNS_CHECKPOINT));
   loaded = R_ExternalPtrAddr(owner);
   if (loaded == NULL) {
     out = memory_failure(sizeof *loaded);
   } else if (ck_writer_settle(handle->writer, &err) != CK_OK) {
     out = failure_out(&err);
-  } else if (ck_store_load(handle->store, so_far, loaded, &err) != CK_OK) {
+  } else if (ck_store_find(handle->store, so_far, loaded, &err) != CK_OK) {
     out = PROTECT(failure_out(&err));
     Rf_setAttrib(out, Rf_install("skipped"),
                  PROTECT(failures_out(&loaded->skipped)));
@@ -508,7 +508,7 @@ SEXP ffi_store_load(SEXP store, SEXP depth) {
   } else if (!loaded->found) {
     out = R_NilValue;
   } else {
-    out = loaded_out(owner, loaded);
+    out = checkpoint_out(owner, loaded);
   }
   UNPROTECT(1);
   return out;
@@ -632,7 +632,7 @@ SEXP ffi_checkpoint_list(SEXP dir) {
 /* What the three entry points that read one file have in common: NULL and the
  * image in `owner`, or a failure. */
 static SEXP checkpoint_read(SEXP owner, SEXP path, ck_stream_depth depth) {
-  ck_loaded *loaded = R_ExternalPtrAddr(owner);
+  ck_checkpoint *loaded = R_ExternalPtrAddr(owner);
   const char *text;
   ck_error err;
   if (loaded == NULL) {
@@ -656,10 +656,10 @@ static SEXP checkpoint_read(SEXP owner, SEXP path, ck_stream_depth depth) {
 }
 
 SEXP ffi_checkpoint_header(SEXP path) {
-  SEXP owner = PROTECT(owner_new(OWNS_LOADED));
+  SEXP owner = PROTECT(owner_new(OWNS_CHECKPOINT));
   SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_HEADER));
   if (out == R_NilValue) {
-    out = header_out(&((ck_loaded *)R_ExternalPtrAddr(owner))->image);
+    out = header_out(&((ck_checkpoint *)R_ExternalPtrAddr(owner))->image);
   }
   owner_release(owner);
   UNPROTECT(2);
@@ -667,7 +667,7 @@ SEXP ffi_checkpoint_header(SEXP path) {
 }
 
 SEXP ffi_checkpoint_verify(SEXP path) {
-  SEXP owner = PROTECT(owner_new(OWNS_LOADED));
+  SEXP owner = PROTECT(owner_new(OWNS_CHECKPOINT));
   SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_VERIFY));
   owner_release(owner);
   UNPROTECT(2);
@@ -675,10 +675,10 @@ SEXP ffi_checkpoint_verify(SEXP path) {
 }
 
 SEXP ffi_checkpoint_read(SEXP path) {
-  SEXP owner = PROTECT(owner_new(OWNS_LOADED));
+  SEXP owner = PROTECT(owner_new(OWNS_CHECKPOINT));
   SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_LOAD));
   if (out == R_NilValue) {
-    out = loaded_out(owner, R_ExternalPtrAddr(owner));
+    out = checkpoint_out(owner, R_ExternalPtrAddr(owner));
   } else {
     owner_release(owner);
   }
@@ -869,7 +869,7 @@ SEXP ffi_path_unlink(SEXP path) {
 /* ---- Memory ------------------------------------------------------------- */
 
 SEXP ffi_buffer_read(SEXP buffer, SEXP offset, SEXP nbytes) {
-  ck_loaded *loaded = owner_get(buffer, OWNS_LOADED);
+  ck_checkpoint *loaded = owner_get(buffer, OWNS_CHECKPOINT);
   uint64_t from;
   uint64_t n;
   SEXP out;
@@ -889,7 +889,7 @@ SEXP ffi_buffer_read(SEXP buffer, SEXP offset, SEXP nbytes) {
 }
 
 SEXP ffi_buffer_release(SEXP buffer) {
-  if (owner_get(buffer, OWNS_LOADED) != NULL) {
+  if (owner_get(buffer, OWNS_CHECKPOINT) != NULL) {
     owner_release(buffer);
   }
   return R_NilValue;

@@ -15,7 +15,7 @@ SEXP ffi_store_prepare(SEXP store, SEXP bytes);
 SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata);
 SEXP ffi_store_wait(SEXP store);
 SEXP ffi_store_activity(SEXP store);
-SEXP ffi_store_load(SEXP store, SEXP depth);
+SEXP ffi_store_find(SEXP store, SEXP depth);
 SEXP ffi_store_read_into(SEXP store, SEXP generation, SEXP places);
 SEXP ffi_store_close(SEXP store);
 SEXP ffi_store_is_open(SEXP store);

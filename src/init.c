@@ -14,7 +14,7 @@ static const R_CallMethodDef entries[] = {
     ENTRY(ffi_store_submit, 3),
     ENTRY(ffi_store_wait, 1),
     ENTRY(ffi_store_activity, 1),
-    ENTRY(ffi_store_load, 2),
+    ENTRY(ffi_store_find, 2),
     ENTRY(ffi_store_read_into, 3),
     ENTRY(ffi_store_close, 1),
     ENTRY(ffi_store_is_open, 1),

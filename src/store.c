@@ -49,10 +49,10 @@ void ck_commit_clear(ck_commit *commit) {
   memset(commit, 0, sizeof *commit);
 }
 
-void ck_loaded_clear(ck_loaded *loaded) {
-  ck_image_release(&loaded->image);
-  ck_error_list_clear(&loaded->skipped);
-  memset(loaded, 0, sizeof *loaded);
+void ck_checkpoint_clear(ck_checkpoint *checkpoint) {
+  ck_image_release(&checkpoint->image);
+  ck_error_list_clear(&checkpoint->skipped);
+  memset(checkpoint, 0, sizeof *checkpoint);
 }
 
 /* ---- Opening and planning ---------------------------------------------- */
@@ -517,8 +517,8 @@ static ck_status none_verified(const ck_error_list *skipped, ck_error *err) {
   return err->status;
 }
 
-ck_status ck_store_load(ck_store *store, ck_stream_depth depth, ck_loaded *out,
-                        ck_error *err) {
+ck_status ck_store_find(ck_store *store, ck_stream_depth depth,
+                        ck_checkpoint *out, ck_error *err) {
   ck_listing listing = {0};
   ck_error failure;
   bool any = false;

@@ -73,23 +73,23 @@ void ck_store_copy(const ck_store *store, const uint64_t *addresses,
 /* Bytes of all tensors of the plan; 0 without one. */
 uint64_t ck_store_bytes(const ck_store *store);
 
-/* A checkpoint that was restored. Zeroed is empty. */
-typedef struct ck_loaded {
+/* A checkpoint that was found, and what was read of it. Zeroed is empty. */
+typedef struct ck_checkpoint {
   bool found;
   ck_image image;
   char path[CK_PATH_CAP];
   ck_error_list skipped; /* newer ones that did not verify, and why */
-} ck_loaded;
+} ck_checkpoint;
 
-/* The newest generation that verifies so far as `depth` says; in full (I5) but
+/* Find the newest generation that verifies so far as `depth` says; in full (I5) but
  * for CK_READ_HEADER. Nothing to restore is CK_OK with `found` false. If there
  * are files and none verifies: the first one's error, CK_ERR_CORRUPT before
  * CK_ERR_IO. Changes no file; generations that were skipped no longer count as
  * kept. `out` must be zeroed; to be cleared also after a failure, where
  * `skipped` is still of use. */
-ck_status ck_store_load(ck_store *store, ck_stream_depth depth, ck_loaded *out,
-                        ck_error *err);
-void ck_loaded_clear(ck_loaded *loaded);
+ck_status ck_store_find(ck_store *store, ck_stream_depth depth,
+                        ck_checkpoint *out, ck_error *err);
+void ck_checkpoint_clear(ck_checkpoint *checkpoint);
 
 /* Read the data of that generation to these places, and verify all of it. After
  * a failure what is there is of no use; nothing else has changed. */

@@ -161,7 +161,8 @@ void fixture_save(const char *dir, unsigned keep, const tensors *t) {
   ck_store_close(store);
 }
 
-static int match(const ck_loaded *loaded, const tensors *candidates, size_t n) {
+static int match(const ck_checkpoint *loaded, const tensors *candidates,
+                 size_t n) {
   for (size_t i = 0; i < n; i++) {
     if (loaded->image.layout.data_len == candidates[i].total &&
         memcmp(loaded->image.data.data, candidates[i].bytes,
@@ -173,17 +174,17 @@ static int match(const ck_loaded *loaded, const tensors *candidates, size_t n) {
 }
 
 int fixture_load(const char *dir, const tensors *candidates, size_t n) {
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_error err;
   ck_store *store;
   int which = -2;
   if (ck_store_open(&store, ck_vfs_system(), dir, 1, &err) != CK_OK) {
     stop("fixture_load");
   }
-  if (ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK) {
+  if (ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_OK) {
     which = loaded.found ? match(&loaded, candidates, n) : -3;
   }
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   ck_store_close(store);
   return which;
 }

@@ -144,7 +144,7 @@ static void meet(tally *t, const subject *s, const uint8_t *bytes, size_t n,
   t->n++;
   for (int alone = 0; alone < rounds; alone++) {
     memory_vfs memory;
-    ck_loaded loaded = {0};
+    ck_checkpoint loaded = {0};
     ck_store *store;
     ck_error err;
     ck_status status;
@@ -158,7 +158,7 @@ static void meet(tally *t, const subject *s, const uint8_t *bytes, size_t n,
       exit(2);
     }
     memset(&err, 0, sizeof err);
-    status = ck_store_load(store, CK_READ_LOAD, &loaded, &err);
+    status = ck_store_find(store, CK_READ_LOAD, &loaded, &err);
     t->loaded += loaded.image.generation == 2 ||
                  (alone ? status == CK_OK : loaded.skipped.n == 0);
     if (alone) {
@@ -178,7 +178,7 @@ static void meet(tally *t, const subject *s, const uint8_t *bytes, size_t n,
     } else {
       t->misplaced += !names_place(said, s, at, length);
     }
-    ck_loaded_clear(&loaded);
+    ck_checkpoint_clear(&loaded);
     ck_store_close(store);
     memory_clear(&memory);
   }
@@ -187,7 +187,7 @@ static void meet(tally *t, const subject *s, const uint8_t *bytes, size_t n,
 /* The mended file is restored: what was damage was the damage alone. */
 static bool is_sound(const subject *s, const tensors *t) {
   memory_vfs memory;
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_store *store;
   ck_error err;
   bool sound;
@@ -197,11 +197,11 @@ static bool is_sound(const subject *s, const tensors *t) {
   if (ck_store_open(&store, &memory.vfs, "d", 2, &err) != CK_OK) {
     exit(2);
   }
-  sound = ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
+  sound = ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
           loaded.found && loaded.image.generation == 2 &&
           loaded.skipped.n == 0 && loaded.image.layout.data_len == t->total &&
           memcmp(loaded.image.data.data, t->bytes, (size_t)t->total) == 0;
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   ck_store_close(store);
   memory_clear(&memory);
   return sound;

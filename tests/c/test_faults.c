@@ -318,7 +318,7 @@ static void interrupted_once(void) {
     ck_fault fault;
     ck_store *store;
     ck_commit commit = {0};
-    ck_loaded loaded = {0};
+    ck_checkpoint loaded = {0};
     ck_error err;
     bool injected;
     fixture_clear(dir);
@@ -332,10 +332,10 @@ static void interrupted_once(void) {
     }
     bad += tensors_save(store, &content[2], &commit, &err) != CK_OK ||
            commit.notes.n != 0 || strcmp(generations(dir), "2") != 0;
-    bad += ck_store_load(store, CK_READ_LOAD, &loaded, &err) != CK_OK ||
+    bad += ck_store_find(store, CK_READ_LOAD, &loaded, &err) != CK_OK ||
            loaded.image.generation != 2 || loaded.skipped.n != 0;
     injected = fault.n_failed > 0;
-    ck_loaded_clear(&loaded);
+    ck_checkpoint_clear(&loaded);
     ck_commit_clear(&commit);
     ck_store_close(store);
     if (!injected) {
@@ -360,14 +360,14 @@ static void load_faults(void) {
     for (; n < OPS_MAX; n++) {
       ck_fault fault;
       ck_store *store;
-      ck_loaded loaded = {0};
+      ck_checkpoint loaded = {0};
       ck_error err;
       ck_status status;
       bool injected;
       ck_fault_init(&fault, ck_vfs_system());
       status = ck_store_open(&store, &fault.vfs, dir, 2, &err);
       inject(&fault, c, n);
-      status = ck_store_load(store, CK_READ_LOAD, &loaded, &err);
+      status = ck_store_find(store, CK_READ_LOAD, &loaded, &err);
       injected = fault.n_failed > 0;
       n_injected += fault.n_failed;
       if (status == CK_OK) {
@@ -381,7 +381,7 @@ static void load_faults(void) {
             loaded.found || loaded.image.data.data != NULL || err.sys != c->sys;
       }
       bad += !injected && loaded.image.generation != 2;
-      ck_loaded_clear(&loaded);
+      ck_checkpoint_clear(&loaded);
       ck_store_close(store);
       bad += fault.n_open != 0;
       if (!injected) {

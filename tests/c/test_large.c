@@ -23,7 +23,7 @@ static void large(void) {
   FILE *file;
   ck_store *store;
   ck_commit commit = {0};
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_image image;
   ck_error err;
   bool same = true;
@@ -49,14 +49,14 @@ static void large(void) {
                          &commit, &err) == CK_OK &&
          commit.bytes > 4 * GIB,
      "more than 4 GiB are saved");
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK && loaded.found,
+  ok(ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_OK && loaded.found,
      "and loaded");
   for (int i = 0; loaded.found && i < 5; i++) {
     same = same && memcmp(loaded.image.data.data + (uint64_t)i * GIB, memory,
                           (size_t)sizes[i]) == 0;
   }
   ok(same, "with every byte right");
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   strcpy(path, commit.path);
   file = fopen(path, "rb");
   if (file == NULL || fread(start, 1, 8, file) != 8) {

@@ -382,7 +382,7 @@ typedef struct state {
   uint64_t hash;
 } state;
 
-static int content_of(const ck_loaded *loaded) {
+static int content_of(const ck_checkpoint *loaded) {
   for (int i = 0; i <= N_CONTENT; i++) {
     if (loaded->image.layout.data_len == content[i].total &&
         memcmp(loaded->image.data.data, content[i].bytes,
@@ -394,16 +394,16 @@ static int content_of(const ck_loaded *loaded) {
 }
 
 static int load(ck_store *store) {
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_error err;
   int outcome = FAILED;
-  if (ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK) {
+  if (ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_OK) {
     outcome = loaded.found ? content_of(&loaded) : NOTHING;
     if (loaded.skipped.n != 0) {
       outcome = PASSED_OVER;
     }
   }
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   return outcome;
 }
 

@@ -171,7 +171,7 @@ static void numbers(void) {
   const char *dir = fixture_dir();
   char name[200];
   tensors t[2] = {tensors_one(100, 1), tensors_one(100, 2)};
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_error err;
   ck_fault fault;
   ck_store *store;
@@ -188,10 +188,10 @@ static void numbers(void) {
      "I7: a file that is not ours does not use up the numbers");
   ok(fixture_load(dir, t, 2) == 1, "the newest of ours is what is loaded");
   store = open_store(ck_vfs_system(), dir, 1);
-  ok(ck_store_load(store, CK_READ_VERIFY, &loaded, &err) == CK_OK &&
+  ok(ck_store_find(store, CK_READ_VERIFY, &loaded, &err) == CK_OK &&
          loaded.found && loaded.skipped.n == 0,
      "I7: and no other file is called a newer one that was skipped");
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   ck_store_close(store);
 
   /* Ours do count, and taken names are passed over. */
@@ -236,14 +236,14 @@ static void fallback(void) {
   tensors t[3] = {tensors_one(5000, 1), tensors_one(5000, 2),
                   tensors_one(5000, 3)};
   ck_store *store;
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_error err;
   fixture_save(dir, 2, &t[0]);
   fixture_save(dir, 2, &t[1]);
   ok(fixture_load(dir, t, 3) == 1, "I5: the newest is loaded");
   file_flip(at_generation(dir, 2), 8 * 2000);
   store = open_store(ck_vfs_system(), dir, 2);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
+  ok(ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
          loaded.found && loaded.image.generation == 1 &&
          strcmp(loaded.path, at_generation(dir, 1)) == 0 &&
          memcmp(loaded.image.data.data, t[0].bytes, 5000) == 0,
@@ -254,7 +254,7 @@ static void fallback(void) {
          loaded.skipped.items[0].offset == 0 &&
          loaded.skipped.items[0].length == 5000,
      "I5: the damaged one is named with the range of the damage");
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   ok(strcmp(generations(dir), "1 2") == 0, "I5: loading changes nothing");
   (void)tensors_save(store, &t[2], NULL, &err);
   ok(strcmp(generations(dir), "1 3") == 0,
@@ -269,21 +269,21 @@ static void nothing_verifies(void) {
   const char *dir = fixture_dir();
   tensors t = tensors_one(5000, 1);
   ck_store *store;
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_error err;
   char *before;
   char *after;
   store = open_store(ck_vfs_system(), dir, 2);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
+  ok(ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
          !loaded.found,
      "I5: an empty directory is nothing to load, not an error");
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   fixture_save(dir, 2, &t);
   fixture_save(dir, 2, &t);
   file_flip(at_generation(dir, 1), 8 * 2000);
   file_flip(at_generation(dir, 2), 0);
   before = directory_state(dir);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT &&
+  ok(ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT &&
          !loaded.found && loaded.image.data.data == NULL &&
          loaded.skipped.n == 2 && strcmp(err.path, at_generation(dir, 2)) == 0,
      "I5: if none verifies it is an error that names the newest");
@@ -291,7 +291,7 @@ static void nothing_verifies(void) {
   ok(strcmp(before, after) == 0, "I5: and no file is changed");
   free(before);
   free(after);
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   ck_store_close(store);
   tensors_free(&t);
 }
@@ -302,23 +302,23 @@ static void no_fallback_for_lack(void) {
   tensors t = tensors_one(50, 1);
   ck_fault fault;
   ck_store *store;
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_error err;
   fixture_save(dir, 2, &t);
   fixture_save(dir, 2, &t);
   ck_fault_init(&fault, ck_vfs_system());
   store = open_store(&fault.vfs, dir, 2);
   arm(&fault, CK_OP_OPEN, EMFILE);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_IO &&
+  ok(ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_IO &&
          err.sys == EMFILE,
      "I5: too many open files do not fall back to an older generation");
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   arm(&fault, CK_OP_OPEN, EIO);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
+  ok(ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
          loaded.image.generation == 1 && loaded.skipped.n == 1 &&
          loaded.skipped.items[0].sys == EIO,
      "I5: a file that the disk cannot read does");
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   ck_store_close(store);
   tensors_free(&t);
 }
@@ -328,7 +328,7 @@ static void things_that_are_no_files(void) {
   const char *outside = fixture_dir();
   tensors t = tensors_one(50, 1);
   ck_store *store;
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_error err;
   if (!HAS_POSIX) {
     skip("I7: links and pipes", "there are none here");
@@ -343,10 +343,10 @@ static void things_that_are_no_files(void) {
     exit(2);
   }
   store = open_store(ck_vfs_system(), dir, 1);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
+  ok(ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
          loaded.image.generation == 1 && loaded.skipped.n == 3,
      "I7: a link, a directory and a pipe are skipped; the pipe does not hang");
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   ok(tensors_save(store, &t, NULL, &err) == CK_OK &&
          strcmp(generations(dir), "2 3 4 5") == 0 &&
          file_exists(at_generation(outside, 1)),
@@ -467,7 +467,7 @@ static void foreign_is_named(void) {
   };
   static const char letters[200] = "someone else's";
   tensors t = tensors_one(500, 1);
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_fault fault;
   ck_store *store;
   ck_error err;
@@ -480,13 +480,13 @@ static void foreign_is_named(void) {
       exit(2);
     }
     store = open_store(ck_vfs_system(), dir, 1);
-    ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT &&
+    ok(ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT &&
            strcmp(err.op, cases[i].op) == 0 &&
            strstr(err.message, cases[i].cause) != NULL &&
            strcmp(err.path, at_generation(dir, 3)) == 0,
        "I5: what has a checkpoint's name and is none is named: %s",
        cases[i].cause);
-    ck_loaded_clear(&loaded);
+    ck_checkpoint_clear(&loaded);
     ck_store_close(store);
   }
   dir = fixture_dir();
@@ -494,19 +494,19 @@ static void foreign_is_named(void) {
   ck_fault_init(&fault, ck_vfs_system());
   store = open_store(&fault.vfs, dir, 1);
   arm(&fault, CK_OP_READ, EIO);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_IO &&
+  ok(ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_IO &&
          err.sys == EIO,
      "what cannot be read may be anything");
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   ck_store_close(store);
   dir = fixture_dir();
   fixture_save(dir, 1, &t);
   file_flip(at_generation(dir, 1), 8 * 600);
   store = open_store(ck_vfs_system(), dir, 1);
-  ok(ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT &&
+  ok(ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_ERR_CORRUPT &&
          strcmp(err.op, "verify") == 0,
      "a damaged checkpoint of ours is told from that");
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   ck_store_close(store);
   tensors_free(&t);
 }

@@ -65,7 +65,7 @@ static void life_in(const char *dir, const char *name) {
   tensors t = tensors_one(3000000, 1);
   ck_vfs *vfs = ck_vfs_system();
   ck_store *store = NULL;
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_commit commit = {0};
   ck_listing listing = {0};
   ck_error err;
@@ -84,7 +84,7 @@ static void life_in(const char *dir, const char *name) {
          commit.generation == 3 && commit.notes.n == 0,
      "%s: checkpoints are saved", name);
   ok(store != NULL &&
-         ck_store_load(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
+         ck_store_find(store, CK_READ_LOAD, &loaded, &err) == CK_OK &&
          loaded.found && loaded.image.generation == 3 &&
          memcmp(loaded.image.data.data, t.bytes, (size_t)t.total) == 0,
      "%s: and loaded, every byte of them", name);
@@ -106,7 +106,7 @@ static void life_in(const char *dir, const char *name) {
      "%s: all is deleted, and the directory then goes", name);
   ck_listing_clear(&listing);
   ck_commit_clear(&commit);
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   ck_store_close(store);
   tensors_free(&t);
 }

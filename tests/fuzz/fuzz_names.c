@@ -67,7 +67,7 @@ static const uint8_t *content(unsigned which, size_t *n) {
 static void use(char names[NAMES][CK_NAME_CAP], size_t n, unsigned contents) {
   memory_vfs memory;
   ck_store *store;
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_error err;
   ck_status status;
   memory_init(&memory);
@@ -77,10 +77,10 @@ static void use(char names[NAMES][CK_NAME_CAP], size_t n, unsigned contents) {
     memory_put(&memory, names[i], bytes, size);
   }
   if (ck_store_open(&store, &memory.vfs, "d", 2, &err) == CK_OK) {
-    status = ck_store_load(store, CK_READ_LOAD, &loaded, &err);
+    status = ck_store_find(store, CK_READ_LOAD, &loaded, &err);
     require(!loaded.found && (status == CK_OK || status == CK_ERR_CORRUPT),
             "none of these is a checkpoint", "");
-    ck_loaded_clear(&loaded);
+    ck_checkpoint_clear(&loaded);
     if (ck_store_plan(store, "", 0, NULL, 0, &err) == CK_OK) {
       ck_commit commit = {0};
       status = ck_store_commit(store, NULL, 0, CK_METADATA_MAGIC "}",

@@ -46,7 +46,7 @@ static void *copy_of(const void *bytes, size_t n) {
 
 /* Read to places of its own, a file is what it is elsewhere: whole, or no more
  * than its data. */
-static void read_apart(ck_store *store, const ck_loaded *loaded) {
+static void read_apart(ck_store *store, const ck_checkpoint *loaded) {
   uint64_t n = loaded->image.layout.data_len;
   uint8_t *first = malloc((size_t)(n / 3) + 1);
   uint8_t *rest = malloc((size_t)(n - n / 3) + 1);
@@ -74,7 +74,7 @@ static void read_apart(ck_store *store, const ck_loaded *loaded) {
  * the file has. */
 static void read_file(const uint8_t *bytes, size_t n) {
   memory_vfs memory;
-  ck_loaded loaded = {0};
+  ck_checkpoint loaded = {0};
   ck_image header;
   ck_image verified;
   ck_store *store;
@@ -91,7 +91,7 @@ static void read_file(const uint8_t *bytes, size_t n) {
   if (ck_store_open(&store, &memory.vfs, "d", 1, &err) != CK_OK) {
     exit(2);
   }
-  by_load = ck_store_load(store, CK_READ_LOAD, &loaded, &err);
+  by_load = ck_store_find(store, CK_READ_LOAD, &loaded, &err);
   require(by_header == CK_OK || by_header == CK_ERR_CORRUPT,
           "a header is read or is damage");
   require(by_verify == CK_OK || by_verify == CK_ERR_CORRUPT,
@@ -120,7 +120,7 @@ static void read_file(const uint8_t *bytes, size_t n) {
   }
   ck_image_release(&header);
   ck_image_release(&verified);
-  ck_loaded_clear(&loaded);
+  ck_checkpoint_clear(&loaded);
   ck_store_close(store);
   require(memory.n_open == 0, "no file is left open");
   memory_clear(&memory);

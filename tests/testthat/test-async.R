@@ -67,7 +67,7 @@ test_that("a save is handed over, committed, and told of once (I9)", {
   expect_equal(saved$generation, 1)
   expect_equal(saved$bytes, file.size(saved$path))
   expect_null(store_wait(store))
-  expect_identical(all_data(store_load(store)), tensors$a)
+  expect_identical(all_data(store_find(store, "load")), tensors$a)
   store_close(store)
 })
 
@@ -79,7 +79,7 @@ test_that("what is loaded is what was saved last, done or not", {
   store_prepare(store, 5e6)
   store_plan(store, plan$text, plan$sizes)
   store_submit(store, plan$addresses, metadata_text())
-  loaded <- store_load(store)
+  loaded <- store_find(store, "load")
   expect_equal(loaded$generation, 1)
   expect_identical(all_data(loaded), tensors$a)
   store_close(store)
@@ -783,14 +783,14 @@ test_that("what only has the name of a checkpoint keeps no training from saving 
   expect_identical(readLines(foreign), "mine")
   # Nor does it count where one is restored, alone or beside one.
   store <- store_open(dir)
-  loaded <- store_load(store)
+  loaded <- store_find(store, "load")
   expect_equal(loaded$generation, 2)
   expect_length(loaded$skipped, 0)
   unlink(loaded$path)
-  expect_null(store_load(store))
+  expect_null(store_find(store, "load"))
   # A name that a save may have had is that of a checkpoint that was lost.
   file.copy(foreign, file.path(dir, "backup-000000000003.safetensors"))
-  expect_match(failure_of(store_load(store))$path, "000000000003")
+  expect_match(failure_of(store_find(store, "load"))$path, "000000000003")
   store_close(store)
 })
 

@@ -136,7 +136,7 @@ test_that("short counts and a killed process are survived (I1)", {
   dir <- withr::local_tempdir()
   store <- store_open_faulty(dir, fault = list(short = 7))
   saved <- save_tensors(store, some_bytes())
-  expect_identical(all_data(store_load(store)), some_bytes()$a)
+  expect_identical(all_data(store_find(store, "load")), some_bytes()$a)
   expect_gt(store_ops(store), saved$bytes / 7)
   store_close(store)
 
@@ -154,7 +154,7 @@ test_that("short counts and a killed process are survived (I1)", {
   expect_length(list.files(dir, "\\.tmp$"), 1)
   store <- store_open(dir)
   expect_length(list.files(dir, "\\.tmp$"), 0)
-  expect_identical(all_data(store_load(store)), some_bytes()$a)
+  expect_identical(all_data(store_find(store, "load")), some_bytes()$a)
   store_close(store)
 })
 

@@ -1,7 +1,7 @@
 test_that("an empty directory is nothing to load (I5)", {
   dir <- withr::local_tempdir()
   store <- store_open(dir)
-  expect_null(store_load(store))
+  expect_null(store_find(store, "load"))
   expect_equal(nrow(store_list(dir)), 0)
   expect_named(store_list(dir), c("path", "generation", "bytes"))
   store_close(store)
@@ -16,7 +16,7 @@ test_that("what is saved is loaded", {
   expect_equal(basename(saved$path), "backup-000000000001.safetensors")
   expect_equal(saved$bytes, file.size(saved$path))
   expect_identical(saved$notes, list())
-  loaded <- store_load(store)
+  loaded <- store_find(store, "load")
   expect_equal(loaded$generation, 1)
   expect_equal(loaded$path, saved$path)
   expect_equal(loaded$data_bytes, 80)
@@ -79,9 +79,9 @@ test_that("scalars have an empty shape, and no tensors are a checkpoint too", {
   scalar <- structure(as.raw(1:4), dtype = "F32", shape = integer())
   store <- store_open(dir, keep = 2)
   save_tensors(store, list(s = scalar))
-  expect_match(store_load(store)$header, "\"shape\":[]", fixed = TRUE)
+  expect_match(store_find(store, "load")$header, "\"shape\":[]", fixed = TRUE)
   save_tensors(store, list())
-  loaded <- store_load(store)
+  loaded <- store_find(store, "load")
   expect_equal(loaded$generation, 2)
   expect_equal(loaded$data_bytes, 0)
   expect_identical(all_data(loaded), raw())
@@ -118,7 +118,7 @@ test_that("a damaged newest falls back, and is named with its range (I5)", {
   flip_bit(saved$path, saved$bytes - store_trailer_bytes(40) - 1)
   before <- directory_state(dir)
   store <- store_open(dir, keep = 2)
-  loaded <- store_load(store)
+  loaded <- store_find(store, "load")
   expect_equal(loaded$generation, 1)
   expect_identical(all_data(loaded), some_bytes(seed = 1)$a)
   expect_length(loaded$skipped, 1)
@@ -144,14 +144,14 @@ test_that("data are read to where they belong", {
   )
   saved <- save_once(dir, tensors)
   store <- store_open(dir)
-  found <- store_load(store, "header")
+  found <- store_find(store, "header")
   expect_identical(found$header, store_read(saved$path)$header)
   expect_error(
     store_buffer_read(found$buffer, 0, 1),
     class = "kerasbackup_error_argument"
   )
   expect_identical(
-    store_load(store, "verify")[c("generation", "path", "header")],
+    store_find(store, "verify")[c("generation", "path", "header")],
     found[c("generation", "path", "header")]
   )
   into <- read_apart(store, found$generation, lengths(tensors))
@@ -174,9 +174,9 @@ test_that("data are read to where they belong", {
   failure <- failure_of(read_apart(store, 1, 3e6 + 40))
   expect_equal(failure$status, "corrupt")
   expect_equal(failure$path, saved$path)
-  expect_equal(store_load(store, "header")$generation, 1)
-  expect_error(store_load(store, "verify"), class = "kerasbackup_error_corrupt")
-  expect_error(store_load(store, "more"), class = "kerasbackup_error_argument")
+  expect_equal(store_find(store, "header")$generation, 1)
+  expect_error(store_find(store, "verify"), class = "kerasbackup_error_corrupt")
+  expect_error(store_find(store, "more"), class = "kerasbackup_error_argument")
   store_close(store)
 })
 
@@ -211,11 +211,11 @@ test_that("if none verifies it is an error and nothing is changed (I5)", {
   flip_bit(saved$path, 3)
   before <- directory_state(dir)
   store <- store_open(dir)
-  failure <- failure_of(store_load(store))
+  failure <- failure_of(store_find(store, "load"))
   expect_equal(failure$status, "corrupt")
   expect_equal(failure$path, saved$path)
   expect_length(attr(failure, "skipped"), 1)
-  expect_error(store_load(store), class = "kerasbackup_error_corrupt")
+  expect_error(store_find(store, "load"), class = "kerasbackup_error_corrupt")
   expect_error(store_verify(saved$path), class = "kerasbackup_error_corrupt")
   expect_error(store_read(saved$path), class = "kerasbackup_error_corrupt")
   expect_error(store_header(saved$path), class = "kerasbackup_error_corrupt")
@@ -285,7 +285,7 @@ test_that("a store can be closed twice and not be used afterwards", {
   failure <- failure_of(store_wait(store))
   expect_equal(failure$status, "argument")
   expect_match(failure$message, "closed")
-  expect_error(store_load(store), class = "kerasbackup_error_argument")
+  expect_error(store_find(store, "load"), class = "kerasbackup_error_argument")
   expect_error(
     store_save(store, raw(), metadata_text()),
     class = "kerasbackup_error_argument"
@@ -364,7 +364,7 @@ test_that("metadata and names may be in any script", {
   store <- store_open(dir)
   store_plan(store, "", numeric())
   store_save(store, raw(), text)
-  header <- store_load(store)$header
+  header <- store_find(store, "load")$header
   expect_equal(Encoding(header), "UTF-8")
   expect_match(header, "\u00e9\u6d4b", fixed = TRUE)
   store_close(store)
