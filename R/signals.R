@@ -2,7 +2,7 @@
 # names, and whether one came. The `.Call`s about them are here.
 #
 # May not touch checkpoints or Python, nor decide what is done about a signal.
-# What is done where one comes is in src/signals_posix.c: a bit is set.
+# What is done where one comes is in src/os_signals_posix.c: a bit is set.
 
 # In this order in messages.
 known_signals <- c("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU")

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "vfs.h"
+#include "os_vfs.h"
 
 /* From here on an allocation has pages of its own. */
 #define LARGE ((uint64_t)16 << 20)

@@ -24,7 +24,7 @@
 #include "levels.h"
 #include "lock.h"
 #include "note.h"
-#include "signals.h"
+#include "os_signals.h"
 
 /* Doubles hold whole numbers up to here exactly. */
 #define WHOLE_MAX 9007199254740992.0

@@ -1,4 +1,4 @@
-/* ffi.h: the entry points that R calls, for registration in init.c.
+/* ffi.h: the entry points that R calls, for registration in ffi_init.c.
  *
  * Each returns its result, or on failure a list of class "kb_failure" (see
  * R/store.R, which turns it into a condition).

@@ -7,7 +7,7 @@
 #define CK_FILE_H
 
 #include "status.h"
-#include "vfs.h"
+#include "os_vfs.h"
 
 /* An open file. A zeroed one is closed. Does not own `path`. */
 typedef struct ck_file {
@@ -17,7 +17,7 @@ typedef struct ck_file {
   bool is_open;
 } ck_file;
 
-/* As the operation of the same name in vfs.h. On failure `file` is closed. */
+/* As the operation of the same name in os_vfs.h. On failure `file` is closed. */
 ck_status ck_file_create(ck_file *file, ck_vfs *vfs, const char *path,
                          ck_error *err);
 ck_status ck_file_open(ck_file *file, ck_vfs *vfs, const char *path,

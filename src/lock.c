@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "thread.h"
+#include "os_thread.h"
 
 /* An attempt is repeated only when another process removed or made the file in
  * the middle of it. */

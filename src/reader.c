@@ -11,7 +11,7 @@
 
 #include "copy.h"
 #include "crc32c.h"
-#include "thread.h"
+#include "os_thread.h"
 
 #define PIECE 4 /* blocks that one thread takes at a time */
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "thread.h"
+#include "os_thread.h"
 
 /* What is asked for before the plan is known is about as much as is needed. */
 #define HINT_SLACK(bytes) ((bytes) / 64 + ((uint64_t)1 << 20))

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "vfs.h"
+#include "os_vfs.h"
 
 #define GATE_BLOCKS 16
 

@@ -47,7 +47,7 @@ sources=''
 for file in ../../src/*.c tap.c posix.c fixture.c gate.c vfs_fault.c vfs_memory.c \
   vfs_record.c; do
   case $file in
-    */init.c | */ffi.c) continue ;;
+    */ffi*.c) continue ;;
   esac
   sources="$sources $(basename "$file" .c)"
   compile "$file" "$build/good/$(basename "$file" .c).o" || exit 2
@@ -62,8 +62,8 @@ tests_for() {
     names.c) echo "names $tests" ;;
     crc32c.c) echo "crc32c $tests" ;;
     copy.c) echo "copy $tests" ;;
-    writer.c | thread_*.c) echo "writer reader store signals faults" ;;
-    signals_posix.c) echo "signals $tests" ;;
+    writer.c | os_thread_*.c) echo "writer reader store signals faults" ;;
+    os_signals_posix.c) echo "signals $tests" ;;
     reader.c) echo "reader $tests" ;;
     format.c | stream.c) echo "format $tests" ;;
     *) echo "$tests" ;;
@@ -108,7 +108,7 @@ run_tests() { # FILE
     fi
   done
   case $1 in
-    thread_posix.c) run_tsan ;;
+    os_thread_posix.c) run_tsan ;;
   esac
 }
 

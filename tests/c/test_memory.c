@@ -13,7 +13,7 @@
 #include "memory.h"
 #include "posix.h"
 #include "tap.h"
-#include "vfs.h"
+#include "os_vfs.h"
 #ifdef __linux__
 #include <sys/resource.h>
 #endif

@@ -2,7 +2,7 @@
  * called on or not, and that it is put back. */
 #ifndef _WIN32
 #define _GNU_SOURCE
-#include "signals.h"
+#include "os_signals.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -222,7 +222,7 @@ int main(void) {
 #include <errno.h>
 #include <stddef.h>
 
-#include "signals.h"
+#include "os_signals.h"
 #include "tap.h"
 
 /* Windows has none of them, and says so. */

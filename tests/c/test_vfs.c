@@ -28,7 +28,7 @@ static int link_or_not(const char *from, const char *to) {
   return link(from, to);
 }
 #define link link_or_not
-#include "vfs_posix.c"
+#include "os_vfs_posix.c"
 #undef link
 
 #include <stdlib.h>

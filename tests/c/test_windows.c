@@ -12,7 +12,7 @@
 #define ck_clock included_clock
 #define ck_memory_advise included_memory_advise
 #define ck_memory_available included_memory_available
-#include "vfs_windows.c"
+#include "os_vfs_windows.c"
 
 #include <stdio.h>
 

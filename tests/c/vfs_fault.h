@@ -7,7 +7,7 @@
 #define KB_VFS_FAULT_H
 
 #include "status.h"
-#include "vfs.h"
+#include "os_vfs.h"
 
 typedef enum ck_fault_op {
   CK_OP_ANY = 0,

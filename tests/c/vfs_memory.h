@@ -9,7 +9,7 @@
 #define KB_VFS_MEMORY_H
 
 #include "names.h"
-#include "vfs.h"
+#include "os_vfs.h"
 
 typedef struct memory_inode {
   uint8_t *data;

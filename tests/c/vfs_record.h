@@ -9,7 +9,7 @@
 #define KB_VFS_RECORD_H
 
 #include "names.h"
-#include "vfs.h"
+#include "os_vfs.h"
 
 #define RECORD_FILES_MAX 32
 

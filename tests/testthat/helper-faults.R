@@ -49,7 +49,7 @@ compile_faults <- function() {
     ),
     dir
   )
-  file.remove(file.path(dir, "init.c"))
+  file.remove(file.path(dir, "ffi_init.c"))
   # Not with a garbage collection every few allocations, as the tests may be.
   withr::local_envvar(R_GCTORTURE = NA, MAKEFLAGS = "-j2")
   withr::local_dir(dir)

@@ -1,4 +1,4 @@
-/* signals.h: noting that a signal came.
+/* os_signals.h: noting that a signal came.
  *
  * Owns: the handlers of the signals by which a machine says that it will end a
  * process, and what was there before them. May not touch: R, Python, files,
@@ -9,8 +9,8 @@
  * that number. All functions are called by one thread; a signal may come to
  * any.
  */
-#ifndef CK_SIGNALS_H
-#define CK_SIGNALS_H
+#ifndef CK_OS_SIGNALS_H
+#define CK_OS_SIGNALS_H
 
 /* The bit of a signal, as "SIGTERM"; 0 for one that cannot be watched, or that
  * this system does not have. */

@@ -1,4 +1,4 @@
-/* vfs_windows.c: the operations of vfs.h on Windows.
+/* os_vfs_windows.c: the operations of os_vfs.h on Windows.
  *
  * Owns: system calls. May not touch: their order, retries, policy. Paths are
  * UTF-8 and go to the wide-character calls. Keeps its part of I3 (rename never
@@ -12,7 +12,7 @@
 #include <windows.h>
 #endif
 
-#include "vfs.h"
+#include "os_vfs.h"
 
 #ifdef _WIN32
 

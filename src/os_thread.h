@@ -1,11 +1,11 @@
-/* thread.h: one thread beside another.
+/* os_thread.h: one thread beside another.
  *
  * Owns: starting and joining a thread, and the lock with a condition through
  * which the two speak. May not touch: what they say. The only code that knows
- * which threads the system has (thread_posix.c, thread_windows.c).
+ * which threads the system has (os_thread_posix.c, os_thread_windows.c).
  */
-#ifndef CK_THREAD_H
-#define CK_THREAD_H
+#ifndef CK_OS_THREAD_H
+#define CK_OS_THREAD_H
 
 typedef struct ck_monitor ck_monitor;
 typedef struct ck_thread ck_thread;

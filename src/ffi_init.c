@@ -1,4 +1,4 @@
-/* init.c: registration of the entry points. */
+/* ffi_init.c: registration of the entry points. */
 #include <R_ext/Rdynload.h>
 #include <R_ext/Visibility.h>
 

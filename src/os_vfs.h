@@ -1,4 +1,4 @@
-/* vfs.h: the only door to the operating system.
+/* os_vfs.h: the only door to the operating system.
  *
  * Owns: the operations a store needs, as a struct of pointers, so that a test
  * can put a failing, counting or forgetful layer in between. May not touch: the
@@ -10,8 +10,8 @@
  * Windows, native elsewhere. A handle may be used by one thread at a time, but
  * for `read`, see `shared_reads`.
  */
-#ifndef CK_VFS_H
-#define CK_VFS_H
+#ifndef CK_OS_VFS_H
+#define CK_OS_VFS_H
 
 #include <stdbool.h>
 #include <stddef.h>

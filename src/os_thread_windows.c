@@ -1,4 +1,4 @@
-/* thread_windows.c: thread.h on Windows. */
+/* os_thread_windows.c: os_thread.h on Windows. */
 #ifdef _WIN32
 #ifndef _WIN32_WINNT
 #define _WIN32_WINNT 0x0601
@@ -7,7 +7,7 @@
 #include <windows.h>
 #endif
 
-#include "thread.h"
+#include "os_thread.h"
 
 #ifdef _WIN32
 

@@ -1,5 +1,5 @@
-/* signals_windows.c: signals.h on Windows, which has none of these signals. */
-#include "signals.h"
+/* os_signals_windows.c: os_signals.h on Windows, which has none of these signals. */
+#include "os_signals.h"
 
 #ifdef _WIN32
 

@@ -1,4 +1,4 @@
-/* vfs_posix.c: the operations of vfs.h on Linux, macOS and other Unixes.
+/* os_vfs_posix.c: the operations of os_vfs.h on Linux, macOS and other Unixes.
  *
  * Owns: system calls. May not touch: their order, retries, policy.
  * Keeps its part of I3 (rename never replaces) and of I7 (no link followed).
@@ -12,7 +12,7 @@
 #define _FILE_OFFSET_BITS 64
 #endif
 
-#include "vfs.h"
+#include "os_vfs.h"
 
 #ifndef _WIN32
 

@@ -1,4 +1,4 @@
-/* thread_posix.c: thread.h on Linux, macOS and other Unixes. */
+/* os_thread_posix.c: os_thread.h on Linux, macOS and other Unixes. */
 #ifndef _WIN32
 #if defined(__linux__)
 #define _GNU_SOURCE /* pthread_setname_np */
@@ -9,7 +9,7 @@
 #endif
 #endif
 
-#include "thread.h"
+#include "os_thread.h"
 
 #ifndef _WIN32
 

@@ -1,4 +1,4 @@
-/* signals_posix.c: signals.h on Linux, macOS and other Unixes. */
+/* os_signals_posix.c: os_signals.h on Linux, macOS and other Unixes. */
 #ifndef _WIN32
 #if defined(__linux__)
 #define _GNU_SOURCE /* dladdr */
@@ -7,7 +7,7 @@
 #endif
 #endif
 
-#include "signals.h"
+#include "os_signals.h"
 
 #ifndef _WIN32
 
