@@ -249,7 +249,7 @@ inform_training <- function(kind, lines) {
 # Turns a failure of the C store into a condition.
 #
 # @param failure list of class "kb_failure": status, op, path, errno,
-#   errno_text, message, offset, length, needed, available (see src/ffi.h).
+#   errno_text, message, offset, length, needed, available (see R/store.R).
 # @param tensor name of the damaged tensor(s), or NULL where unknown.
 stop_store_failure <- function(failure, tensor = NULL) {
   kind <- switch(

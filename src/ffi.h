@@ -1,10 +1,11 @@
 /* ffi.h: the entry points that R calls, for registration in ffi_init.c.
  *
  * Each returns its result, or on failure a list of class "kb_failure" (see
- * R/store.R, which turns it into a condition).
+ * R/store.R, which turns it into a condition). None raises an R error but those
+ * of R's own allocation.
  */
-#ifndef CK_FFI_H
-#define CK_FFI_H
+#ifndef FFI_H
+#define FFI_H
 
 #define R_NO_REMAP
 #include <Rinternals.h>

@@ -1,10 +1,10 @@
 /* ffi_store.h: what a store of R's is in C, and how one is made.
  *
- * ffi.c uses it, and the library of the tests (tests/c/ffi_fault.c), which opens
- * stores whose operations fail on demand.
+ * For ffi_store.c, and for the library of the tests (tests/c/ffi_fault.c), which
+ * opens stores whose operations fail on demand.
  */
-#ifndef CK_FFI_STORE_H
-#define CK_FFI_STORE_H
+#ifndef FFI_STORE_H
+#define FFI_STORE_H
 
 #define R_NO_REMAP
 #include <Rinternals.h>

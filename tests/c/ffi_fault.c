@@ -4,6 +4,7 @@
  * own sources, into a library beside the one that users load. It only opens such
  * a store: the package's functions take it like any other.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include <R_ext/Rdynload.h>

@@ -1,0 +1,273 @@
+/* ffi_checkpoint.c: checkpoints by their path, without a store, and their data
+ * in memory. */
+#include "ffi_checkpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ffi.h"
+#include "ffi_values.h"
+
+static void checkpoint_free(void *owned) {
+  ck_checkpoint_clear(owned);
+  free(owned);
+}
+
+static void checkpoint_finalize(SEXP pointer) {
+  ffi_owner_release(pointer, &ffi_checkpoint_kind);
+}
+
+const ffi_kind ffi_checkpoint_kind = {"kb_buffer", sizeof(ck_checkpoint),
+                                      checkpoint_free, checkpoint_finalize};
+
+static void listing_free(void *owned) {
+  ck_listing_clear(owned);
+  free(owned);
+}
+
+static const ffi_kind listing_kind;
+
+static void listing_finalize(SEXP pointer) {
+  ffi_owner_release(pointer, &listing_kind);
+}
+
+static const ffi_kind listing_kind = {"kb_listing", sizeof(ck_listing),
+                                      listing_free, listing_finalize};
+
+typedef struct text_list {
+  char **items;
+  size_t n;
+} text_list;
+
+static void text_list_free(void *owned) {
+  text_list *list = owned;
+  for (size_t i = 0; i < list->n; i++) {
+    free(list->items[i]);
+  }
+  free(list->items);
+  free(list);
+}
+
+static const ffi_kind texts_kind;
+
+static void text_list_finalize(SEXP pointer) {
+  ffi_owner_release(pointer, &texts_kind);
+}
+
+static const ffi_kind texts_kind = {"kb_texts", sizeof(text_list),
+                                    text_list_free, text_list_finalize};
+
+static SEXP header_out(const ck_image *image) {
+  SEXP text =
+      PROTECT(Rf_mkCharLenCE((const char *)image->header.data + CK_LENGTH_SIZE,
+                             (int)image->layout.header_len, CE_UTF8));
+  SEXP out = Rf_ScalarString(text);
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP ffi_checkpoint_out(SEXP owner, ck_checkpoint *loaded) {
+  static const char *names[] = {"generation", "path",    "header", "data_bytes",
+                                "buffer",     "skipped", ""};
+  SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+  SET_VECTOR_ELT(out, 0, Rf_ScalarReal((double)loaded->image.generation));
+  SET_VECTOR_ELT(out, 1, ffi_path_out(loaded->path));
+  SET_VECTOR_ELT(out, 2, header_out(&loaded->image));
+  SET_VECTOR_ELT(out, 3, Rf_ScalarReal((double)loaded->image.layout.data_len));
+  SET_VECTOR_ELT(out, 4, owner);
+  SET_VECTOR_ELT(out, 5, ffi_failures_out(&loaded->skipped));
+  ck_buffer_release(&loaded->image.header);
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP ffi_checkpoint_list(SEXP dir) {
+  static const char *names[] = {"path", "generation", "bytes", ""};
+  ck_vfs *vfs = ck_vfs_system();
+  ck_listing *listing;
+  const char *base;
+  ck_error err;
+  SEXP owner;
+  SEXP out;
+  SEXP paths;
+  SEXP generations;
+  SEXP bytes;
+  R_xlen_t n = 0;
+  if (!ffi_is_text(dir)) {
+    return ffi_argument_failure("list", "a directory is needed");
+  }
+  base = ffi_path_in(dir);
+  owner = PROTECT(ffi_owner_new(&listing_kind));
+  listing = R_ExternalPtrAddr(owner);
+  if (listing == NULL) {
+    UNPROTECT(1);
+    return ffi_memory_failure(sizeof *listing);
+  }
+  if (ck_directory_list(vfs, base, listing, &err) != CK_OK) {
+    UNPROTECT(1);
+    return ffi_failure_out(&err);
+  }
+  out = PROTECT(Rf_mkNamed(VECSXP, names));
+  paths = Rf_allocVector(STRSXP, (R_xlen_t)listing->n);
+  SET_VECTOR_ELT(out, 0, paths);
+  generations = Rf_allocVector(REALSXP, (R_xlen_t)listing->n);
+  SET_VECTOR_ELT(out, 1, generations);
+  bytes = Rf_allocVector(REALSXP, (R_xlen_t)listing->n);
+  SET_VECTOR_ELT(out, 2, bytes);
+  for (size_t i = 0; i < listing->n; i++) {
+    const ck_name *name = &listing->items[i];
+    char path[CK_PATH_CAP];
+    ck_file_info info;
+    if (name->kind != CK_NAME_COMMITTED ||
+        ck_directory_path(path, base, name, &err) != CK_OK ||
+        ck_path_lookup(vfs, path, &info, &err) != CK_OK || !info.regular) {
+      continue;
+    }
+    SET_STRING_ELT(paths, n, ffi_path_char(path));
+    REAL(generations)[n] = (double)name->generation;
+    REAL(bytes)[n] = (double)info.size;
+    n++;
+  }
+  SET_VECTOR_ELT(out, 0, Rf_xlengthgets(paths, n));
+  SET_VECTOR_ELT(out, 1, Rf_xlengthgets(generations, n));
+  SET_VECTOR_ELT(out, 2, Rf_xlengthgets(bytes, n));
+  ffi_owner_release(owner, &listing_kind);
+  UNPROTECT(2);
+  return out;
+}
+
+/* What the three entry points that read one file have in common: NULL and the
+ * image in `owner`, or a failure. */
+static SEXP checkpoint_read(SEXP owner, SEXP path, ck_stream_depth depth) {
+  ck_checkpoint *loaded = R_ExternalPtrAddr(owner);
+  const char *text;
+  ck_error err;
+  if (loaded == NULL) {
+    return ffi_memory_failure(sizeof *loaded);
+  }
+  if (!ffi_is_text(path)) {
+    return ffi_argument_failure("open", "a path is needed");
+  }
+  text = ffi_path_in(path);
+  if (strlen(text) >= sizeof loaded->path) {
+    ck_error_set(&err, CK_ERR_IO, "open", NULL, ENAMETOOLONG,
+                 "the path is too long");
+    return ffi_failure_out(&err);
+  }
+  memcpy(loaded->path, text, strlen(text) + 1);
+  if (ck_checkpoint_read(ck_vfs_system(), loaded->path, depth, &loaded->image,
+                         &err) != CK_OK) {
+    return ffi_failure_out(&err);
+  }
+  return R_NilValue;
+}
+
+SEXP ffi_checkpoint_header(SEXP path) {
+  SEXP owner = PROTECT(ffi_owner_new(&ffi_checkpoint_kind));
+  SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_HEADER));
+  if (out == R_NilValue) {
+    out = header_out(&((ck_checkpoint *)R_ExternalPtrAddr(owner))->image);
+  }
+  ffi_owner_release(owner, &ffi_checkpoint_kind);
+  UNPROTECT(2);
+  return out;
+}
+
+SEXP ffi_checkpoint_verify(SEXP path) {
+  SEXP owner = PROTECT(ffi_owner_new(&ffi_checkpoint_kind));
+  SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_VERIFY));
+  ffi_owner_release(owner, &ffi_checkpoint_kind);
+  UNPROTECT(2);
+  return out;
+}
+
+SEXP ffi_checkpoint_read(SEXP path) {
+  SEXP owner = PROTECT(ffi_owner_new(&ffi_checkpoint_kind));
+  SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_LOAD));
+  if (out == R_NilValue) {
+    out = ffi_checkpoint_out(owner, R_ExternalPtrAddr(owner));
+  } else {
+    ffi_owner_release(owner, &ffi_checkpoint_kind);
+  }
+  UNPROTECT(2);
+  return out;
+}
+
+static void text_collect(void *context, const char *path) {
+  text_list *list = context;
+  size_t n = strlen(path) + 1;
+  char **items = realloc(list->items, (list->n + 1) * sizeof *items);
+  if (items == NULL) {
+    return;
+  }
+  list->items = items;
+  items[list->n] = malloc(n);
+  if (items[list->n] != NULL) {
+    memcpy(items[list->n], path, n);
+    list->n++;
+  }
+}
+
+SEXP ffi_checkpoint_delete(SEXP dir) {
+  text_list *list;
+  ck_error err;
+  SEXP owner;
+  SEXP out;
+  if (!ffi_is_text(dir)) {
+    return ffi_argument_failure("delete", "a directory is needed");
+  }
+  owner = PROTECT(ffi_owner_new(&texts_kind));
+  list = R_ExternalPtrAddr(owner);
+  if (list == NULL) {
+    UNPROTECT(1);
+    return ffi_memory_failure(sizeof *list);
+  }
+  if (ck_directory_delete(ck_vfs_system(), ffi_path_in(dir), text_collect, list,
+                          &err) != CK_OK) {
+    out = ffi_failure_out(&err);
+  } else {
+    out = PROTECT(Rf_allocVector(STRSXP, (R_xlen_t)list->n));
+    for (size_t i = 0; i < list->n; i++) {
+      SET_STRING_ELT(out, (R_xlen_t)i, ffi_path_char(list->items[i]));
+    }
+    UNPROTECT(1);
+  }
+  PROTECT(out);
+  ffi_owner_release(owner, &texts_kind);
+  UNPROTECT(2);
+  return out;
+}
+
+SEXP ffi_buffer_read(SEXP buffer, SEXP offset, SEXP nbytes) {
+  ck_checkpoint *loaded = ffi_owner_get(buffer, &ffi_checkpoint_kind);
+  uint64_t from;
+  uint64_t n;
+  SEXP out;
+  if (loaded == NULL) {
+    return ffi_argument_failure("read", "the buffer was released");
+  }
+  if (!ffi_is_whole(offset, &from) || !ffi_is_whole(nbytes, &n) ||
+      from > loaded->image.data.size || n > loaded->image.data.size - from) {
+    return ffi_argument_failure("read", "outside of the buffer");
+  }
+  out = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)n));
+  if (n > 0) {
+    memcpy(RAW(out), loaded->image.data.data + from, (size_t)n);
+  }
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP ffi_buffer_release(SEXP buffer) {
+  ffi_owner_release(buffer, &ffi_checkpoint_kind);
+  return R_NilValue;
+}
+
+SEXP ffi_trailer_size(SEXP data_bytes) {
+  uint64_t n;
+  if (!ffi_is_whole(data_bytes, &n)) {
+    return ffi_argument_failure("plan", "a size is not a whole number");
+  }
+  return Rf_ScalarReal((double)ck_trailer_size(n));
+}
