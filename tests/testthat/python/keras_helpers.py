@@ -422,7 +422,7 @@ class SeePause(keras.callbacks.Callback):
 
     def _note(self):
         helper = sys._getframe(2).f_locals["self"].callbacks[-1]
-        self.paused.append(helper._interval._looked is None)
+        self.paused.append(helper._when._interval._looked is None)
 
 
 def writing_times():

@@ -15,10 +15,21 @@ from kerasbackup.store.dtypes import numpy_view
 def is_lost(model: Any) -> bool:
     """Whether variables have lost their memory. On JAX a step takes it over,
     and a `fit()` that is interrupted in a step may not return it."""
-    return any(
-        hasattr(value, "is_deleted") and value.is_deleted()
-        for value in (getattr(one, "_value", None) for one in model.variables)
-    )
+    return any(map(_has_lost, model.variables))
+
+
+def _has_lost(variable: Any) -> bool:
+    value = value_of(variable)
+    if value is None:
+        # What has never had a value has an initializer.
+        return getattr(variable, "_initializer", None) is None
+    return hasattr(value, "is_deleted") and value.is_deleted()
+
+
+def value_of(variable: Any) -> Any:
+    """The backend's own object behind a variable; `None` where a `fit()` that
+    was interrupted in a step has left none, or Keras has not made one yet."""
+    return getattr(variable, "_value", None)
 
 
 def assign_parameter(parameter, value: np.ndarray) -> None:

@@ -245,7 +245,8 @@ def own_variables(model: Any) -> set[int]:
     """The ids of the training's Keras variables and of the backend's variables
     inside them."""
     own = [variable for _, variable in _walk(model)]
-    return {id(one) for v in own for one in (v, v.value)}
+    inside = [memory.value_of(variable) for variable in own]
+    return {id(one) for one in (*own, *inside) if one is not None}
 
 
 def wait_for_steps(model: Any) -> None:
