@@ -20,7 +20,7 @@ help:
 	@echo 'make fuzz     hostile files and names, SECONDS=60 for each fuzzer'
 	@echo 'make sanitize  ASan, UBSan, TSan, valgrind, gctorture: up to an hour'
 	@echo 'make bench    how long saving takes, beside the limits and others'
-	@echo 'make lint     the style of Python, shell and C'
+	@echo 'make lint     the style of R, C, Python and shell'
 	@echo 'make docs     help pages, NAMESPACE and the precomputed vignette'
 	@echo 'make install  the package, into .lib'
 	@echo 'make clean    remove all of this again: .venv*, .lib, .cache, demo-output'

@@ -204,8 +204,8 @@ backup_read <- function(dir, names = NULL) {
 #'
 #' Deletes the checkpoints in a directory. It deletes only files that this
 #' package wrote, and recognizes them by name and content. Other files, links
-#' and the directory itself stay. The function refuses to delete anything while a
-#' training run uses the directory.
+#' and the directory itself stay. The function refuses to delete anything while
+#' a training run uses the directory.
 #'
 #' @inheritParams backup_info
 #' @return Invisibly a character vector, the paths of the deleted files.
@@ -462,8 +462,9 @@ backup_files <- function(dir) {
 # and delete this one meanwhile: then the next one it is.
 #
 # @param read function of the path.
-# @return list(files, value): the checkpoints, and what `read` returned. The error
-#   for a damaged one names the next that is good, as restoring would find it.
+# @return list(files, value): the checkpoints, and what `read` returned. The
+#   error for a damaged one names the next that is good, as restoring would find
+#   it.
 read_newest <- function(dir, read, attempts = 10) {
   for (attempt in seq_len(attempts)) {
     files <- backup_files(dir)

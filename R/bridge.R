@@ -1,11 +1,11 @@
-# The door between R and Python (reticulate): imports the Python module and hands
-# it the functions of a session. Python calls them with finished bytes and text,
-# or with the addresses of memory to fill. They call Python only to ask whether
-# the `fit()` that owns a directory still runs.
+# The door between R and Python (reticulate): imports the Python module and
+# hands it the functions of a session. Python calls them with finished bytes and
+# text, or with the addresses of memory to fill. They call Python only to ask
+# whether the `fit()` that owns a directory still runs.
 #
 # A call from Python into R costs about 100 microseconds, so there is one call a
-# save, and none a batch. When to save or restore is decided in
-# inst/python/kerasbackup/callback.py.
+# save, and none a batch. inst/python/kerasbackup/callback.py decides when to
+# save and when to restore.
 
 # Creates the Python callback.
 #
@@ -130,7 +130,8 @@ bridge_functions <- function(config) {
 # failures are returned, and Python raises an exception named after the class.
 bridge_guard <- function(fn) {
   force(fn)
-  is_bridge_guard <- TRUE
+  # R/frames.R knows the frame by it.
+  is_bridge_guard <- TRUE # nolint: object_usage_linter.
   function(...) {
     tryCatch(
       list(value = fn(...)),

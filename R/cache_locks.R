@@ -3,11 +3,12 @@
 #
 # TensorFlow makes a lock file while it fills such a cache, and refuses to use
 # the cache where there is one already. A process that was killed leaves it. The
-# note says which lock files were seen while our training filled the cache: those
-# are its own, as TensorFlow would have refused any other. It stands in the
-# directory whose lock says whether that training is alive.
+# note says which lock files were seen while our training filled the cache:
+# those are its own, as TensorFlow would have refused any other. It stands in
+# the directory whose lock says whether that training is alive.
 #
-# May not touch checkpoints, and removes no lock file that the note does not name.
+# May not touch checkpoints, and removes no lock file that the note does not
+# name.
 
 cache_note_name <- "kerasbackup-caches.json"
 
@@ -50,8 +51,8 @@ cache_locks_remove <- function(dir) {
   invisible()
 }
 
-# As cache_locks_remove(), where nobody trains in the directory. Keras draws from
-# the data before it calls a callback, on JAX and torch.
+# As cache_locks_remove(), where nobody trains in the directory. Keras draws
+# from the data before it calls a callback, on JAX and torch.
 cache_locks_remove_unused <- function(dir) {
   if (file.exists(file.path(dir, cache_note_name))) {
     lock <- tryCatch(

@@ -26,8 +26,8 @@ stop_kerasbackup <- function(kind, message, ..., call = NULL) {
 
 # R defers warnings until the top-level call ends, which may be days away, so
 # these are shown at once. Under `warn = 2` each would become an error: it would
-# end a training that `on_save_error = "warn"` keeps running, or replace the error
-# that ended fit(). A negative `warn` asks for no warnings.
+# end a training that `on_save_error = "warn"` keeps running, or replace the
+# error that ended fit(). A negative `warn` asks for no warnings.
 #
 # @param kind "save", "fallback", "lock" or "delete".
 warn_kerasbackup <- function(kind, message, ...) {
@@ -78,9 +78,8 @@ inform_cache_lock <- function(path) {
     paste0(
       "Removed ",
       quote_path(path),
-      ": the interrupted training left this lock ",
-      "of its `cache()`, and TensorFlow does not use the cache as long as it is ",
-      "there."
+      ": the interrupted training left this lock of its `cache()`, and ",
+      "TensorFlow does not use a cache that is locked."
     ),
     class = "kerasbackup_message_cache_lock"
   )
@@ -118,60 +117,64 @@ inform_new_keras <- function(version, newest) {
   )
 }
 
-# Messages about a training, by kind: the first line introduces what is listed, an
-# "i" line follows the list.
+# Messages about a training, by kind: the first line introduces what is listed,
+# an "i" line follows the list.
 training_messages <- list(
   notes = c(
-    "!" = "Training resumes, but its result may differ from an uninterrupted run:"
+    "!" = paste(
+      "Training resumes, but its result may differ from an uninterrupted run:"
+    )
   ),
   unsaved = c(
     "!" = paste(
-      "These parts of the model, the data or other callbacks cannot be saved, and",
-      "start anew after an interruption:"
+      "These parts of the model, the data or other callbacks cannot be saved,",
+      "and start anew after an interruption:"
     )
   ),
   postponed = c(
     "!" = paste(
-      "No checkpoint was saved this time: a callback has compiled the model, and",
-      "Keras builds its metrics in the next batch. The last checkpoint is intact,",
-      "and the next one is saved when it is due."
+      "No checkpoint was saved this time: a callback has compiled the model,",
+      "and Keras builds its metrics in the next batch. The last checkpoint is",
+      "intact, and the next one is saved when it is due."
     )
   ),
   no_copy = c(
     "!" = paste(
-      "There is not enough free memory to save in the background. Training waits",
-      "while a checkpoint is written."
+      "There is not enough free memory to save in the background. Training",
+      "waits while a checkpoint is written."
     )
   ),
   no_flush = c(
     "!" = paste(
-      "The file system cannot flush a directory to disk. Checkpoints survive the",
-      "end of the process, but a power cut may lose the newest ones:"
+      "The file system cannot flush a directory to disk. Checkpoints survive",
+      "the end of the process, but a power cut may lose the newest ones:"
     )
   ),
   auto = c(i = "`save_freq = \"auto\"` has chosen how often to save:"),
   complete = c(
     i = paste(
-      "The training in `backup_dir` is already complete, so no epoch was trained.",
-      "Use a larger `epochs` to train on, or an empty `backup_dir` to start anew."
+      "The training in `backup_dir` is already complete, so no epoch was",
+      "trained. Use a larger `epochs` to train on, or an empty `backup_dir` to",
+      "start anew."
     )
   ),
   stopped = c(
     i = paste(
-      "The training in `backup_dir` is already complete, because a callback ended",
-      "it. No epoch was trained. Use an empty `backup_dir` to start anew."
+      "The training in `backup_dir` is already complete, because a callback",
+      "ended it. No epoch was trained. Use an empty `backup_dir` to start",
+      "anew."
     )
   ),
   loop = c(
     "!" = paste(
-      "This `fit()` continues a model that an earlier `fit()` of this script has",
-      "trained to its end, with the same `backup_dir`. The script cannot resume",
-      "from here: when it is run again, the earlier `fit()` comes first, and it",
-      "refuses the checkpoint of a later one."
+      "This `fit()` continues a model that an earlier `fit()` of this script",
+      "has trained to its end, with the same `backup_dir`. The script cannot",
+      "resume from here: when it is run again, the earlier `fit()` comes",
+      "first, and it refuses the checkpoint of a later one."
     ),
     i = paste(
-      "Call `fit()` once, with all the `epochs`, instead of in a loop. To train in",
-      "stages, give each `fit()` a `backup_dir` of its own."
+      "Call `fit()` once, with all the `epochs`, instead of in a loop. To",
+      "train in stages, give each `fit()` a `backup_dir` of its own."
     )
   ),
   paused = c(
@@ -183,8 +186,9 @@ training_messages <- list(
   ),
   diverged = c(
     "!" = paste(
-      "Training has diverged: its loss or a weight is not finite. No checkpoint is",
-      "saved in this state, and the last good checkpoint stays. Found:"
+      "Training has diverged: its loss or a weight is not finite. No",
+      "checkpoint is saved in this state, and the last good checkpoint stays.",
+      "Found:"
     )
   ),
   diverged_end = c(
@@ -200,28 +204,28 @@ training_messages <- list(
   ),
   beyond = c(
     "!" = paste(
-      "The checkpoint in `backup_dir` comes from a training with more epochs than",
-      "`epochs`. The model was restored from it, no epoch was trained, and the",
-      "checkpoint stays. Use a larger `epochs` to train on."
+      "The checkpoint in `backup_dir` comes from a training with more epochs",
+      "than `epochs`. The model was restored from it, no epoch was trained,",
+      "and the checkpoint stays. Use a larger `epochs` to train on."
     )
   ),
   keras = c(
     "!" = paste(
-      "Training starts anew: `backup_dir` has a backup made by Keras' own callback,",
-      "which only that callback can restore. Its files stay:"
+      "Training starts anew: `backup_dir` has a backup made by Keras' own",
+      "callback, which only that callback can restore. Its files stay:"
     )
   ),
   validation = c(
     "!" = paste(
       "The position in the validation data was not restored, because no",
-      "validation ran after the resume. What draws from these data after `fit()`",
-      "may draw other batches."
+      "validation ran after the resume. What draws from these data after",
+      "`fit()` may draw other batches."
     )
   ),
   signal = c(
     "!" = paste(
-      "A signal arrived after training had ended. Nothing was left to save, and",
-      "nothing else is done about the signal:"
+      "A signal arrived after training had ended. Nothing was left to save,",
+      "and nothing else is done about the signal:"
     )
   )
 )
@@ -297,8 +301,8 @@ store_failure_message <- function(failure, tensor = NULL) {
       "The checkpoint is larger than its file format allows.",
       x = failure_cause(failure),
       i = paste(
-        "Names and metadata include the logs of all epochs and the state of the",
-        "other callbacks: keep long lists there in arrays."
+        "Names and metadata include the logs of all epochs and the state of",
+        "the other callbacks: keep long lists there in arrays."
       )
     ),
     exhausted = c(
@@ -389,8 +393,8 @@ warn_fallback <- function(skipped, used) {
   )
 }
 
-# Says in the error for a damaged checkpoint which older one is good, in place of
-# the advice for where there is none.
+# Says in the error for a damaged checkpoint which older one is good, in place
+# of the advice for where there is none.
 with_good <- function(error, good) {
   if (!is.null(good)) {
     error$good <- good
@@ -453,8 +457,8 @@ warn_not_removed <- function(notes) {
       "Old checkpoint files could not be deleted.",
       stats::setNames(lines, rep("x", length(lines))),
       i = paste(
-        "New checkpoints are saved, but old files may accumulate until the disk is",
-        "full. This warning appears once per `fit()`."
+        "New checkpoints are saved, but old files may accumulate until the",
+        "disk is full. This warning appears once per `fit()`."
       ),
       i = errno_hint(notes[[1]]$errno, "unlink")
     ),
@@ -580,8 +584,8 @@ stop_locked <- function(dir, owner, same_process) {
       x = who,
       i = "Wait for it to end, or give each training its own `backup_dir`.",
       i = paste(
-        "If these are workers of one training, train in one process: a training",
-        "of several processes cannot be saved."
+        "If these are workers of one training, train in one process: a",
+        "training of several processes cannot be saved."
       )
     ),
     path = dir,

@@ -1,12 +1,12 @@
 # Owns the safetensors dtypes: how many bytes an element has and how raw bytes
 # become R values. May not touch files, Python or C.
 #
-# R has doubles, integers and logicals only, so what a dtype becomes is:
-#   BOOL                                  -> logical
-#   I8, U8, I16, U16, I32                 -> integer (I32's smallest value is NA
-#                                            in R's integer, so it gives double)
-#   U32, I64, U64                         -> double (exact up to 2^53)
-#   F16, BF16, F32, F64, F8_E4M3, F8_E5M2 -> double
+# R has only logicals, integers and doubles:
+#   logical   BOOL
+#   integer   I8, U8, I16, U16, I32 (a tensor with I32's smallest value, which
+#             is NA in R's integer, becomes double)
+#   double    U32, I64, U64 (exact up to 2^53), F16, BF16, F32, F64, F8_E4M3,
+#             F8_E5M2
 
 dtype_sizes <- c(
   BOOL = 1,

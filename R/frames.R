@@ -1,9 +1,9 @@
-# R's call stack under a call from Python: which R function has entered Python, and
-# what happens when it returns.
+# R's call stack under a call from Python: which R function has entered Python,
+# and what happens when it returns.
 
 # Evaluates `expr` when the R function that called into Python returns, however
-# it does. Python knows no such moment: when fit() raises, no callback is called,
-# and its frames may live on in a stored traceback.
+# it does. Python knows no such moment: when fit() raises, no callback is
+# called, and its frames may live on in a stored traceback.
 defer_to_python_caller <- function(expr) {
   frame <- python_caller()
   if (is.null(frame)) {
@@ -15,8 +15,8 @@ defer_to_python_caller <- function(expr) {
   do.call(base::on.exit, arguments, envir = frame)
 }
 
-# Whether the function whose on.exit() is being evaluated is left by an error, or
-# another jump.
+# Whether the function whose on.exit() is being evaluated is left by an error,
+# or another jump.
 is_raising <- function() {
   none <- environment()
   identical(returnValue(none), none)

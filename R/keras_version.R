@@ -3,8 +3,8 @@
 #
 # May not touch checkpoints, or anything of Keras but its version.
 
-# The oldest (`make test-old-keras`), and the newest, which the pins of the tests
-# have (tools/requirements/keras.txt).
+# The oldest (`make test-old-keras`), and the newest, which the pins of the
+# tests have (tools/requirements/keras.txt).
 oldest_keras <- "3.8"
 newest_keras <- "3.15"
 

@@ -2,8 +2,9 @@
 # owner, and the table of directories that this process holds.
 #
 # The system frees the lock when its owner dies (src/lock.c). The table shows
-# whether the owner is this process, and whether its training is over. The owner's
-# name is in a file beside the lock file, because Windows cannot read a locked one.
+# whether the owner is this process, and whether its training is over. The
+# owner's name is in a file beside the lock file, because Windows cannot read a
+# locked one.
 #
 # May not touch checkpoints or `.Call` (R/lock_file.R has that).
 
@@ -58,10 +59,10 @@ lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
   lock
 }
 
-# Locks the directory again if its lock file was removed, or if the directory was
-# moved away and another one has its name now. Another training may have begun
-# there: then it stops with `kerasbackup_error_locked`. Called before anything is
-# written or deleted.
+# Locks the directory again if its lock file was removed, or if the directory
+# was moved away and another one has its name now. Another training may have
+# begun there: then it stops with `kerasbackup_error_locked`. Called before
+# anything is written or deleted.
 lock_renew <- function(lock) {
   # Where the directory is gone, what is done next says so.
   if (
@@ -135,7 +136,8 @@ owner_read <- function(dir) {
   }
 }
 
-# A foreign file of that name stays as it is; then a message cannot name the owner.
+# A foreign file of that name stays as it is; then a message cannot name the
+# owner.
 owner_write <- function(dir, made_dir) {
   # A new file: the old one may have another name too, in a copy of the
   # directory that is made of hard links.
@@ -147,8 +149,8 @@ owner_write <- function(dir, made_dir) {
     started = format(Sys.time(), "%Y-%m-%d %H:%M:%S"),
     made_dir = made_dir
   )
-  # A failure is ignored because only a name in a message depends on it; the first
-  # save reports a full disk.
+  # A failure is ignored because only a name in a message depends on it; the
+  # first save reports a full disk.
   note_write(
     file.path(dir, owner_name),
     paste0(jsonlite::toJSON(owner, auto_unbox = TRUE), "\n")

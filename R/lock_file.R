@@ -2,15 +2,15 @@
 #
 # The only file with their `.Call`s; R/lock.R knows what a lock and a note mean.
 # In a directory that others may write to, a name can become a link or a pipe
-# between two calls. So each function here is one call that follows no link, waits
-# for no pipe and truncates no file. A failure is returned, as a
-# list of class "kb_failure" (see R/store.R).
+# between two calls. So each function here is one call that follows no link,
+# waits for no pipe and truncates no file. A failure is returned, as a list of
+# class "kb_failure" (see R/store.R).
 
 #' Lock a file, which is made where it is missing
 #' @param path <character(1)>
 #' @return <kb_lock> an external pointer; the lock is freed when it is released
-#'   or collected, or the process ends. Or <kb_failure>: `errno` is "EBUSY" where
-#'   somebody else has the lock; `op` is "lock" where it cannot be locked
+#'   or collected, or the process ends. Or <kb_failure>: `errno` is "EBUSY"
+#'   where somebody else has the lock; `op` is "lock" where it cannot be locked
 #' @noRd
 lock_file_take <- function(path) {
   .Call(ffi_lock_take, path)

@@ -218,8 +218,8 @@ are_sizes <- function(dims, ranks) {
     (all_of(dims > 0) | all_of(dims <= .Machine$integer.max))
 }
 
-# What of `xs` is a JSON array of numbers that are whole, not negative, and exact
-# in R.
+# What of `xs` is a JSON array of numbers that are whole, not negative, and
+# exact in R.
 #
 # @return list(valid = logical, one for each of `xs`; counts = how many numbers
 #   each has; values = double, all of them, -1 for what is none).

@@ -1,6 +1,6 @@
-# Says how saves went: what is on the disk is reported as saved (I2), a failure is
-# a warning or ends `fit()`, as `on_save_error` asks (I4), and the last failure is
-# repeated when `fit()` ends.
+# Says how saves went: what is on the disk is reported as saved (I2), a failure
+# is a warning or ends `fit()`, as `on_save_error` asks (I4), and the last
+# failure is repeated when `fit()` ends.
 
 # Does a part of a save, after the save before has been reported.
 #
@@ -41,8 +41,9 @@ report_save <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
   worked
 }
 
-# Evaluates a part of a save. A failure is a warning, or ends `fit()`, as the user
-# has chosen. If no later save succeeds, `fit()` warns of it again when it ends.
+# Evaluates a part of a save. A failure is a warning, or ends `fit()`, as the
+# user has chosen. If no later save succeeds, `fit()` warns of it again when it
+# ends.
 #
 # @param goes_on,may_stop see report_save().
 # @return FALSE where it failed.

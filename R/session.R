@@ -91,15 +91,17 @@ session_read <- function(session, config, places) {
     )
     cli::cli_inform(c(
       i = "Resuming from {.file {loaded$path}}.",
-      i = "Progress so far: {place}."
+      i = paste0("Progress so far: ", place, ".")
     ))
   }
   TRUE
 }
 
-# Says what the next saves consist of. A failure is one of the save that needs it.
+# Says what the next saves consist of. A failure is one of the save that needs
+# it.
 #
-# @return FALSE where that save cannot be made, and the plan before still stands.
+# @return FALSE where that save cannot be made, and the plan before still
+# stands.
 session_plan <- function(session, config, spec) {
   attempt_save(session, config, {
     plan <- manifest_plan_json(spec)
@@ -163,13 +165,13 @@ session_finish <- function(session, config) {
   session_close(session, config)
 }
 
-# fit() ends, and training is not complete. What is said of the newest checkpoint
-# is read from it when no save is under way (I2).
+# fit() ends, and training is not complete. What is said of the newest
+# checkpoint is read from it when no save is under way (I2).
 session_leave <- function(session, config, kind, lines) {
   report_save(session, config, goes_on = FALSE)
   path <- newest_checkpoint(config$backup_dir)
   place <- if (is.null(path)) {
-    "There is no checkpoint, so the same script starts anew when it is run again."
+    "There is no checkpoint, so the script will start from the beginning."
   } else {
     metadata <- backup_manifest(path)$metadata
     paste0(

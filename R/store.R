@@ -1,11 +1,11 @@
 # The storage layer: checkpoints in a directory, by way of the C core.
 #
-# Owns: every `.Call` about checkpoints and their directory. May not touch: Keras,
-# reticulate, what a header says. A failure comes from C as a list of class
-# "kb_failure":
+# Owns: every `.Call` about checkpoints and their directory. May not touch:
+# Keras, reticulate, what a header says. A failure comes from C as a list of
+# class "kb_failure":
 #   status       "io", "corrupt", "nomem", "durability" (complete under its
-#                name, but a power cut may undo it), "too_large", "exhausted" (no
-#                number is left), "forked", or "argument": a fault of ours
+#                name, but a power cut may undo it), "too_large", "exhausted"
+#                (no number is left), "forked", or "argument": a fault of ours
 #   op           what was being done: "open", "write", "fsync", "verify", ...
 #   path         the file, or NA
 #   errno        "ENOSPC" and the like, or NA; errno_text in words
@@ -105,7 +105,8 @@ store_submit <- function(store, addresses, metadata) {
 #'   `seconds` <double(1)> it took until it was committed, `notes` <list of
 #'   kb_failure> what went wrong without failing it: files that could not be
 #'   removed, and with the status "durability" a directory that its file system
-#'   cannot flush; else `NULL`. Only what is returned here may be reported as done
+#'   cannot flush; else `NULL`. Only what is returned here may be reported as
+#'   done
 #' @noRd
 store_wait <- function(store) {
   store_result(.Call(ffi_store_wait, store))

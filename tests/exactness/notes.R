@@ -3,17 +3,17 @@
 
 # Messages that say nothing of the result: how often "auto" saves, that nothing
 # was left to do, and that Keras is newer than those tested.
-NEUTRAL <- paste0(
+neutral <- paste0(
   "kerasbackup_message_",
   c("auto", "complete", "stopped", "new_keras")
 )
 
-# Evaluates `code`, and appends what is told to `file` at once, as the process may
-# be killed: a line for each note.
+# Evaluates `code`, and appends what is told to `file` at once, as the process
+# may be killed: a line for each note.
 noting <- function(file, code) {
   note <- function(cnd) {
     ours <- grepl("^kerasbackup_(message|warning)", class(cnd))
-    if (any(ours) && !inherits(cnd, NEUTRAL)) {
+    if (any(ours) && !inherits(cnd, neutral)) {
       lines <- strsplit(conditionMessage(cnd), "\n", fixed = TRUE)[[1]]
       # The first line introduces the others, where there are any.
       told <- if (length(lines) > 1) lines[-1] else lines
@@ -30,8 +30,8 @@ read_notes <- function(dir, names) {
   unique(trimws(sub("^[*\u2022] ", "", notes)))
 }
 
-# A note is for what changes the result: where the bits are equal, only those may
-# be told that rows.csv lists.
+# A note is for what changes the result: where the bits are equal, only those
+# may be told that rows.csv lists.
 #
 # @param expected string: a regular expression; "": none.
 # @return the notes that are false alarms.

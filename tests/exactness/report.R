@@ -1,5 +1,5 @@
-# Owns the exactness table as Markdown, all backends side by side. Started by
-# tools/exactness.
+# Writes the exactness table as Markdown, all backends side by side.
+# tools/exactness starts it.
 #
 #   Rscript report.R OUT.md PAGE MADE_BY ABOUT BACKEND=table.csv...
 #

@@ -4,9 +4,9 @@
 #   Rscript table.R BACKEND DIR PART PATTERN SEED
 #
 # PART: every so-manieth row, 1 for all. ABLATE in the environment: names of
-# states to leave out, see ablate.py; then the table shows which rows notice, and
-# which of those tell of it.
-# Prints "ok" and "not ok" lines, writes DIR/table.csv.
+# states to leave out, see ablate.py; then the table shows which rows notice,
+# and which of those tell of it. Prints "ok" and "not ok" lines, and writes
+# the file table.csv in DIR.
 
 args <- commandArgs(trailingOnly = TRUE)
 backend <- args[[1]]

@@ -1,14 +1,14 @@
-# Owns: breaking what is R or Python on purpose, one line at a time, and seeing a
-# test turn red. Called by tools/mutants, in the root of the sources:
+# Owns: breaking what is R or Python on purpose, one line at a time, and seeing
+# a test turn red. Called by tools/mutants, in the root of the sources:
 #
 #   Rscript tests/mutants/mutants.R WORK REPORT [PATTERN]
 #
 # The package is copied to WORK and installed there, anew for each break: tests
-# start processes of their own, which must see it too. mutations.txt has blocks of
-# a file, the tests and what is broken; the line as it is, which must occur once,
-# or with #2 behind it, at least twice; and the line as it becomes ("-" removes
-# it). A test that does not end is no test that noticed. REPORT gets a line a
-# break: how, file, what, by which test.
+# start processes of their own, which must see it too. mutations.txt has blocks
+# of a file, the tests and what is broken; the line as it is, which must occur
+# once, or with #2 behind it, at least twice; and the line as it becomes ("-"
+# removes it). A test that does not end is no test that noticed. REPORT gets a
+# line a break: how, file, what, by which test.
 
 arguments <- commandArgs(trailingOnly = TRUE)
 work <- normalizePath(arguments[[1]], mustWork = FALSE)
@@ -79,7 +79,8 @@ install <- function() {
   status == 0
 }
 
-# The first red test of a file; "" where all are green, NA where it does not end.
+# The first red test of a file; "" where all are green, NA where it does not
+# end.
 first_red <- function(test) {
   red <- file.path(work, "red")
   unlink(red)

@@ -16,7 +16,7 @@ skip_without_keras <- function() {
 keras <- function() reticulate::import("keras")
 
 # Of data that draw in Python: what they draw is then a matter of chance.
-skip_where_generators_run_ahead <- function() {
+skip_where_generators_prefetch <- function() {
   skip_if(
     Sys.getenv("KERAS_BACKEND") == "tensorflow",
     "tf.data reads ahead: not repeatable without an interruption either"
@@ -171,7 +171,8 @@ signal_at <- function(name, hook, epoch, batch = NULL) {
 }
 
 # Training in an R process of its own. `code` sees what is in the package and in
-# this file, and `args`. It goes on beside this process until end_of() is called.
+# this file, and `args`. It goes on beside this process until end_of() is
+# called.
 start_training <- function(code, args = character(), env = parent.frame()) {
   base <- withr::local_tempfile(.local_envir = env)
   writeLines(

@@ -176,7 +176,10 @@ test_that("a header of the wrong kind is corrupt, whoever reads it", {
     "three offsets" = entry(offsets = paste0("0,", n, ",", n)),
     "one offset" = entry(offsets = n),
     "offsets that are infinite" = entry(offsets = "0,1e999"),
-    "offsets in an object" = "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":{\"0\":0,\"1\":1}}",
+    "offsets in an object" = paste0(
+      "\"a\":{\"dtype\":\"U8\",\"shape\":[1],",
+      "\"data_offsets\":{\"0\":0,\"1\":1}}"
+    ),
     "more than the data" = entry(shape = n + 1, offsets = paste0("0,", n + 1)),
     "less than the data" = entry(shape = n - 1, offsets = paste0("0,", n - 1)),
     "a shape of another size" = entry(shape = n - 1),
@@ -206,7 +209,10 @@ test_that("a header of the wrong kind is corrupt, whoever reads it", {
     "a shape of strings" = entry(shape = paste0("\"", n, "\"")),
     "a shape that is negative" = entry(shape = paste0("-1,-", n)),
     "a shape of arrays" = entry(shape = paste0("[", n, "]")),
-    "a shape that is an object" = "\"a\":{\"dtype\":\"U8\",\"shape\":{},\"data_offsets\":[0,1]}",
+    "a shape that is an object" = paste0(
+      "\"a\":{\"dtype\":\"U8\",\"shape\":{},",
+      "\"data_offsets\":[0,1]}"
+    ),
     "a dtype that is not known" = entry(dtype = "\"C64\""),
     "a dtype that is a number" = entry(dtype = "8"),
     "a dtype that is an array" = entry(dtype = "[\"U8\"]"),

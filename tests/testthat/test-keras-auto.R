@@ -1,5 +1,6 @@
-# save_freq = "auto" in real training. When it saves is tested, on a clock of its
-# own, in test-keras-interval.R; here it saves as soon and as often as it may.
+# save_freq = "auto" in real training. When it saves is tested, on a clock of
+# its own, in test-keras-interval.R; here it saves as soon and as often as it
+# may.
 
 # In the third step, and then after every step but an epoch's first: of what is
 # written at once it is known at once what it cost, and that is little enough.

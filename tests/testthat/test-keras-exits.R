@@ -1,7 +1,7 @@
-# However fit() is left: the newest checkpoint stays, the lock is free, no thread
-# is left (I8, I10). Errors, a model or a directory that does not fit, and
-# failing saves are in test-keras-directory.R, kills in tests/exactness, signals
-# that are waited for in test-keras-preemption.R.
+# However fit() is left: the newest checkpoint stays, the lock is free, no
+# thread is left (I8, I10). Errors, a model or a directory that does not fit,
+# and failing saves are in test-keras-directory.R, kills in tests/exactness,
+# signals that are waited for in test-keras-preemption.R.
 
 test_that("an error, Ctrl+C, a callback that goes, the package that goes, q()", {
   skip_without_keras()

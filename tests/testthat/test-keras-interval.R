@@ -1,4 +1,5 @@
-# When save_freq = "auto" saves: a training without Keras, on a clock of its own.
+# When save_freq = "auto" saves: a training without Keras, on a clock of its
+# own.
 
 interval_run <- function(...) {
   skip_without_keras()

@@ -1,5 +1,5 @@
-# A variable that only R's names lead to: no model has it, and Python cannot look
-# into R's environments. Found, saved, and put back before the next step.
+# A variable that only R's names lead to: no model has it, and Python cannot
+# look into R's environments. Found, saved, and put back before the next step.
 
 # Trains with a loss whose second term weighs more in each epoch.
 anneal <- function(callbacks = list(), epochs = 4L) {

@@ -154,7 +154,8 @@ test_that("a signal at any moment: saved at that batch, resumed bitwise equal", 
       any <- tryCatch(by_user("SIGUSR1", tempfile()), error = identity)
       cat(class(any)[[1]], "\n")
 
-      # Uncaught. R's own handler would save the workspace and quit, with status 2.
+      # Uncaught. R's own handler would save the workspace and quit, with
+      # status 2.
       by_user("SIGUSR2", file.path(args, "uncaught"), FALSE)
       cat("went on\n")
     },

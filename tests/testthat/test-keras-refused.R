@@ -1,5 +1,6 @@
-# Trainings that cannot be resumed from the checkpoint of one process, and models
-# that are not of Keras 3: refused at the first hook, and nothing is created.
+# Trainings that cannot be resumed from the checkpoint of one process, and
+# models that are not of Keras 3: refused at the first hook, and nothing is
+# created.
 
 test_that("two processes that train one model are refused", {
   skip_without_keras()

@@ -634,7 +634,7 @@ test_that("numbers of NumPy's are numbers to a checkpoint too", {
 
 test_that("validation data that draw are bitwise equal too", {
   skip_without_keras()
-  skip_where_generators_run_ahead()
+  skip_where_generators_prefetch()
   skip_if(
     Sys.getenv("KERAS_BACKEND") == "jax" &&
       keras_number(keras_version()) < "3.14",
@@ -685,7 +685,7 @@ test_that("validation data that draw are bitwise equal too", {
 
 test_that("validation that draws otherwise than it did is told", {
   skip_without_keras()
-  skip_where_generators_run_ahead()
+  skip_where_generators_prefetch()
   fit <- function(model, validation_data, callbacks, steps = 2L) {
     model$fit(
       python_helpers()$drawing_generator(),

@@ -1,5 +1,6 @@
-# Training that ends before all epochs are done: complete, as after EarlyStopping;
-# stopped, to go on when the script is run again; or diverged (I10).
+# Training that ends before all epochs are done: complete, as after
+# EarlyStopping; stopped, to go on when the script is run again; or diverged
+# (I10).
 
 # A training with validation; `dir` NULL: without ours. `log`: a CSVLogger's.
 train <- function(

@@ -1,5 +1,5 @@
-# Signals that say that the process will end, sent to this process for real. What
-# the handlers do is tested in tests/c; here, what R had there, and other
+# Signals that say that the process will end, sent to this process for real.
+# What the handlers do is tested in tests/c; here, what R had there, and other
 # processes.
 
 local_watch <- function(names, env = parent.frame()) {

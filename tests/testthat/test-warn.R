@@ -1,7 +1,7 @@
 # What is told while training runs, however R is set to take warnings, and
-# whatever a handler does about them: training goes on, and its directory is free
-# afterwards. R turns a warning into an error only where no handler takes it, as
-# testthat's does, so some of this runs in a process of its own.
+# whatever a handler does about them: training goes on, and its directory is
+# free afterwards. R turns a warning into an error only where no handler takes
+# it, as testthat's does, so some of this runs in a process of its own.
 
 warned_training <- function(dir, ...) {
   config <- utils::modifyList(
@@ -47,7 +47,10 @@ test_that("a failed save is told and ends nothing, whatever `warn` says (I4)", {
     "  cat('ended', warn, getOption('warn'), '\\n', file = stderr())",
     "  file.rename(paste0(dir, '-away'), dir)",
     "  locked <- tryCatch(",
-    "    {lock_file_release(lock_file_take(file.path(dir, lock_name))); FALSE},",
+    "    {",
+    "      lock_file_release(lock_file_take(file.path(dir, lock_name)))",
+    "      FALSE",
+    "    },",
     "    error = function(e) TRUE",
     "  )",
     "  cat('locked', warn, locked, '\\n', file = stderr())",

@@ -5,7 +5,10 @@
 # check, with the reason.
 tolerated <- c(
   # keras3 is only suggested; Debian lacks it, and CRAN may not answer.
-  "package dependencies" = "Package suggested but not available for checking: 'keras3'"
+  "package dependencies" = paste(
+    "Package suggested but not available for checking:",
+    "'keras3'"
+  )
 )
 
 arguments <- commandArgs(trailingOnly = TRUE)
