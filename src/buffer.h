@@ -1,7 +1,7 @@
 /* buffer.h: page-aligned memory that is reused from save to save.
  *
- * Owns: one allocation each. May not touch: files, threads.
- * A zeroed ck_buffer is a valid empty one. Not shared between threads.
+ * Each buffer owns one allocation. A zeroed ck_buffer is a valid empty one. A
+ * buffer may not be shared between threads.
  */
 #ifndef CK_BUFFER_H
 #define CK_BUFFER_H
@@ -13,7 +13,7 @@
 typedef struct ck_buffer {
   void *base;     /* what malloc gave */
   uint8_t *data;  /* the first aligned byte in it, NULL if none */
-  uint64_t size;  /* bytes in use, set by whoever fills it */
+  uint64_t size;  /* bytes in use, set by the caller */
   uint64_t space; /* bytes there are at `data` */
 } ck_buffer;
 
@@ -22,8 +22,8 @@ typedef struct ck_buffer {
  * size of 0. On failure the buffer is empty and valid. */
 ck_status ck_buffer_reserve(ck_buffer *buffer, uint64_t size, ck_error *err);
 
-/* Write to every page of it, so that whoever fills it does not have to wait for
- * the system to find them: that takes longer than the filling. */
+/* Write to every page, so that the later copy does not wait for page faults,
+ * which take longer than the copy itself. */
 void ck_buffer_touch(ck_buffer *buffer);
 
 /* Free; leaves an empty, valid buffer. Safe to call twice. */

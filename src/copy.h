@@ -1,8 +1,4 @@
-/* copy.h: a copy of memory that is not read again soon.
- *
- * Owns: how the bytes get there. May not touch: everything else. Safe on any
- * thread.
- */
+/* copy.h: copies memory that is not read again soon. Safe on any thread. */
 #ifndef CK_COPY_H
 #define CK_COPY_H
 

@@ -1,9 +1,10 @@
 /* crc32c.c: see crc32c.h.
  *
- * Two paths, equal in result: eight table look-ups for eight bytes, and the
- * processor's own instruction. The instruction takes three cycles but one can
- * start in each, so three lanes run side by side; a lane's state is moved past
- * the bytes of the lanes behind it by a multiplication in the field.
+ * There are two implementations with the same result: eight table look-ups for
+ * eight bytes, and the processor's own instruction. The instruction has a latency
+ * of three cycles, but one can start in each cycle, so three lanes run in
+ * parallel. A multiplication in the field moves the state of a lane past the
+ * bytes of the lanes behind it.
  */
 #include "crc32c.h"
 

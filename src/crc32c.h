@@ -1,7 +1,7 @@
 /* crc32c.h: the checksum (CRC-32C, Castagnoli, as in RFC 3720).
  *
- * Owns: the polynomial's tables, made once, and the choice of the fastest path
- * this processor has. May not touch: everything else. Safe on any thread.
+ * Uses the fastest instructions that the processor has, or tables that are
+ * computed once. Safe on any thread.
  */
 #ifndef CK_CRC32C_H
 #define CK_CRC32C_H

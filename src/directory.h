@@ -1,9 +1,9 @@
-/* directory.h: which files in a directory are ours, and taking them away.
+/* directory.h: lists the files in a directory that are ours, and deletes them.
  *
- * Owns: the listing, the test that a file is ours, deletion, the sweep of
- * temporary files that a dead process left. May not touch: what is inside a
- * checkpoint beyond its first and last bytes; which generations to keep.
- * Keeps I7. The caller holds the directory's lock (I8) for whatever deletes.
+ * Tests whether a file is ours by its name and its first and last bytes, and
+ * sweeps temporary files that a dead process left. Which generations are kept is
+ * decided elsewhere. Keeps I7. To delete, the caller must hold the directory's
+ * lock (I8).
  */
 #ifndef CK_DIRECTORY_H
 #define CK_DIRECTORY_H

@@ -1,7 +1,7 @@
-/* file.h: the operations of a vfs, carried through to the end.
+/* file.h: the operations of a vfs, completed.
  *
- * Owns: going on after EINTR and short counts, and turning an errno value into
- * a ck_error that names operation and path. May not touch: order, policy.
+ * Retries after EINTR and short counts, and turns an errno value into a ck_error
+ * that names operation and path. The order of operations is the caller's.
  */
 #ifndef CK_FILE_H
 #define CK_FILE_H

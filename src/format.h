@@ -1,8 +1,8 @@
 /* format.h: the bytes of a checkpoint file (the contract is inst/FORMAT.md).
  *
- * Owns: sizes, offsets, the header's text, the trailer's footer, and whether
- * they are what they should be. May not touch: files, paths, policy. Pure
- * functions, safe on any thread. All integers in a file are little-endian.
+ * Computes and validates sizes, offsets, the text of the header and the footer of
+ * the trailer. These are pure functions without access to files, safe on any
+ * thread. All integers in a file are little-endian.
  */
 #ifndef CK_FORMAT_H
 #define CK_FORMAT_H

@@ -1,7 +1,6 @@
-/* levels.h: a directory, and those above it that are missing.
+/* levels.h: creates a directory and its missing parents.
  *
- * Owns: making them, each name on stable storage before the next one is made.
- * May not touch: what is in them.
+ * Each name is on stable storage before the next one is created.
  */
 #ifndef CK_LEVELS_H
 #define CK_LEVELS_H

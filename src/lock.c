@@ -1,9 +1,9 @@
 /* lock.c: see lock.h. Keeps I8, and its part of I7 (no link followed, no file
  * cut off).
  *
- * The lock belongs to an open file, and a forked process has that file open as
- * well: it would keep the lock for as long as it lives. So all locks are in a
- * list, and the child closes their files before it does anything else.
+ * The lock belongs to an open file. A forked process has that file open too, and
+ * would keep the lock for as long as it lives. So all locks are in a list, and
+ * the child closes their files before it does anything else.
  */
 #include "lock.h"
 

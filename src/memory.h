@@ -1,11 +1,9 @@
-/* memory.h: how much memory is left for this process, by what Linux says.
+/* memory.h: how much memory is left for this process on Linux.
  *
- * Owns: finding and reading the kernel's small files about it. May not touch:
- * system calls, what the memory is for.
- *
- * A job of a batch system, a service or a container mostly has a limit of its
- * own (a cgroup), and so may each group that it is in. The process is killed
- * when any of them is full, whatever the machine has left.
+ * Finds and reads the kernel's files about it. A job of a batch system, a service
+ * or a container usually has its own limit (a cgroup), and so may each group
+ * above it. The process is killed when any of them is full, even if the machine
+ * has memory left.
  */
 #ifndef CK_MEMORY_H
 #define CK_MEMORY_H

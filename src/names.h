@@ -1,10 +1,9 @@
-/* names.h: the names our files have.
- *
- * Owns: the two patterns
+/* names.h: the names of our files. There are two patterns:
  *   backup-<12 digits>.safetensors                   a committed generation
  *   backup-<12 digits>.<pid>-<16 hex digits>.tmp     one being written
- * May not touch: files. Pure functions. Keeps its part of I7: a name that
- * differs in one character is not ours.
+ *
+ * These are pure functions. They keep a part of I7: a name that differs in one
+ * character is not ours.
  */
 #ifndef CK_NAMES_H
 #define CK_NAMES_H

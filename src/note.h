@@ -1,9 +1,8 @@
-/* note.h: a small text file that stands beside the checkpoints.
+/* note.h: reads, writes and removes a small text file beside the checkpoints.
  *
- * Owns: reading, writing and removing it, in a directory where others may put
- * something else under its name at any moment. May not touch: what it says.
- * Keeps its part of I7: no link is followed, no pipe is waited for, and what
- * was there is not written to.
+ * Other users may be able to put something else under its name at any moment. To
+ * keep its part of I7, it follows no link, waits for no pipe and does not write
+ * to a file that exists already.
  */
 #ifndef CK_NOTE_H
 #define CK_NOTE_H

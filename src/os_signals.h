@@ -1,13 +1,8 @@
-/* os_signals.h: noting that a signal came.
+/* os_signals.h: notes that a signal arrived which announces the end of the process.
  *
- * Owns: the handlers of the signals by which a machine says that it will end a
- * process, and what was there before them. May not touch: R, Python, files,
- * what is done about a signal.
- *
- * A handler sets a bit of one number in memory and does nothing else, but for
- * calling the handler that was there before. Whoever wants to know looks at
- * that number. All functions are called by one thread; a signal may come to
- * any.
+ * A handler sets a bit of one number in memory and calls the previous handler.
+ * Nothing else is done about a signal here. Python reads the number directly.
+ * All functions are called by one thread; a signal may be delivered to any.
  */
 #ifndef CK_OS_SIGNALS_H
 #define CK_OS_SIGNALS_H
@@ -22,15 +17,15 @@ unsigned ck_signals_bit(const char *name);
  * `host`. Returns 0, or an errno value and then watches none. */
 int ck_signals_watch(unsigned bits, const void *host);
 
-/* The reverse: when nobody watches a signal any more, what was there before is
- * put back, unless somebody has put his own there meanwhile. */
+/* The reverse. When a signal is not watched any more, the previous handler is put
+ * back, unless another handler was installed since then. */
 void ck_signals_release(unsigned bits);
 
-/* The same for all, whoever watches. Idempotent. */
+/* Release all signals, however often they are watched. Idempotent. */
 void ck_signals_release_all(void);
 
-/* The bits of the signals that came, and where to look for them: it stays there
- * and may be read as an int at any time. */
+/* The bits of the signals that arrived, and the address of this number. The
+ * address stays valid, and may be read as an int at any time. */
 unsigned ck_signals_arrived(void);
 const void *ck_signals_address(void);
 

@@ -1,8 +1,7 @@
-/* os_thread.h: one thread beside another.
+/* os_thread.h: starts and joins one thread, and has a lock with a condition variable
+ * for the two.
  *
- * Owns: starting and joining a thread, and the lock with a condition through
- * which the two speak. May not touch: what they say. The only code that knows
- * which threads the system has (os_thread_posix.c, os_thread_windows.c).
+ * Only os_thread_posix.c and os_thread_windows.c know which threads the system has.
  */
 #ifndef CK_OS_THREAD_H
 #define CK_OS_THREAD_H

@@ -80,7 +80,7 @@ void ck_monitor_wake(ck_monitor *monitor) {
 
 static void *thread_main(void *argument) {
   ck_thread *thread = argument;
-  /* For whoever looks at the process from outside. */
+  /* The name that debuggers and `ps` show. */
 #if defined(__linux__)
   (void)pthread_setname_np(pthread_self(), "kerasbackup");
 #elif defined(__APPLE__)

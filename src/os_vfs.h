@@ -1,14 +1,13 @@
-/* os_vfs.h: the only door to the operating system.
+/* os_vfs.h: the only access to the operating system.
  *
- * Owns: the operations a store needs, as a struct of pointers, so that a test
- * can put a failing, counting or forgetful layer in between. May not touch: the
- * order of operations, names of files, policy.
+ * The operations that a store needs are a struct of pointers, so a test can
+ * insert a layer that fails, counts or forgets (tests/c/vfs_fault.c).
  *
- * Contract of every operation: returns 0, or an errno value (also on Windows),
- * never -1; outputs are set only on 0. One call is one attempt: EINTR and short
- * counts are handed to the caller (file.c), who goes on. Paths are UTF-8 on
- * Windows, native elsewhere. A handle may be used by one thread at a time, but
- * for `read`, see `shared_reads`.
+ * Contract of every operation: it returns 0, or an errno value (also on Windows),
+ * never -1. Outputs are set only on 0. One call is one attempt: the caller
+ * (file.c) retries after EINTR and short counts. Paths are UTF-8 on Windows, and
+ * native elsewhere. A handle may be used by one thread at a time, except for
+ * `read`, see `shared_reads`.
  */
 #ifndef CK_OS_VFS_H
 #define CK_OS_VFS_H

@@ -1,7 +1,7 @@
 /* os_vfs_posix.c: the operations of os_vfs.h on Linux, macOS and other Unixes.
  *
- * Owns: system calls. May not touch: their order, retries, policy.
- * Keeps its part of I3 (rename never replaces) and of I7 (no link followed).
+ * Each operation is one attempt at a system call. Keeps a part of I3 (rename
+ * never replaces a file) and of I7 (no link is followed).
  */
 #ifndef _WIN32
 #if defined(__linux__)

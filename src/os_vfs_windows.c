@@ -1,8 +1,8 @@
 /* os_vfs_windows.c: the operations of os_vfs.h on Windows.
  *
- * Owns: system calls. May not touch: their order, retries, policy. Paths are
- * UTF-8 and go to the wide-character calls. Keeps its part of I3 (rename never
- * replaces) and of I7 (no link followed).
+ * Each operation is one attempt at a system call. Paths are UTF-8 and go to the
+ * wide-character calls. Keeps a part of I3 (rename never replaces a file) and of
+ * I7 (no link is followed).
  */
 #ifdef _WIN32
 #ifndef _WIN32_WINNT

@@ -1,8 +1,8 @@
 /* reader.c: see reader.h.
  *
- * Two threads take turns: each takes the next piece of the file, so that the
- * disk sees one reader that goes on and on, and none of the two waits for the
- * other. `next` is all that they share.
+ * Each of two threads takes the next piece of the file. So the disk sees one
+ * sequential reader, and neither thread waits for the other. They share only
+ * `next`.
  */
 #include "reader.h"
 
@@ -20,7 +20,7 @@ typedef struct reading {
   const ck_layout *layout;
   const uint8_t *table;
   const ck_places *places;
-  _Atomic uint64_t next; /* the first block that nobody has taken */
+  _Atomic uint64_t next; /* the first block that no thread has taken */
 } reading;
 
 typedef struct worker {

@@ -1,8 +1,7 @@
-/* reader.h: the data of a checkpoint, out of its file and past its checksums.
+/* reader.h: reads the data of a checkpoint, and verifies the checksums.
  *
- * Owns: how the blocks are read and compared, on one thread or two. May not
- * touch: the header, paths, policy. Keeps its part of I5: what it returns CK_OK
- * for is what was written.
+ * Blocks are read on one thread or two. Keeps a part of I5: if a function returns
+ * CK_OK, the data are what was written.
  */
 #ifndef CK_READER_H
 #define CK_READER_H

@@ -1,7 +1,5 @@
-/* status.h: how every function of the core says what went wrong.
- *
- * Owns: the status codes, the error struct, the names of errno values.
- * May not touch: files, R, threads. All functions are safe on any thread.
+/* status.h: how every function of the core reports a failure: the status codes,
+ * the error struct, and the names of errno values. Safe on any thread.
  *
  * Contract of every function that returns ck_status: on CK_OK the error struct
  * is untouched; on anything else it is filled and belongs to the caller. The

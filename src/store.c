@@ -1,7 +1,7 @@
 /* store.c: the life of checkpoints in a directory.
  *
- * Owns: the order of a commit, rotation, the choice of what to restore. May
- * not touch: R, threads, system calls but through file.h and directory.h.
+ * This is the order of a commit, the rotation of old generations, and the choice
+ * of what to restore. It reaches the system only through file.h and directory.h.
  *
  * Keeps these invariants (dev/invariants.md has all ten):
  * I1  After the first commit there is always a complete checkpoint: an older

@@ -1,8 +1,8 @@
 /* store.h: a directory of checkpoints.
  *
- * Owns: the order in which a checkpoint is committed, which generations are
- * kept, which one is restored. One store belongs to one thread at a time. The
- * caller holds the directory's lock (I8) as long as the store is open.
+ * Decides the order of a commit, which generations are kept, and which one is
+ * restored. A store belongs to one thread at a time. The caller holds the
+ * directory's lock (I8) as long as the store is open.
  */
 #ifndef CK_STORE_H
 #define CK_STORE_H

@@ -1,8 +1,7 @@
-/* stream.h: a checkpoint through an open file, in one pass.
+/* stream.h: writes and reads a checkpoint through an open file, in one pass.
  *
- * Owns: the order of bytes going out and coming in, checksummed on the way.
- * May not touch: which file it is, names, policy. Keeps its part of I5:
- * nothing is handed out before it is verified.
+ * Checksums are computed on the way. Keeps a part of I5: nothing is returned
+ * before it is verified.
  */
 #ifndef CK_STREAM_H
 #define CK_STREAM_H
@@ -17,7 +16,7 @@ typedef struct ck_source {
   const uint64_t *addresses;
   const uint64_t *sizes;
   size_t n;
-  /* Where they are all in one place, and nobody changes them. NULL: not so. */
+  /* If they are all in one place where nothing changes them; else NULL. */
   const uint8_t *copy;
 } ck_source;
 

@@ -1,10 +1,10 @@
 /* writer.c: see writer.h.
  *
- * Two threads share a ck_writer, and never at the same time: while `job` is
- * JOB_NONE all of it is the owner's, from the hand over until the job is done
- * all but `job` and `monitor` is the thread's. So only `job` needs the lock,
- * and passing it on carries the rest from one thread to the other. `activity`
- * is for those who do not take part, and atomic.
+ * Two threads share a ck_writer, but never at the same time. While `job` is
+ * JOB_NONE, all of it belongs to the owner. From the hand-over until the job is
+ * done, all but `job` and `monitor` belongs to the thread. So only `job` needs
+ * the lock, which also orders the memory accesses to the rest. `activity` is
+ * atomic, because other threads read it.
  */
 #include "writer.h"
 

@@ -1,15 +1,13 @@
-/* writer.h: saves handed over and waited for.
+/* writer.h: makes saves in the background, and waits for them.
  *
- * Owns: the background thread, the copy of the state that it writes from, the
- * save under way, the error that stays until it is reported (the sticky error).
- * May not touch: R, policy, files but through the store. Keeps I9 and the
+ * A writer has the thread, the snapshot of the state that it writes from, and the
+ * error of a failed save, which stays until it is reported. It keeps I9 and the
  * reporting half of I4.
  *
- * A writer uses its store alone: nobody else may touch the store unless
- * ck_writer_settle() or ck_writer_wait() was the last that was called. All
- * functions are called by the one thread that made the writer. A process that
- * was forked has the memory and not the thread: there they are all refused, and
- * ck_writer_close() does nothing.
+ * The store may be used by others only right after ck_writer_settle() or
+ * ck_writer_wait(). All functions are called by the thread that created the
+ * writer. A forked process has the memory but not the thread, so there all are
+ * refused, and ck_writer_close() does nothing.
  */
 #ifndef CK_WRITER_H
 #define CK_WRITER_H
@@ -20,7 +18,7 @@
 
 typedef struct ck_writer ck_writer;
 
-/* What anyone may read at any time, on any thread, without a lock. */
+/* Any thread may read this at any time, without a lock. */
 typedef struct ck_activity {
   _Atomic uint64_t saving;      /* 1 while a save is under way, else 0 */
   _Atomic uint64_t nanoseconds; /* that the last one in the background took */
