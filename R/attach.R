@@ -1,5 +1,5 @@
-# Says which `callback_backup_and_restore()` a script gets where keras3, which
-# exports one of the same name, is attached too.
+# Says which `callback_backup_and_restore()` a script gets if keras3, which
+# exports a function of the same name, is attached too.
 #
 # May not touch checkpoints or Python.
 

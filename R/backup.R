@@ -1,5 +1,5 @@
-# Owns the verbs that look at checkpoints and the class `keras_backup`. None of
-# them needs Python.
+# The functions that inspect and delete backups, and the class `keras_backup`.
+# None of them needs Python.
 #
 # May not touch Python or `.Call` (R/store.R has that). Only `backup_delete()`
 # changes anything on disk.
@@ -70,7 +70,7 @@ backup_info <- function(dir) {
   places <- lapply(files$path[-1], function(path) {
     tryCatch(
       place(backup_manifest(path)$metadata, path),
-      # That it cannot be used is for backup_verify() to say.
+      # backup_verify() says why it cannot be used.
       kerasbackup_error = function(e) {
         c(epoch = NA_integer_, batch = NA_integer_)
       }
@@ -293,7 +293,7 @@ as.data.frame.keras_backup <- function(x, ...) {
 #' @export
 summary.keras_backup <- function(object, ...) {
   variables <- object$variables
-  # What stands before the first slash: variables, optimizer, callbacks, ...
+  # The part of a name before the first slash: variables, optimizer, ...
   part <- sub("/.*", "", variables$name)
   parts <- unique(part)
   logs <- object$history[-1]
@@ -418,7 +418,7 @@ plot.keras_backup <- function(
 
 # Helpers -----------------------------------------------------------------
 
-# A function that gives `of` the values that are numbers, or `NA`.
+# A function that applies `of` to the values that are not missing.
 extreme <- function(of) {
   function(x) if (all(is.na(x))) NA_real_ else of(x, na.rm = TRUE)
 }
@@ -458,13 +458,12 @@ backup_files <- function(dir) {
   files
 }
 
-# Reads the newest checkpoint. A training that goes on may commit the next one
-# and delete this one meanwhile: then the next one it is.
+# Reads the newest checkpoint. A running training may commit the next one and
+# delete this one meanwhile. Then the next one is read.
 #
 # @param read function of the path.
-# @return list(files, value): the checkpoints, and what `read` returned. The
-#   error for a damaged one names the next that is good, as restoring would find
-#   it.
+# @return list(files, value): the checkpoints, and what `read` returned. If the
+#   newest is damaged, the error names the checkpoint that would be restored.
 read_newest <- function(dir, read, attempts = 10) {
   for (attempt in seq_len(attempts)) {
     files <- backup_files(dir)
@@ -537,7 +536,7 @@ read_tensor <- function(buffer, dtype, shape, begin, end) {
   if (length(shape) == 0) {
     return(values)
   }
-  # The file has the last dimension running fastest, R has the first.
+  # In the file the last dimension varies fastest, in R the first.
   values <- array(values, dim = rev(shape))
   if (length(shape) > 1) aperm(values) else values
 }

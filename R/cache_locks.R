@@ -1,11 +1,12 @@
-# Owns the note of the lock files that trainings in a directory have left beside
-# the files of `tf.data`'s `cache(file)`.
+# Removes lock files that a killed training left beside the files of `tf.data`'s
+# `cache(file)`, and keeps the note that shows which these are.
 #
-# TensorFlow makes a lock file while it fills such a cache, and refuses to use
-# the cache where there is one already. A process that was killed leaves it. The
-# note says which lock files were seen while our training filled the cache:
-# those are its own, as TensorFlow would have refused any other. It stands in
-# the directory whose lock says whether that training is alive.
+# TensorFlow creates a lock file while it fills such a cache, and does not use a
+# cache that has one. A killed process leaves its lock file behind. The note
+# lists the lock files that were seen while our training filled the cache. They
+# are that training's own, because TensorFlow would have refused a cache with
+# another's. The note is in `backup_dir`, whose lock shows whether that training
+# is alive.
 #
 # May not touch checkpoints, and removes no lock file that the note does not
 # name.
@@ -22,8 +23,8 @@ cache_locks_note <- function(dir, locks) {
       list(path = lock, identity = lock_identity(lock))
     })
   )
-  # Where it cannot be written, a lock file has to be removed by hand. A full
-  # disk is the store's to tell.
+  # A failure is ignored: then the user has to remove a lock file by hand. The
+  # store reports a full disk.
   note_write(
     file.path(dir, cache_note_name),
     paste0(jsonlite::toJSON(note, auto_unbox = TRUE), "\n")
@@ -31,8 +32,9 @@ cache_locks_note <- function(dir, locks) {
   invisible()
 }
 
-# Removes what the training of the note has left: whoever holds the lock of its
-# directory knows that it is dead. A lock file that was made anew since stays.
+# Removes the lock files in the note. The caller holds the lock of the
+# directory, so the training that wrote the note is dead. A lock file that was
+# created since then stays.
 cache_locks_remove <- function(dir) {
   text <- note_read(file.path(dir, cache_note_name))
   if (!is_ours(text)) {
@@ -51,8 +53,9 @@ cache_locks_remove <- function(dir) {
   invisible()
 }
 
-# As cache_locks_remove(), where nobody trains in the directory. Keras draws
-# from the data before it calls a callback, on JAX and torch.
+# Calls cache_locks_remove() if no training uses the directory. This must happen
+# before fit(), because on JAX and torch Keras draws from the data before it
+# calls a callback.
 cache_locks_remove_unused <- function(dir) {
   if (file.exists(file.path(dir, cache_note_name))) {
     lock <- tryCatch(
@@ -76,7 +79,7 @@ cache_note_unlink <- function(dir) {
 
 # TensorFlow writes into it when it was made.
 #
-# @return string, NULL where it is not a plain file.
+# @return string; NULL if it is not a regular file.
 lock_identity <- function(path) {
   text <- note_read(path)
   if (is.character(text)) paste(store_file_id(path), text)

@@ -1,4 +1,4 @@
-# Owns the safetensors dtypes: how many bytes an element has and how raw bytes
+# The dtypes of safetensors: how many bytes an element has, and how raw bytes
 # become R values. May not touch files, Python or C.
 #
 # R has only logicals, integers and doubles:

@@ -2,8 +2,8 @@
 # and what happens when it returns.
 
 # Evaluates `expr` when the R function that called into Python returns, however
-# it does. Python knows no such moment: when fit() raises, no callback is
-# called, and its frames may live on in a stored traceback.
+# it does. In Python there is no such moment: when fit() raises, no callback is
+# called, and a stored traceback may keep its frames alive.
 defer_to_python_caller <- function(expr) {
   frame <- python_caller()
   if (is.null(frame)) {
@@ -15,8 +15,8 @@ defer_to_python_caller <- function(expr) {
   do.call(base::on.exit, arguments, envir = frame)
 }
 
-# Whether the function whose on.exit() is being evaluated is left by an error,
-# or another jump.
+# Whether the function whose on.exit() is being evaluated ends with an error or
+# another jump.
 is_raising <- function() {
   none <- environment()
   identical(returnValue(none), none)
@@ -26,9 +26,9 @@ is_raising <- function() {
 # takes the condition, the error continues.
 signal_instead <- function(condition) signalCondition(condition)
 
-# The frame of the R function from which Python was entered, or NULL where there
-# is none. On the stack it is followed by a function of reticulate that Python's
-# call arrives in, then by our guard.
+# The frame of the R function that called into Python; NULL if there is none. On
+# the stack it is followed by the function of reticulate that handles the call
+# back from Python, and then by our guard.
 python_caller <- function() {
   frames <- sys.frames()
   environments <- lapply(seq_along(frames), function(i) {

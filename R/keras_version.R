@@ -1,4 +1,4 @@
-# Owns which versions of Keras this package is tested with, and what is said of
+# The versions of Keras that this package is tested with, and what happens with
 # others.
 #
 # May not touch checkpoints, or anything of Keras but its version.
@@ -34,8 +34,8 @@ refuse_old_keras <- function(version) {
 
 new_keras <- rlang::env(told = character())
 
-# What a resume relies on may be another in a newer version, and nobody has
-# looked: said once a session.
+# A resume relies on Keras' internals, which may have changed in a newer
+# version. The message is given once per R session.
 tell_new_keras <- function(version) {
   is_new <- isTRUE(keras_number(version) > newest_keras)
   if (is_new && !version %in% new_keras$told) {

@@ -1,4 +1,4 @@
-# Owns the package's documentation page and what it imports.
+# The package's help page, and what it imports.
 
 #' @keywords internal
 "_PACKAGE"

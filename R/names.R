@@ -8,7 +8,7 @@ names_deepest <- 4L
 #   environment first, then the functions that are running, outermost first.
 #   How many these are says nothing: the same script may be run in several ways.
 names_of_script <- function(frames = sys.frames()) {
-  # Those of packages have nothing of the script's.
+  # Functions of packages have no variables of the script.
   is_of_package <- function(frame) isNamespace(parent.env(frame))
   frames <- Filter(Negate(is_of_package), frames)
   found <- list()
@@ -47,7 +47,7 @@ names_of_script <- function(frames = sys.frames()) {
   found
 }
 
-# To read a promise or an active binding would run code of the script's.
+# Reading a promise or an active binding would run code of the script.
 names_at_hand <- function(env) {
   names <- sort(ls(env), method = "radix")
   is_code <- rlang::env_binding_are_lazy(env, names) |

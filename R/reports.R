@@ -2,7 +2,7 @@
 # is a warning or ends `fit()`, as `on_save_error` asks (I4), and the last
 # failure is repeated when `fit()` ends.
 
-# Does a part of a save, after the save before has been reported.
+# Does a part of a save, after the previous save has been reported.
 #
 # @return FALSE where it failed.
 attempt_save <- function(session, config, expr) {
@@ -11,16 +11,17 @@ attempt_save <- function(session, config, expr) {
   obey_on_save_error(session, config, expr, goes_on)
 }
 
-# A signal that came ends training, so nothing else may, before the last save.
+# A signal that arrived ends training with a last save, and nothing else may end
+# it before.
 training_goes_on <- function(config) {
   length(signals_arrived(config$signals)) == 0
 }
 
-# Waits for the save under way, if any, and tells how it went. Only what is
-# committed is reported as done (I2).
+# Waits for the save in flight, if any, and reports how it went. Only a commit
+# is reported as done (I2).
 #
-# @param goes_on whether training does. Where it does not, this is the end.
-# @param may_stop whether there is something left to stop.
+# @param goes_on whether training continues.
+# @param may_stop whether there is a training that a failure can end.
 # @return FALSE where it failed.
 report_save <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
   saved <- NULL
@@ -90,7 +91,7 @@ report_notes <- function(session, config, notes) {
   }
 }
 
-# Evaluates `expr` where it is the first of its kind in this fit().
+# Evaluates `expr` once per kind and fit().
 once <- function(session, kind, expr) {
   if (!kind %in% session$said) {
     session$said <- c(session$said, kind)
@@ -102,7 +103,7 @@ once <- function(session, kind, expr) {
 # No thread writes in the directory when this returns, and no signal is watched.
 # Idempotent.
 session_end_saves <- function(session, config) {
-  # Last of all: until the save is done, a further signal must not end it.
+  # This comes last, because a further signal must not interrupt the save.
   on.exit(session_unwatch(session, config))
   store <- session$store
   if (!is.null(store)) {
@@ -114,7 +115,7 @@ session_end_saves <- function(session, config) {
       add = TRUE,
       after = FALSE
     )
-    # Its own finalizer, which may be earlier, has waited for them.
+    # The store may be finalized before. Its finalizer waits for the save.
     if (store_is_open(store)) {
       report_save(session, config, goes_on = FALSE)
     }
@@ -123,7 +124,7 @@ session_end_saves <- function(session, config) {
   invisible()
 }
 
-# fit() ends: the last failure once more, where no save has succeeded since.
+# Repeats the last failure when fit() ends, if no save has succeeded since.
 report_last_failure <- function(session, config) {
   if (!is.null(session$failure) && !session$told) {
     warn_save_failed(

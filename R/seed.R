@@ -1,7 +1,6 @@
 # R's own random numbers, for generators and callbacks written in R.
 
-# R's own random numbers, for generators and callbacks written in R. The seed's
-# first number holds the kinds of generator.
+# The seed's first number holds the kinds of generator.
 r_seed <- function() {
   seed <- globalenv()[[".Random.seed"]]
   if (is.null(seed)) "" else paste(seed, collapse = ",")

@@ -1,8 +1,8 @@
-# Owns the signals by which a machine says that it will end a process: their
-# names, and whether one came. The `.Call`s about them are here.
+# The signals that announce the end of a process: their names, and whether one
+# arrived. The `.Call`s about them are here.
 #
 # May not touch checkpoints or Python, nor decide what is done about a signal.
-# What is done where one comes is in src/os_signals_posix.c: a bit is set.
+# The handler in src/os_signals_posix.c only sets a bit.
 
 # In this order in messages.
 known_signals <- c("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU")

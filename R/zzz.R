@@ -1,12 +1,12 @@
-# Owns what happens when the package is loaded and unloaded.
+# Loading and unloading the package.
 
 .onLoad <- function(libname, pkgname) {
   reticulate::register_class_filter(bridge_condition_classes)
   watch_keras3()
 }
 
-# The library stays loaded, as objects may be left whose finalizers are in it;
-# its threads end, and it answers no signal any more.
+# The library stays loaded, because the finalizers of objects that are left are
+# in it. Its threads end, and it watches no signals any more.
 .onUnload <- function(libpath) {
   unwatch_keras3()
   store_stop_all()
