@@ -48,8 +48,8 @@ bridge_module <- function() {
   reticulate::import_from_path("kerasbackup", path = path, convert = FALSE)
 }
 
-# The functions that Python gets, and the state that they share: one session a
-# fit(), a callback may see several.
+# The functions that Python gets, and the state that they share. Each fit() is
+# one session; a callback may be used in several.
 bridge_functions <- function(config) {
   session <- rlang::env(
     lock = NULL,
@@ -65,9 +65,10 @@ bridge_functions <- function(config) {
   )
   functions <- list(
     open = function(is_running) {
-      # fit() that ends in an error has no hook; the frame that called it has.
-      # R cuts errors from Python at `warning.length` bytes, 1000 by default:
-      # too short for the differences between two models.
+      # Keras calls no hook when fit() raises an error, but the R function that
+      # called it has an on.exit().
+      # R truncates errors from Python at `warning.length` bytes. The default of
+      # 1000 is too short for the differences between two models.
       old <- options(warning.length = 8170L)
       defer_to_python_caller({
         raised <- is_raising()
@@ -104,7 +105,12 @@ bridge_functions <- function(config) {
     script_names = function() names_of_script(),
     notify = function(kind, lines) {
       if (kind != "auto" || config$verbose) {
-        inform_training(kind, as.character(unlist(lines)))
+        is_complete <- kind %in% c("complete", "stopped")
+        inform_training(
+          kind,
+          as.character(unlist(lines)),
+          advice = if (is_complete) complete_advice(config$delete_checkpoint)
+        )
       }
       invisible()
     },

@@ -1,4 +1,4 @@
-# Owns the exported callback: its arguments and its documentation.
+# The exported callback: its arguments and its help page.
 #
 # May not touch `.Call`, files or arrays. The hooks are in
 # inst/python/kerasbackup/callback.py, the storage behind R/bridge.R.
@@ -71,11 +71,13 @@
 #'   it is missing. After training it is removed if this package created it and
 #'   nothing else is in it.
 #' @param save_freq When to save. `"epoch"` (the default) saves at the end of
-#'   every epoch. A whole number `n` saves after every `n` batches. `"auto"`
-#'   saves as often as it can while costing at most `max_overhead` of the
-#'   training time; see Details. `FALSE` (only with `save_before_preemption`)
-#'   saves only when a signal arrives, or when a callback stops training before
-#'   it is complete. With `delete_checkpoint = FALSE` it also saves at the end.
+#'   every epoch. A whole number `n` saves after every `n` batches. If the whole
+#'   training has fewer batches, a message says that no checkpoint is saved.
+#'   `"auto"` saves as often as it can while costing at most `max_overhead` of
+#'   the training time; see Details. `FALSE` (only with
+#'   `save_before_preemption`) saves only when a signal arrives, or when a
+#'   callback stops training before it is complete. With
+#'   `delete_checkpoint = FALSE` it also saves at the end.
 #' @param delete_checkpoint Flag, whether to delete the checkpoints (the
 #'   package's own files and nothing else) when training is complete. With
 #'   `FALSE`, a further `fit()` with the same number of epochs has nothing left
@@ -241,7 +243,7 @@
 #' * `kerasbackup_error_corrupt`: no checkpoint is intact.
 #' * `kerasbackup_error_locked`: another training uses the directory.
 #' * `kerasbackup_error_mismatch`: the checkpoint is of another model. The error
-#'   lists every difference.
+#'   lists the differences, up to ten of them.
 #' * `kerasbackup_error_unsupported`: something is not supported; the message
 #'   says what.
 #'
@@ -299,7 +301,7 @@ callback_backup_and_restore <- function(
     verbose = check_flag(verbose, "verbose")
   )
   if (isFALSE(config$save_freq)) {
-    # A copy that is used once, while training waits for it, is for nothing.
+    # Training waits for the only save anyway, so a copy would gain nothing.
     config$async <- FALSE
   }
   bridge_callback(config)

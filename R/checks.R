@@ -1,6 +1,6 @@
-# Owns the checks of arguments: one `check_*()` a kind of argument, called once,
-# at the public door. Each returns the value in the form that the rest of the
-# package expects, or stops with a `kerasbackup_error_argument`.
+# Checks of arguments. There is one `check_*()` for each kind of argument,
+# called once, by the exported function. Each returns the value in the form that
+# the rest of the package expects, or stops with a `kerasbackup_error_argument`.
 #
 # May not touch checkpoints or Python. `check_backup_dir()` looks at the file
 # system, and changes nothing there.
@@ -26,8 +26,8 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
 
 # Whether `save_freq` is "epoch", "auto" or a whole number of batches.
 #
-# @param may_be_false whether a checkpoint is saved all the same, in front of a
-#   preemption.
+# @param may_be_false whether `FALSE` is allowed, because a signal causes a
+# save.
 check_save_freq <- function(
   save_freq,
   may_be_false = FALSE,
@@ -81,7 +81,7 @@ check_signals <- function(
     stop_signals(
       arg,
       uncatchable[[1]],
-      "No process can do anything about that signal.",
+      "No process can catch this signal.",
       call
     )
   }
@@ -92,8 +92,8 @@ check_signals <- function(
       unknown[[1]],
       if ("SIGINT" %in% unknown) {
         paste(
-          "SIGINT is Ctrl+C: it interrupts R as ever, and the newest",
-          "checkpoint stays."
+          "SIGINT is Ctrl+C, which interrupts R as usual and leaves the newest",
+          "checkpoint in place."
         )
       },
       call
@@ -121,7 +121,7 @@ stop_signals <- function(arg, received, cause = NULL, call = NULL) {
   )
 }
 
-# A part of the training time. It means nothing but with save_freq = "auto".
+# A share of the training time. It is used only with save_freq = "auto".
 #
 # @param given whether the user gave it.
 check_max_overhead <- function(
@@ -139,8 +139,8 @@ check_max_overhead <- function(
           "`."
         ),
         i = paste(
-          "Leave `max_overhead` out, or let it decide how often to save, by",
-          "`save_freq = \"auto\"`."
+          "Remove `max_overhead`, or use `save_freq = \"auto\"`, which it",
+          "controls."
         )
       ),
       "max_overhead",
@@ -160,8 +160,8 @@ check_max_overhead <- function(
   as.double(max_overhead)
 }
 
-# A path that is, or can become, the directory of checkpoints: one non-empty
-# string. Returns it absolute, so that a later setwd() cannot move it.
+# The path of a directory that exists or can be created: one non-empty string.
+# Returns an absolute path, because the script may call setwd() later.
 check_backup_dir <- function(
   backup_dir,
   arg = "backup_dir",
@@ -210,7 +210,7 @@ check_backup_dir <- function(
   path
 }
 
-# A directory that exists: for the verbs that only look.
+# A directory that exists, for the functions that inspect it.
 check_existing_dir <- function(dir, call = rlang::caller_env()) {
   path <- check_backup_dir(dir, "dir", call = call)
   if (!dir.exists(path)) {
@@ -226,8 +226,8 @@ check_existing_dir <- function(dir, call = rlang::caller_env()) {
   path
 }
 
-# `...` stands between the positional and the named arguments, to keep them
-# apart: whatever arrives in it is a mistake.
+# `...` separates the positional arguments from the named ones. Anything that
+# arrives in it is a mistake.
 check_dots <- function(..., call = rlang::caller_env()) {
   dots <- rlang::enquos(...)
   if (length(dots) == 0) {
@@ -265,7 +265,7 @@ known_arguments <- function() {
   paste0("`", known, "`", collapse = ", ")
 }
 
-# What the user gave, short enough for one line of a message.
+# A short description of a value that the user gave, for a message.
 describe <- function(x) {
   if (is.atomic(x) && length(x) == 1 && is.na(x) && !is.nan(x)) {
     return("NA")
@@ -283,14 +283,14 @@ describe <- function(x) {
   paste("an object of class", class(x)[[1]])
 }
 
-# normalizePath() leaves alone what does not exist yet, relative paths
-# included; this makes those absolute too. A symlink in the path is kept.
+# normalizePath() does not make a path absolute that does not exist yet, and it
+# resolves symbolic links, which stay as they are here.
 absolute_path <- function(path) {
   path <- path.expand(path)
   is_absolute <- grepl("^(/|\\\\\\\\|[A-Za-z]:[/\\\\])", path)
   if (!is_absolute) {
     path <- file.path(getwd(), path)
   }
-  # "/" and "C:/" are roots with the slash, and something else without.
+  # "/" and "C:/" are roots only with the slash.
   sub("(?<=[^/\\\\:])[/\\\\]+$", "", path, perl = TRUE)
 }

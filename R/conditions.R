@@ -1,11 +1,11 @@
-# Owns every condition class of the package and its wording.
+# The condition classes of the package, and the wording of its messages.
 #
 # All errors share the root `kerasbackup_error`; the second class says which
 # kind: `_argument`, `_io`, `_corrupt`, `_locked`, `_mismatch`, `_unsupported`.
-# Warnings share `kerasbackup_warning`. Fields that a program may want (path,
-# file, tensor, errno, pid, ...) are fields of the condition, never only prose.
+# Warnings share `kerasbackup_warning`. What a program may want to know (path,
+# file, tensor, errno, pid, ...) is a field of the condition, never only text.
 #
-# May not touch files, Python or C: it is handed facts and words them.
+# May not touch files, Python or C: the caller hands over the facts.
 
 # Base of all errors ------------------------------------------------------
 
@@ -44,7 +44,7 @@ warn_kerasbackup <- function(kind, message, ...) {
 
 # Arguments ---------------------------------------------------------------
 
-# `message` is worded by the check that found the fault: R/checks.R.
+# @param message from the check that found the fault, see R/checks.R.
 stop_argument <- function(message, arg, call = rlang::caller_env()) {
   stop_kerasbackup("argument", message, arg = arg, call = call)
 }
@@ -78,8 +78,8 @@ inform_cache_lock <- function(path) {
     paste0(
       "Removed ",
       quote_path(path),
-      ": the interrupted training left this lock of its `cache()`, and ",
-      "TensorFlow does not use a cache that is locked."
+      ": the interrupted training left this lock file of its `cache()`, and ",
+      "TensorFlow does not use a cache that has one."
     ),
     class = "kerasbackup_message_cache_lock"
   )
@@ -111,32 +111,50 @@ inform_new_keras <- function(version, newest) {
       version,
       " is newer than the newest version tested (",
       newest,
-      "): what a resume relies on may have changed in it."
+      "). A resume may not be exact, because it relies on Keras' internals."
     ),
     class = "kerasbackup_message_new_keras"
   )
 }
 
-# Messages about a training, by kind: the first line introduces what is listed,
-# an "i" line follows the list.
+# Messages about a training, by kind. The first line introduces the lines that
+# are listed; the lines named "i" follow the list.
 training_messages <- list(
   notes = c(
     "!" = paste(
-      "Training resumes, but its result may differ from an uninterrupted run:"
+      "The checkpoint was restored, but the result may differ from that of an",
+      "uninterrupted run:"
     )
   ),
   unsaved = c(
     "!" = paste(
-      "These parts of the model, the data or other callbacks cannot be saved,",
-      "and start anew after an interruption:"
+      "These parts of the model, the data or other callbacks cannot be saved.",
+      "After an interruption they start with the script's values:"
     )
   ),
   postponed = c(
     "!" = paste(
       "No checkpoint was saved this time: a callback has compiled the model,",
-      "and Keras builds its metrics in the next batch. The last checkpoint is",
-      "intact, and the next one is saved when it is due."
+      "and Keras builds the new metrics in the next batch. The last checkpoint",
+      "is intact, and the next one is saved when it is due."
     )
+  ),
+  compiled = c(
+    "!" = paste(
+      "A callback has compiled the model with another optimizer or other",
+      "metrics than the script."
+    ),
+    i = paste(
+      "Training can resume from this checkpoint, and from later ones, only if",
+      "the script compiles the model in the same way before `fit()`."
+    )
+  ),
+  no_checkpoint = c(
+    "!" = paste(
+      "No checkpoint is saved while this training runs, because `save_freq` is",
+      "larger than its number of batches. If it is interrupted, it starts over."
+    ),
+    i = "Use a smaller number, or `save_freq = \"auto\"`."
   ),
   no_copy = c(
     "!" = paste(
@@ -153,28 +171,27 @@ training_messages <- list(
   auto = c(i = "`save_freq = \"auto\"` has chosen how often to save:"),
   complete = c(
     i = paste(
-      "The training in `backup_dir` is already complete, so no epoch was",
-      "trained. Use a larger `epochs` to train on, or an empty `backup_dir` to",
-      "start anew."
+      "The training in `backup_dir` is already complete. The model was",
+      "restored from its last checkpoint, and no epoch was trained."
     )
   ),
   stopped = c(
     i = paste(
       "The training in `backup_dir` is already complete, because a callback",
-      "ended it. No epoch was trained. Use an empty `backup_dir` to start",
-      "anew."
+      "ended it. The model was restored from its last checkpoint, and no epoch",
+      "was trained."
     )
   ),
   loop = c(
     "!" = paste(
-      "This `fit()` continues a model that an earlier `fit()` of this script",
-      "has trained to its end, with the same `backup_dir`. The script cannot",
-      "resume from here: when it is run again, the earlier `fit()` comes",
-      "first, and it refuses the checkpoint of a later one."
+      "This `fit()` trains a model further that an earlier `fit()` of this",
+      "script has trained to its end with the same `backup_dir`. The script",
+      "cannot resume here: when it is run again, its earlier `fit()` finds the",
+      "checkpoint of this one and refuses it."
     ),
     i = paste(
-      "Call `fit()` once, with all the `epochs`, instead of in a loop. To",
-      "train in stages, give each `fit()` a `backup_dir` of its own."
+      "Call `fit()` once with all the `epochs` instead of in a loop. To train",
+      "in stages, give each `fit()` its own `backup_dir`."
     )
   ),
   paused = c(
@@ -197,50 +214,66 @@ training_messages <- list(
       "finite."
     ),
     i = paste(
-      "Before you run it again, change what made it diverge, for example the",
-      "data or `clipnorm`. To change the learning rate, use a callback: the",
-      "checkpoint's learning rate replaces the script's."
+      "Before you run the script again, change what made it diverge, such as",
+      "the data or `clipnorm`."
     )
   ),
   beyond = c(
     "!" = paste(
       "The checkpoint in `backup_dir` comes from a training with more epochs",
       "than `epochs`. The model was restored from it, no epoch was trained,",
-      "and the checkpoint stays. Use a larger `epochs` to train on."
+      "and the checkpoint stays. Use a larger `epochs` to train further."
     )
   ),
   keras = c(
     "!" = paste(
-      "Training starts anew: `backup_dir` has a backup made by Keras' own",
-      "callback, which only that callback can restore. Its files stay:"
+      "Training starts from the beginning: `backup_dir` has a backup made by",
+      "Keras' own callback, which only that callback can restore. Its files",
+      "stay:"
     )
   ),
   validation = c(
     "!" = paste(
       "The position in the validation data was not restored, because no",
-      "validation ran after the resume. What draws from these data after",
-      "`fit()` may draw other batches."
+      "validation ran after the resume. Later draws from these data may differ."
     )
   ),
   signal = c(
     "!" = paste(
-      "A signal arrived after training had ended. Nothing was left to save,",
-      "and nothing else is done about the signal:"
+      "A signal arrived after training had ended, so it was ignored and no",
+      "further checkpoint was saved:"
     )
   )
 )
 
+# What to do if the training was complete already.
+complete_advice <- function(delete_checkpoint) {
+  if (delete_checkpoint) {
+    paste(
+      "Its checkpoint is deleted now, so the script trains from the beginning",
+      "when it is run once more."
+    )
+  } else {
+    paste(
+      "Use a larger `epochs` to train further, or an empty `backup_dir` to",
+      "start over."
+    )
+  }
+}
+
 # @param kind string, a name of `training_messages`.
 # @param lines character, what is listed.
-inform_training <- function(kind, lines) {
+# @param advice string, a last line; or NULL.
+inform_training <- function(kind, lines, advice = NULL) {
   text <- training_messages[[kind]]
   rlang::inform(
     c(
       text[1],
       stats::setNames(lines, rep("*", length(lines))),
-      text[-1]
+      text[-1],
+      i = advice
     ),
-    # One that was stopped is complete too.
+    # A training that a callback ended is complete too.
     class = paste0(
       "kerasbackup_message_",
       c(kind, if (kind == "stopped") "complete")
@@ -289,8 +322,8 @@ store_failure_message <- function(failure, tensor = NULL) {
       },
       i = paste(
         "Nothing was loaded from it and the file was left as it is.",
-        "Restore it from a copy, or move it away to start anew.",
-        "`double_checkpoint = TRUE` keeps one more to fall back on."
+        "Restore it from a copy, or move it away to start over.",
+        "`double_checkpoint = TRUE` keeps a second checkpoint as a fallback."
       )
     ),
     argument = c(
@@ -302,7 +335,7 @@ store_failure_message <- function(failure, tensor = NULL) {
       x = failure_cause(failure),
       i = paste(
         "Names and metadata include the logs of all epochs and the state of",
-        "the other callbacks: keep long lists there in arrays."
+        "other callbacks. Keep long lists in callbacks as arrays."
       )
     ),
     exhausted = c(
@@ -345,7 +378,7 @@ store_failure_message <- function(failure, tensor = NULL) {
   )
 }
 
-# What has the name of a checkpoint and was never one.
+# For a file that has the name of a checkpoint and was never one.
 foreign_message <- function(failure) {
   c(
     paste0(
@@ -359,7 +392,7 @@ foreign_message <- function(failure) {
       "`backup_delete()` leaves it, too."
     ),
     i = paste(
-      "Delete it or move it away and run again to start anew, or choose",
+      "Delete it or move it away and run again to start over, or choose",
       "another `backup_dir`."
     )
   )
@@ -410,9 +443,9 @@ with_good <- function(error, good) {
   error
 }
 
-# A save failed and training goes on (I4), or has ended meanwhile.
+# A save failed and training continues (I4), or has ended meanwhile.
 #
-# @param has_checkpoint whether there is an earlier one to go back to.
+# @param has_checkpoint whether there is an earlier one to resume from.
 # @param goes_on whether there may be a next save.
 warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
   is_written <- identical(error$failure$status, "durability")
@@ -420,11 +453,11 @@ warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
     "save",
     c(
       if (is_written && goes_on) {
-        "A checkpoint may not survive a power cut; training goes on."
+        "A checkpoint may not survive a power cut; training continues."
       } else if (is_written) {
         "The last checkpoint of this training may not survive a power cut."
       } else if (goes_on) {
-        "A checkpoint could not be saved; training goes on without it."
+        "A checkpoint could not be saved; training continues without it."
       } else {
         "The last checkpoint of this training could not be saved."
       },
@@ -432,7 +465,7 @@ warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
       i = if (has_checkpoint && !is_written) {
         "The last good checkpoint is untouched."
       } else if (!is_written) {
-        "There is no checkpoint to go back to now."
+        "There is no checkpoint to resume from."
       },
       i = if (goes_on) "The next save will try again."
     ),
@@ -440,7 +473,7 @@ warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
   )
 }
 
-# A save was made, but files that it no longer needs could not be deleted.
+# A save succeeded, but files that are no longer needed could not be deleted.
 #
 # @param notes list of "kb_failure".
 warn_not_removed <- function(notes) {
@@ -467,8 +500,8 @@ warn_not_removed <- function(notes) {
   )
 }
 
-# A signal said that the process will end, and training was stopped for it. No
-# `kerasbackup_error`: nothing went wrong.
+# A signal announced the end of the process, and training was stopped for it.
+# This is no `kerasbackup_error`, because nothing went wrong.
 #
 # @param signals names.
 # @param path the newest checkpoint, NULL where there is none.
@@ -488,10 +521,10 @@ cnd_preempted <- function(signals, path, failure = NULL) {
         }
       },
       if (is.null(path)) {
-        "There is no checkpoint: the same script begins anew."
+        "There is no checkpoint, so the same script will start over."
       } else {
         paste0(
-          "Run the same script again to go on from the checkpoint ",
+          "Run the same script again to resume from the checkpoint ",
           quote_path(path),
           "."
         )
@@ -572,7 +605,7 @@ stop_locked <- function(dir, owner, same_process) {
       owner$pid,
       " on host ",
       owner$host,
-      " is training with it since ",
+      " has been training with it since ",
       owner$started,
       "."
     )
@@ -582,10 +615,10 @@ stop_locked <- function(dir, owner, same_process) {
     c(
       paste0("The directory ", quote_path(dir), " is in use."),
       x = who,
-      i = "Wait for it to end, or give each training its own `backup_dir`.",
+      i = "Wait until it ends, or give each training its own `backup_dir`.",
       i = paste(
-        "If these are workers of one training, train in one process: a",
-        "training of several processes cannot be saved."
+        "If these are workers of one training, train in one process. Training",
+        "in several processes cannot be saved."
       )
     ),
     path = dir,
@@ -667,12 +700,12 @@ errno_hint <- function(errno, op) {
     errno,
     ENOSPC = "Free some space, or choose a `backup_dir` on another disk.",
     EDQUOT = paste(
-      "Your quota is used up, whatever is free on the disk: delete files of",
-      "yours, or choose a `backup_dir` on another disk."
+      "Your quota is used up, even if the disk has free space. Delete some of",
+      "your files, or choose a `backup_dir` on another disk."
     ),
     EFBIG = paste(
-      "No file may be so large here: raise the limit of the process",
-      "(`ulimit -f`), or choose a `backup_dir` on another disk."
+      "The file would exceed the size limit of this process or file system.",
+      "Raise the limit (`ulimit -f`), or choose a `backup_dir` on another disk."
     ),
     EACCES = ,
     EPERM = if ((op %||% "") %in% c("open", "read")) {

@@ -1,5 +1,5 @@
-# Owns the exclusive use of a directory (I8): the lock file, the note about its
-# owner, and the table of directories that this process holds.
+# One training per directory (I8): the lock file, the note about its owner, and
+# the table of directories that this process holds.
 #
 # The system frees the lock when its owner dies (src/lock.c). The table shows
 # whether the owner is this process, and whether its training is over. The
@@ -16,20 +16,21 @@ owner_name <- "kerasbackup-owner.json"
 lock_table <- new.env(parent = emptyenv())
 
 # @param dir an existing directory.
-# @param made_dir whether this call's owner created it. Remembered on disk, so
-#   that a run that was killed and goes on still knows.
+# @param made_dir whether this call's owner created it. This is noted on disk,
+#   because a run that was killed and resumed still has to know.
 # @param is_stale function without arguments: whether the training that holds
 #   the lock is over although nobody released it.
 # @return a lock (environment: dir, key, handle, pid, made_dir, is_stale,
-#   before_release: NULL, or the owner's function that is called before the
-#   directory is anybody else's), or stops with `kerasbackup_error_locked`.
+#   before_release: NULL, or the owner's function that is called before another
+#   training can take the directory), or stops with `kerasbackup_error_locked`.
 lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
   # A link to a directory is the same directory.
   key <- store_file_id(normalizePath(dir, mustWork = FALSE))
   holder <- lock_holder(key)
   if (!is.null(holder) && is_inherited(holder)) {
-    # Only the file can tell whether the process that forked this one still
-    # holds it. Where there is nothing locked, this process must not ask.
+    # Only the lock file shows whether the process that forked this one still
+    # holds the directory; the inherited table does not. Without file locks
+    # nothing shows it, so the directory counts as in use.
     if (is.null(holder$handle)) {
       stop_locked(dir, owner_read(dir), same_process = FALSE)
     }
@@ -53,8 +54,8 @@ lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
   )
   owner_write(dir, lock$made_dir)
   assign(key, rlang::new_weakref(lock), envir = lock_table)
-  # A session that was never closed (an error in fit() leaves no hook) must not
-  # hold the directory for ever.
+  # Keras calls no hook when fit() raises an error. A session that was not
+  # closed must not hold the directory forever.
   reg.finalizer(lock, function(lock) lock_release(lock), onexit = TRUE)
   lock
 }
@@ -64,7 +65,7 @@ lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
 # begun there: then it stops with `kerasbackup_error_locked`. Called before
 # anything is written or deleted.
 lock_renew <- function(lock) {
-  # Where the directory is gone, what is done next says so.
+  # If the directory is gone, the next operation reports it.
   if (
     is.null(lock$handle) ||
       is_inherited(lock) ||
@@ -98,7 +99,7 @@ lock_release <- function(lock) {
 }
 
 lock_drop <- function(lock) {
-  # A finalizer may come after the directory was locked anew.
+  # A finalizer may run after the directory was locked again.
   current <- lock_holder(lock$key)
   if (is.null(current) || identical(current, lock)) {
     rm(list = intersect(lock$key, ls(lock_table)), envir = lock_table)
@@ -114,12 +115,12 @@ lock_let_go <- function(lock) {
   }
 }
 
-# Removes the lock's own files, and the directory where we made it and nothing
-# is left in it. Only for its holder, before lock_release().
+# Removes the lock's own files, and the directory if we created it and it is
+# empty. Only the holder of the lock may call this, before lock_release().
 lock_remove_files <- function(lock, keep_dir = !lock$made_dir) {
   if (.Platform$OS.type == "windows") {
-    # An open file cannot be removed there. Nor can another process's: who locks
-    # it now keeps it.
+    # Windows cannot remove an open file. If another process locks the file now,
+    # it stays.
     lock_let_go(lock)
   }
   lock_unlink(lock$dir, keep_dir = keep_dir)
@@ -139,8 +140,8 @@ owner_read <- function(dir) {
 # A foreign file of that name stays as it is; then a message cannot name the
 # owner.
 owner_write <- function(dir, made_dir) {
-  # A new file: the old one may have another name too, in a copy of the
-  # directory that is made of hard links.
+  # The note is a new file, because the old one may have a second name in a copy
+  # of the directory that consists of hard links.
   owner_remove(dir)
   owner <- list(
     written_by = "kerasbackup",
@@ -165,8 +166,8 @@ owner_remove <- function(dir) {
   }
 }
 
-# Our notes begin as owner_write() begins one; an empty one is left by a process
-# that was killed while it wrote.
+# Our notes begin as owner_write() begins one. A process that was killed while
+# it wrote leaves an empty one.
 #
 # @param text as from note_read(), which may be a failure.
 is_ours <- function(text) {
@@ -188,15 +189,15 @@ lock_file <- function(dir) {
       stop_directory(
         dir,
         paste0("`", name, "` in it is a link."),
-        "Remove the link: it is never followed out of the directory."
+        "Remove the link. Links are not followed."
       )
     }
   }
   path <- file.path(dir, lock_name)
   taken <- lock_file_take(path)
   if (is_busy(taken)) {
-    # Perhaps by a lock of this process that an interrupt kept out of the table:
-    # it goes with what is collected.
+    # The holder may be a lock of this process that an interrupt kept out of the
+    # table. A garbage collection frees it.
     gc()
     taken <- lock_file_take(path)
   }
@@ -211,8 +212,8 @@ is_busy <- function(taken) {
   inherits(taken, "kb_failure") && taken$errno %in% "EBUSY"
 }
 
-# Some network file systems know no locks. Any other failure is an error that
-# says what to do about it.
+# Some network file systems have no locks. Any other failure is an error that
+# says what to do.
 lock_impossible <- function(dir, failure) {
   cause <- failure_cause(failure)
   if (failure$op == "lock") {
@@ -252,7 +253,7 @@ lock_unlink <- function(dir, keep_dir) {
     path_unlink(lock)
   }
   if (!keep_dir) {
-    # Fails where anything is in it, even if it has just been put there.
+    # This fails if the directory has any file, even one that is new.
     store_unmake_dir(dir)
   }
   invisible()

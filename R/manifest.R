@@ -1,13 +1,13 @@
-# Owns the header of a checkpoint: tensors and metadata as R lists, their JSON
+# The header of a checkpoint: tensors and metadata as R lists, their JSON
 # (jsonlite), and its validation. The grammar is in inst/FORMAT.md.
 #
-# May not touch files, Python or C: it is handed text and gives text or lists.
+# May not touch files, Python or C: it takes text, and returns text or lists.
 
 trailer_name <- "kerasbackup.trailer"
 
 # Writing -----------------------------------------------------------------
 
-# The plan of a checkpoint: what crosses to C once a fit.
+# The plan of a checkpoint, which is sent to C once per fit().
 #
 # @param names character, in file order. Unique, not "", not reserved.
 # @param dtypes character, names of `dtype_sizes`.
@@ -109,14 +109,14 @@ json_string <- function(x) {
 
 # Reading -----------------------------------------------------------------
 
-# Parses and validates a header. C has verified its bytes; this verifies what
-# they say, whoever wrote them: known dtypes, sizes that fit, no holes, no
-# overlaps, an exact end. What it lets pass means the same to every reader of
-# JSON: nothing is named twice, nothing is commented out.
+# Parses and validates a header. C has verified its bytes, which anyone may have
+# written. This verifies their meaning: known dtypes, matching sizes, no gaps,
+# no overlaps, an exact end. A header that passes means the same to every reader
+# of JSON, because it has no duplicate names and no comments.
 #
 # @param header the JSON text.
 # @param path of the file, for messages.
-# @param data_bytes how many bytes of data the file has, where that is known.
+# @param data_bytes how many bytes of data the file has, if that is known.
 # @return list(tensors = data frame of name, dtype, shape (list), begin, end
 #   (bytes within the data), metadata = named list of strings,
 #   data_bytes = size of the data without the trailer).
@@ -138,7 +138,7 @@ manifest_parse <- function(header, path, data_bytes = NULL) {
       !all(vapply(metadata, rlang::is_string, NA)) ||
       anyDuplicated(names(metadata))
   ) {
-    bad("Its metadata is not an object of strings.")
+    bad("Its metadata must be an object of strings.")
   }
   if (!identical(metadata[["kerasbackup"]], "1")) {
     version <- metadata[["kerasbackup"]] %||% "unknown"
@@ -155,7 +155,7 @@ manifest_parse <- function(header, path, data_bytes = NULL) {
     bad("Its last tensor is not the integrity trailer.")
   }
   if (!is.null(data_bytes) && tensors$begin[[last]] != data_bytes) {
-    bad("Its tensors are not as large as its data.")
+    bad("The sizes of its tensors do not add up to the size of its data.")
   }
   list(
     tensors = tensors[-last, , drop = FALSE],
@@ -164,15 +164,15 @@ manifest_parse <- function(header, path, data_bytes = NULL) {
   )
 }
 
-# There may be 10,000 entries, and a restore waits for them: so each question is
-# asked of all of them at once.
+# There may be 10,000 entries, and a restore waits for them. So each check is
+# vectorized over all of them.
 manifest_tensors <- function(entries, bad) {
   refuse <- function(is_bad, why, name = names(entries)) {
     if (any(is_bad)) {
       bad(sprintf(why, shown(name[is_bad][[1]])))
     }
   }
-  no_tensor <- "Its entry `%s` is no tensor."
+  no_tensor <- "Its entry `%s` is not a valid tensor."
   # Three members, and below each of the three that a tensor has.
   keys <- lapply(entries, names)
   refuse(!vapply(entries, is.list, NA) | lengths(keys) != 3, no_tensor)
@@ -201,28 +201,28 @@ manifest_tensors <- function(entries, bad) {
   tensors$shape <- cut_up(shapes$values, shapes$counts)
   refuse(
     tensors$end - tensors$begin != elements * dtype_sizes[dtypes],
-    "`%s` has not the size it says."
+    "The size of `%s` does not match its dtype and shape."
   )
   tensors <- tensors[order(tensors$begin, tensors$end), ]
   rownames(tensors) <- NULL
   gap <- tensors$begin != c(0, tensors$end)[seq_len(nrow(tensors))]
-  refuse(gap, "`%s` does not follow its neighbour.", tensors$name)
+  refuse(gap, "`%s` leaves a gap or an overlap.", tensors$name)
   tensors
 }
 
-# Which shapes are of arrays that can be. One that is empty must not be so large
-# otherwise that R cannot say how large, or its size is not a number.
+# Which shapes are possible. An empty array may have no other dimension so large
+# that R cannot represent it, because its size would then not be a number.
 are_sizes <- function(dims, ranks) {
   all_of <- function(is_so) fold(is_so, ranks, TRUE, `&`)
   fold(pmax(dims, 1), ranks, 1, `*`) <= 2^53 &
     (all_of(dims > 0) | all_of(dims <= .Machine$integer.max))
 }
 
-# What of `xs` is a JSON array of numbers that are whole, not negative, and
+# Which of `xs` are JSON arrays of whole numbers that are not negative, and
 # exact in R.
 #
 # @return list(valid = logical, one for each of `xs`; counts = how many numbers
-#   each has; values = double, all of them, -1 for what is none).
+#   each has; values = double, all of them, -1 in place of anything else).
 whole_numbers <- function(xs) {
   valid <- vapply(xs, is.list, NA) & vapply(lapply(xs, names), is.null, NA)
   counts <- ifelse(valid, lengths(xs), 0L)
@@ -240,7 +240,7 @@ is_whole_list <- function(x) whole_numbers(list(x))$valid
 # Combines the first of each group, then the second, ...
 #
 # @param x vector, one group behind the other.
-# @param counts how many each group has. Should be small numbers.
+# @param counts how many each group has. They should be small.
 # @param init the result for a group that has none.
 # @return vector, one for each group.
 fold <- function(x, counts, init, combine) {
@@ -266,10 +266,10 @@ cut_up <- function(x, counts) {
   ))
 }
 
-# What jsonlite makes of `{...}`; an array has no names.
+# Whether jsonlite read `{...}`. An array has no names.
 is_object <- function(x) is.list(x) && !is.null(names(x))
 
-# A name from a file, for messages: not too long, and no control characters.
+# A name from a file, for messages: shortened, without control characters.
 shown <- function(name) {
   name <- gsub("[[:cntrl:]]", "?", name)
   if (nchar(name) > 100) paste0(substr(name, 1, 97), "...") else name
@@ -310,7 +310,7 @@ manifest_history <- function(metadata, path) {
     all(vapply(history, is_log, NA)) &&
     all(lengths(history) == length(epochs))
   if (!whole) {
-    stop_header(path, "Its history is not one value an epoch and log.")
+    stop_header(path, "Its history must have one value per epoch and log.")
   }
   logs <- lapply(history[names(history) != "epoch"], function(column) {
     vapply(
@@ -362,14 +362,14 @@ manifest_versions <- function(metadata, path) {
 manifest_count <- function(metadata, name, path) {
   text <- metadata[[name]] %||% return(NA_integer_)
   if (!grepl("^[0-9]{1,9}$", text)) {
-    stop_header(path, paste0("Its metadata `", name, "` is no count."))
+    stop_header(path, paste0("Its metadata `", name, "` must be a count."))
   }
   as.integer(text)
 }
 
 # When it was saved.
 #
-# @return `POSIXct`, `NA` where it does not say.
+# @return `POSIXct`; `NA` if the checkpoint does not say.
 manifest_saved_at <- function(metadata, path) {
   text <- metadata[["saved_at"]] %||% NA_character_
   time <- as.POSIXct(text, format = "%Y-%m-%dT%H:%M:%OS", tz = "UTC")
@@ -395,12 +395,12 @@ header_depth <- 3
 
 # Parses a text that may come from anyone.
 #
-# @param depth how deep objects and arrays may be nested. The parser calls
-#   itself once a level and has no limit of its own.
-# @return NULL where the text is not JSON, is nested deeper, has comments (which
+# @param depth how deep objects and arrays may be nested. The parser is
+#   recursive and has no limit of its own.
+# @return NULL if the text is not JSON, is nested deeper, has comments (which
 #   this parser would skip, and others refuse) or a character that ends strings.
 parse_plain_json <- function(text, depth) {
-  # Not inside tryCatch(): a failure to read it is not a failure to parse it.
+  # This is outside of tryCatch(): a failure here is not one to parse the text.
   force(text)
   if (!is_plain_json(text, depth)) {
     return(NULL)
@@ -408,13 +408,13 @@ parse_plain_json <- function(text, depth) {
   tryCatch(
     jsonlite::parse_json(text),
     error = function(e) NULL,
-    # A mark in front of the text, that other parsers refuse.
+    # A byte order mark, which other parsers refuse.
     warning = function(w) NULL
   )
 }
 
-# Looks at the brackets. Up to the first character that is no JSON this tells
-# strings from the rest as a parser does, and there a parser ends.
+# Counts the brackets outside of strings. Up to the first character that is not
+# JSON, this recognizes strings as a parser does, and a parser stops there.
 is_plain_json <- function(text, depth) {
   if (!validUTF8(text)) {
     return(FALSE)

@@ -1,6 +1,6 @@
 # The progress bar of a replay.
 
-# Data that were trained on are drawn again. cli shows a bar only where that
+# A replay draws data again that were trained on. cli shows the bar only if it
 # takes some seconds.
 #
 # @param done,total batches, NULL for `total` where it is not known; both NULL:
@@ -15,7 +15,7 @@ progress_show <- function(session, done, total) {
   }
   if (is.null(session$bar)) {
     session$bar <- cli::cli_progress_bar(
-      "Drawing past data again",
+      "Replaying data",
       total = total %||% NA,
       .auto_close = FALSE,
       .envir = session

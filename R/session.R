@@ -1,5 +1,5 @@
-# One session is one `fit()` in one directory: it takes the directory, loads the
-# checkpoint, plans and makes the saves, and leaves the directory again.
+# A session is one `fit()` in one directory. It locks the directory, loads the
+# checkpoint, plans and makes the saves, and frees the directory again.
 #
 # R/bridge.R hands these functions to Python, which decides when each is called.
 # R/reports.R says how a save went.
@@ -23,8 +23,8 @@ session_open <- function(session, config, is_running) {
   )
   session$said <- character()
   session$preempted <- NULL
-  # Whoever takes the directory from a training that is over must not find its
-  # thread still writing there.
+  # A training may take the directory over from one that has ended. It must not
+  # find the other's thread still writing there.
   session$lock$before_release <- function() session_end_saves(session, config)
   if (length(config$signals) > 0) {
     signals_watch(config$signals)
@@ -36,9 +36,9 @@ session_open <- function(session, config, is_running) {
 # Finds the checkpoint to restore. Its data are read by session_read(), when
 # there is a place for each tensor.
 #
-# @param verified whether to read the whole file first. The newest is mostly
-#   good, and reading it once is enough to know; a second look, where it is not,
-#   finds the newest that is (I5).
+# @param verified whether to read the whole file first. The newest checkpoint is
+#   usually good, and session_read() verifies it on the way. If it is not, a
+#   second call finds the newest that is (I5).
 session_load <- function(session, verified) {
   loaded <- store_find(session$store, if (verified) "verify" else "header")
   if (is.null(loaded)) {
@@ -46,7 +46,7 @@ session_load <- function(session, verified) {
   }
   manifest <- tryCatch(
     manifest_parse(loaded$header, loaded$path, loaded$data_bytes),
-    # Its data may be damaged too, and then an older one is as good (I5).
+    # Its data may be damaged too. Then an older checkpoint is restored (I5).
     kerasbackup_error_corrupt = function(e) {
       if (verified) rlang::cnd_signal(e)
     }
@@ -62,7 +62,7 @@ session_load <- function(session, verified) {
   list(header = loaded$header, path = loaded$path)
 }
 
-# @return FALSE where it does not verify, and another one may: nothing was told.
+# @return FALSE if it does not verify and another one may. No message was given.
 session_read <- function(session, config, places) {
   loaded <- session$loaded
   session$loaded <- NULL
@@ -90,18 +90,16 @@ session_read <- function(session, config, places) {
       manifest_count(loaded$metadata, "batch", loaded$path)
     )
     cli::cli_inform(c(
-      i = "Resuming from {.file {loaded$path}}.",
+      i = "Restoring {.file {loaded$path}}.",
       i = paste0("Progress so far: ", place, ".")
     ))
   }
   TRUE
 }
 
-# Says what the next saves consist of. A failure is one of the save that needs
-# it.
+# Plans the tensors of the next saves. A failure counts as a failed save.
 #
-# @return FALSE where that save cannot be made, and the plan before still
-# stands.
+# @return FALSE if it failed; then the previous plan still holds.
 session_plan <- function(session, config, spec) {
   attempt_save(session, config, {
     plan <- manifest_plan_json(spec)
@@ -113,7 +111,7 @@ session_plan <- function(session, config, spec) {
 # First reports how the previous save went, if the background thread made it.
 #
 # @return TRUE where the checkpoint is committed, or will be by the background
-#   thread; FALSE where the save failed and training goes on (I4).
+#   thread; FALSE if the save failed and training continues (I4).
 session_save <- function(session, config, addresses, metadata) {
   copied <- FALSE
   submitted <- attempt_save(session, config, {
@@ -131,8 +129,8 @@ session_save <- function(session, config, addresses, metadata) {
   report_save(session, config, training_goes_on(config))
 }
 
-# Training stops for a signal, its last checkpoint saved: fit() ends with what
-# is said here.
+# Training stops for a signal, after its last checkpoint. fit() ends with the
+# condition that is made here.
 #
 # @return string, for Python's exception.
 session_preempt <- function(session, config) {
@@ -146,7 +144,7 @@ session_preempt <- function(session, config) {
   conditionMessage(session$preempted)
 }
 
-# fit() is complete: the only place where a checkpoint is deleted (I10).
+# Training is complete. Only here is the newest checkpoint deleted (I10).
 session_finish <- function(session, config) {
   report_save(session, config, goes_on = FALSE, may_stop = TRUE)
   report_last_failure(session, config)
@@ -157,25 +155,30 @@ session_finish <- function(session, config) {
         store_delete(config$backup_dir)
         lock_remove_files(session$lock)
       },
-      # The training is done; that its backup is still there is no reason to
-      # lose its result.
+      # Training is done, and its result must not be lost because the backup
+      # could not be deleted.
       kerasbackup_error = function(e) warn_not_deleted(e)
     )
   }
   session_close(session, config)
 }
 
-# fit() ends, and training is not complete. What is said of the newest
-# checkpoint is read from it when no save is under way (I2).
+# fit() ends before training is complete. The message says what the newest
+# checkpoint holds, and reads this from disk after the last save (I2).
 session_leave <- function(session, config, kind, lines) {
   report_save(session, config, goes_on = FALSE)
   path <- newest_checkpoint(config$backup_dir)
   place <- if (is.null(path)) {
-    "There is no checkpoint, so the script will start from the beginning."
+    "There is no checkpoint, so the script starts over when it is run again."
   } else {
     metadata <- backup_manifest(path)$metadata
     paste0(
-      "Run the same script again to go on from the last good checkpoint: ",
+      # A training that has diverged would diverge again.
+      if (kind == "diverged_end") {
+        "The script, run again, resumes from the last good checkpoint: "
+      } else {
+        "Run the same script again to resume from the last checkpoint: "
+      },
       format_place(
         manifest_count(metadata, "epoch", path),
         manifest_count(metadata, "batch", path)
@@ -183,12 +186,18 @@ session_leave <- function(session, config, kind, lines) {
       "."
     )
   }
-  inform_training(kind, c(place, lines))
+  advice <- if (kind == "diverged_end" && !is.null(path)) {
+    paste(
+      "To change the learning rate too, use a callback, because the",
+      "checkpoint's learning rate replaces the script's."
+    )
+  }
+  inform_training(kind, c(place, lines), advice)
   session_close(session, config)
 }
 
-# Idempotent. Leaves every checkpoint in place (I10), and commits the one under
-# way.
+# Idempotent. Leaves every checkpoint in place (I10), and waits for the save in
+# flight.
 session_close <- function(session, config) {
   # The directory is free afterwards, even if a condition handler jumps out of
   # what follows.
@@ -208,8 +217,8 @@ session_unlock <- function(session) {
   }
 }
 
-# Idempotent. A signal that did not stop this training is not passed over in
-# silence: whoever sent it waits for the process to end.
+# Idempotent. Reports a signal that did not stop this training, because its
+# sender waits for the process to end.
 session_unwatch <- function(session, config) {
   if (session$watches) {
     session$watches <- FALSE
@@ -229,7 +238,7 @@ create_dir <- function(dir) {
     stop_directory(
       dir,
       if (is_link(dir)) {
-        "It is a link to what does not exist."
+        "It is a link whose target does not exist."
       } else if (isFALSE(made)) {
         "It is not a directory."
       } else {
@@ -254,7 +263,7 @@ newest_checkpoint <- function(dir) {
   NULL
 }
 
-# Where Keras' own callback trained in the directory before.
+# Warns if Keras' own callback has used the directory before.
 warn_keras_backup <- function(dir) {
   files <- c("training_metadata.json", "latest.weights.h5")
   there <- files[file.exists(file.path(dir, files))]
@@ -263,8 +272,8 @@ warn_keras_backup <- function(dir) {
   }
 }
 
-# Files have little-endian numbers, and variables are written and read as they
-# are in memory.
+# A checkpoint is little-endian, and variables are written and read as they are
+# in memory.
 refuse_big_endian <- function() {
   if (machine_endian() != "little") {
     stop_unsupported(
@@ -280,7 +289,7 @@ refuse_big_endian <- function() {
 
 machine_endian <- function() .Platform$endian
 
-# What of a skipped checkpoint is damaged, by the names in its own header.
+# Adds which tensors of a skipped checkpoint are damaged, by its own header.
 with_tensor <- function(failure) {
   list(failure = failure, tensor = store_damaged_tensors(failure))
 }

@@ -235,7 +235,7 @@ test_that("each save's failure is a warning at the next hook (I4)", {
   expect_no_warning(expect_true(save()$value))
   expect_warning(
     expect_true(save()$value),
-    "training goes on",
+    "training continues",
     class = "kerasbackup_warning_save"
   )
   # Also the last one's, when training is complete.
@@ -346,7 +346,7 @@ test_that("without `async` all is known at once, and nothing is prepared", {
   back <- move_away(dir)
   expect_warning(
     expect_false(save()$value),
-    "training goes on",
+    "training continues",
     class = "kerasbackup_warning_save"
   )
   back()
@@ -373,7 +373,7 @@ test_that("the last failure is told once more in the end, unless a later save su
         expect_false(functions$is_saved()$value)
         expect_false(functions$is_saved()$value)
       })
-      expect_length(grep("training goes on", told), 2)
+      expect_length(grep("training continues", told), 2)
       warning <- expect_warning(
         functions[[end]](),
         "this training could not be saved",
@@ -496,7 +496,7 @@ test_that("a training that a signal ends tells whether its last save was made (I
       back()
       suppressWarnings(expect_true(save()$value))
       expect_no_warning(said <- functions$preempt()$value)
-      expect_match(said, "go on from the checkpoint '.*backup-000000000002")
+      expect_match(said, "resume from the checkpoint '.*backup-000000000002")
       expect_true(session_of(functions)$preempted$saved)
       expect_equal(store_list(dir)$generation, 2)
     }
@@ -513,7 +513,7 @@ test_that("a signal that stopped nothing is told when the training ends", {
     tools::pskill(Sys.getpid(), tools::SIGTERM)
     expect_message(
       functions[[end]](),
-      "nothing else is done about the signal:\n. SIGTERM",
+      "further checkpoint was saved:\n. SIGTERM",
       class = "kerasbackup_message_signal"
     )
     expect_equal(store_list(dir)$generation, 1)
@@ -561,7 +561,7 @@ test_that("what failed is never reported as done, whichever operation it was (I2
         # When it happens, and once more as it is the last one.
         expect_length(said$warnings, 2)
         expect_match(said$warnings, "EIO", label = where)
-        expect_match(said$warnings[[1]], "training goes on", label = where)
+        expect_match(said$warnings[[1]], "training continues", label = where)
         expect_match(
           said$warnings[[2]],
           "last checkpoint of this training",
@@ -744,7 +744,7 @@ test_that("whatever a save cannot be made for obeys `on_save_error` (I4)", {
       functions$is_saved()
       warning <- expect_warning(
         result <- one$save(functions, save, dir),
-        "training goes on",
+        "training continues",
         class = "kerasbackup_warning_save"
       )
       expect_null(result$error, label = cause)
@@ -777,7 +777,7 @@ test_that("what only has the name of a checkpoint keeps no training from saving 
     expect_true(save()$value)
     said <- functions$preempt()$value
   })
-  expect_match(said, "go on from the checkpoint '.*backup-000000000002")
+  expect_match(said, "resume from the checkpoint '.*backup-000000000002")
   expect_true(session_of(functions)$preempted$saved)
   expect_equal(store_list(dir)$generation, c(999999999999, 2))
   expect_identical(readLines(foreign), "mine")

@@ -183,6 +183,18 @@ test_that("warnings have one root and say what is lost and what is not", {
   }
 })
 
+test_that("a training that is complete is told with what to do", {
+  for (delete in c(TRUE, FALSE)) {
+    cnd <- rlang::catch_cnd(
+      inform_training("stopped", character(), complete_advice(delete))
+    )
+    expect_s3_class(cnd, "kerasbackup_message_complete")
+    says_deleted <- grepl("checkpoint is deleted now", conditionMessage(cnd))
+    expect_equal(says_deleted, delete)
+    expect_equal(grepl("larger `epochs`", conditionMessage(cnd)), !delete)
+  }
+})
+
 test_that("a preemption is no error of ours, and says how to go on", {
   error <- rlang::catch_cnd(stop_store_failure(failure("io", errno = "EIO")))
   unsure <- rlang::catch_cnd(

@@ -120,7 +120,7 @@ test_that("a directory that is reached by a link is used, and the link stays", {
   expect_identical(files_in(real), character())
   expect_identical(Sys.readlink(link), real)
   unlink(real, recursive = TRUE)
-  expect_error(train(link), "is a link to what does not exist")
+  expect_error(train(link), "is a link whose target does not exist")
   expect_identical(Sys.readlink(link), real)
 })
 

@@ -310,7 +310,7 @@ test_that("verbose says what is saved and restored", {
   ))
   expect_match(
     paste(messages, collapse = ""),
-    "Resuming from .*2 epochs complete\\."
+    "Restoring .*2 epochs complete\\."
   )
 })
 
@@ -548,7 +548,7 @@ test_that("a state that cannot be saved obeys `on_save_error`", {
     )
     allow()
     expect_length(warnings, 1)
-    expect_match(warnings, "training goes on.*too odd")
+    expect_match(warnings, "training continues.*too odd")
     expect_equal(backup_info(dir)$epoch, 3L)
   }
   dir <- withr::local_tempdir()

@@ -497,7 +497,7 @@ test_that("with other data every batch of them is trained on", {
     )
     expect_match(
       paste(messages, collapse = ""),
-      "batch_size was 32, is 16",
+      "batch_size was 32 when the checkpoint was made and is 16 now",
       fixed = TRUE
     )
     expect_equal(counter$batches, 6 * (6 - done))
@@ -516,7 +516,7 @@ test_that("with other data every batch of them is trained on", {
         counter
       )
     ),
-    "begins anew"
+    "starts over"
   )
   expect_equal(counter$batches, 4)
 })
@@ -597,13 +597,42 @@ test_that("fewer epochs than are done are not the end of a training (I10)", {
         steps_per_epoch = 3L,
         callbacks = list(callback)
       ),
-      "has 4 complete epochs",
+      "made after 4 epochs",
       class = "kerasbackup_message_beyond"
     )
     expect_length(history$epoch, 0)
     expect_setequal(files_in(dir), files)
     expect_true(backup_verify(dir))
   }
+})
+
+test_that("a `save_freq` that no batch reaches is told when training begins", {
+  skip_without_keras()
+  rare <- function(save_freq) {
+    dir <- withr::local_tempdir(.local_envir = parent.frame())
+    callback_backup_and_restore(dir, save_freq)
+  }
+  fit <- function(callback) {
+    fit_model(build_model(), callbacks = list(callback))
+  }
+  # 6 epochs of 3 batches.
+  expect_message(
+    fit(rare(19L)),
+    "`save_freq` is 19; 6 epochs of 3 batches are 18 batches",
+    class = "kerasbackup_message_no_checkpoint"
+  )
+  expect_no_message(fit(rare(18L)))
+  # Where the number of batches is not known, when training ends.
+  data <- train_data()
+  fit_some <- function(freq) {
+    build_model()$fit(
+      python_file("sources")$batches(data$x, data$y, 32L),
+      verbose = 0L,
+      callbacks = list(rare(freq))
+    )
+  }
+  expect_message(fit_some(4L), class = "kerasbackup_message_no_checkpoint")
+  expect_no_message(fit_some(3L))
 })
 
 test_that("numbers of NumPy's are numbers to a checkpoint too", {
@@ -718,7 +747,7 @@ test_that("validation that draws otherwise than it did is told", {
       python_helpers()$drawing_generator(),
       list(callback_backup_and_restore(dir))
     ),
-    "first batches are others",
+    "first batches differ",
     class = "kerasbackup_message_notes"
   )
 })
@@ -784,7 +813,7 @@ test_that("a dataset that the script makes otherwise is told", {
   # Other random numbers: Keras has had it shuffle before training begins.
   expect_message(
     fit(rebuild_model(), ours()),
-    "the data's order is not as it was",
+    "the data's order differs from when",
     class = "kerasbackup_message_notes"
   )
 })
@@ -840,7 +869,7 @@ test_that("a model that JAX left without its weights is restored all the same", 
   python_helpers()$lose_memory(model)
   expect_error(
     fit_model(model, callbacks = list(callback_backup_and_restore(dir))),
-    "Build the model anew"
+    "Build and compile the model again"
   )
   expect_length(list.files(dir, "safetensors$"), 0)
 })

@@ -216,7 +216,7 @@ test_that("what has diverged replaces no good checkpoint, and is not complete", 
       }
       expect_match(
         conditionMessage(messages[[2]]),
-        paste("skipped:", skipped),
+        paste("Saves skipped since then:", skipped),
         fixed = TRUE
       )
       expect_left(dir, 2)

@@ -100,19 +100,23 @@ test_that("what a header may not say is corrupt, and says why", {
   expect_corrupt(good, "[1]", "not a JSON object")
   expect_corrupt(good, "3", "not a JSON object")
   expect_corrupt("\"b\":", "\"a\":", "names a tensor twice")
-  expect_corrupt("[0,8]", "[0,9]", "has not the size")
-  expect_corrupt("[8,20]", "[9,21]", "does not follow")
-  expect_corrupt("[8,20]", "[4,16]", "does not follow")
-  expect_corrupt("[8,20]", "[20,8]", "has not the size")
-  expect_corrupt("[8,20]", "[-8,4]", "is no tensor")
-  expect_corrupt("[8,20]", "[8,20,21]", "is no tensor")
-  expect_corrupt("[8,20]", "[8.5,20.5]", "is no tensor")
-  expect_corrupt("[8,20]", "[8,9007199254740994]", "is no tensor")
-  expect_corrupt("\"shape\":[2]", "\"shape\":[1e300]", "is no tensor")
-  expect_corrupt("\"shape\":[2]", "\"shape\":[1e999]", "is no tensor")
-  expect_corrupt("\"shape\":[2]", "\"shape\":2", "is no tensor")
-  expect_corrupt("\"shape\":[2]", "\"shape\":{\"a\":2}", "is no tensor")
-  expect_corrupt("\"F32\"", "\"F33\"", "is no tensor")
+  expect_corrupt("[0,8]", "[0,9]", "size of .* does not match")
+  expect_corrupt("[8,20]", "[9,21]", "leaves a gap or an overlap")
+  expect_corrupt("[8,20]", "[4,16]", "leaves a gap or an overlap")
+  expect_corrupt("[8,20]", "[20,8]", "size of .* does not match")
+  expect_corrupt("[8,20]", "[-8,4]", "is not a valid tensor")
+  expect_corrupt("[8,20]", "[8,20,21]", "is not a valid tensor")
+  expect_corrupt("[8,20]", "[8.5,20.5]", "is not a valid tensor")
+  expect_corrupt("[8,20]", "[8,9007199254740994]", "is not a valid tensor")
+  expect_corrupt("\"shape\":[2]", "\"shape\":[1e300]", "is not a valid tensor")
+  expect_corrupt("\"shape\":[2]", "\"shape\":[1e999]", "is not a valid tensor")
+  expect_corrupt("\"shape\":[2]", "\"shape\":2", "is not a valid tensor")
+  expect_corrupt(
+    "\"shape\":[2]",
+    "\"shape\":{\"a\":2}",
+    "is not a valid tensor"
+  )
+  expect_corrupt("\"F32\"", "\"F33\"", "is not a valid tensor")
   expect_corrupt("kerasbackup\":\"1\"", "kerasbackup\":\"2\"", "version 2")
   expect_corrupt("\"kerasbackup\":\"1\"", "\"other\":\"1\"", "version unknown")
   expect_corrupt("\"kerasbackup\":\"1\"", "\"kerasbackup\":1", "strings")
@@ -125,7 +129,7 @@ test_that("tensors that are not as large as the file's data are corrupt", {
   for (bytes in c(0, 19, 21)) {
     expect_error(
       manifest_parse(good, "file", data_bytes = bytes),
-      "not as large as its data",
+      "do not add up to the size of its data",
       class = "kerasbackup_error_corrupt"
     )
   }

@@ -138,8 +138,8 @@ class BackupAndRestore(callbacks.Callback):
         if before not in (None, callback_list) and is_running(before):
             raise errors.LockedError(
                 "The callback is in use by another `fit()`, which is still "
-                "running. Make another callback, with a `backup_dir` of its "
-                "own, for the training within the training."
+                "running. Create another callback, with its own `backup_dir`, "
+                "for the `fit()` inside it."
             )
         for callback in fit.callback_list.callbacks:
             # In the same one, the second finds it locked.

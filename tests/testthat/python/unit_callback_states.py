@@ -71,6 +71,20 @@ def numbers(variables):
     return [keras.ops.convert_to_numpy(one).tolist() for one in variables]
 
 
+def not_used(name):
+    return (
+        f"the checkpoint's state of callback {name} is not used, because no "
+        "callback of the script matches it"
+    )
+
+
+def without_state(name):
+    return (
+        f"callback {name} starts without a state, because none in the "
+        "checkpoint matches it"
+    )
+
+
 def capture(states):
     """What a checkpoint would have of it: JSON, and arrays."""
     encoder = values.Encoder()
@@ -604,7 +618,7 @@ class InPlace(unittest.TestCase):
         states = CallbackStates([again])
         states.check_owners(saved)
         notes = states.restore(saved, arrays.__getitem__)
-        self.assertIn("callback Holder: held begins anew", notes)
+        self.assertIn("callback Holder: held could not be restored", notes)
         self.assertEqual(again.held, {"ramp": 3})
 
     def test_a_slot_that_the_script_no_longer_has_is_told(self):
@@ -627,7 +641,7 @@ class InPlace(unittest.TestCase):
         self.assertFalse(hasattr(again.held, "c"))
         again = Holder(Fewer())
         notes = CallbackStates([again]).restore(saved, arrays.__getitem__)
-        self.assertIn("callback Holder: held begins anew", notes)
+        self.assertIn("callback Holder: held could not be restored", notes)
         self.assertFalse(hasattr(again.held, "a"))
 
     @unittest.skipIf(keras.backend.backend() != "torch", "tensors never change")
@@ -1036,12 +1050,12 @@ class Variables(unittest.TestCase):
         for held in (other, None):
             states = CallbackStates([Holder(held)])
             notes = states.restore(saved, arrays.__getitem__)
-            self.assertIn("callback Holder: held begins anew", notes)
+            self.assertIn("callback Holder: held could not be restored", notes)
         self.assertEqual(numbers([other]), [[3.0]])
         notes = CallbackStates([]).restore(saved, None)
-        self.assertEqual(notes, ["the state of callback Holder is not used"])
+        self.assertEqual(notes, [not_used("Holder")])
         notes = CallbackStates([Holder(other)]).restore({}, None)
-        self.assertEqual(notes, ["callback Holder begins anew"])
+        self.assertEqual(notes, [without_state("Holder")])
 
     def test_a_generator_is_named_unless_it_is_captured(self):
         held, other = np.random.default_rng(1), np.random.default_rng(2)
@@ -1151,9 +1165,9 @@ class Partners(unittest.TestCase):
         lost = self.lost(Counter())
         counts, notes = self.resume(lost, Counter(), Counter(step=5))
         self.assertEqual(counts, [10, 0])
-        self.assertEqual(notes, ["callback Counter~1 begins anew"])
+        self.assertEqual(notes, [without_state("Counter~1")])
         notes = CallbackStates([]).restore(lost[0], None)
-        self.assertEqual(notes, ["the state of callback Counter is not used"])
+        self.assertEqual(notes, [not_used("Counter")])
 
     def test_the_best_of_another_log_is_none(self):
         def stopping(monitor):

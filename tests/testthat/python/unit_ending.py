@@ -77,7 +77,7 @@ class Diverged(unittest.TestCase):
             self.assertTrue(self.prevents({"loss": 0.5}))
         self.assertEqual(
             self.told,
-            [[f"after 1 epochs and 2 batches, `{bias.path}` is not finite"]],
+            [[f"after batch 2 of epoch 2, `{bias.path}` is not finite"]],
         )
         self.assertEqual(self.divergence.skipped, 2)
         self.assertFalse(self.divergence.is_overcome())

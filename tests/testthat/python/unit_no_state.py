@@ -59,7 +59,7 @@ class Telling(unittest.TestCase):
         self.assertNotIn("pid", states["Timing"]["configuration"])
         self.assertEqual(
             CallbackStates([other]).restore(states, None),
-            ["callback Timing: size was 3, is 4"],
+            [script.was_and_is("callback Timing: size", 3, 4)],
         )
         for value in (True, os.getpid() + 1, "a" * 31, "g" * 32, None):
             self.assertFalse(no_state.is_name_of_run(value))
@@ -75,7 +75,7 @@ class Telling(unittest.TestCase):
         other.patience = 4.5
         self.assertEqual(
             CallbackStates([other]).restore(states, None),
-            ["callback Timing: patience was 3.5, is 4.5"],
+            [script.was_and_is("callback Timing: patience", 3.5, 4.5)],
         )
 
     def test_times_of_layers_are_no_settings(self):

@@ -129,9 +129,7 @@ class Attributes(unittest.TestCase):
         change(*parts)
         self.assertEqual(told.drift(), [])
         parts[2].trainable = False
-        self.assertEqual(
-            told.drift(), ["layers are configured otherwise: dense"]
-        )
+        self.assertEqual(told.drift(), ["the settings of layer dense changed"])
 
     def test_an_owner_that_is_gone_is_told(self):
         model, layer, _ = built()

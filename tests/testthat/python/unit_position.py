@@ -24,6 +24,8 @@ from kerasbackup.parts.data.data_source import DataSource
 from kerasbackup.parts.data.drawn_batches import METHODS
 from kerasbackup.parts.data.drawn_batches import DrawnBatches
 from kerasbackup.parts.random import rng
+from kerasbackup.parts.script import THEN
+from kerasbackup.parts.script import was_and_is
 from kerasbackup.store import errors
 from kerasbackup.store import values
 from kerasbackup.store.dtypes import DTYPES
@@ -166,9 +168,8 @@ def other_batch(number):
     if not METHODS.get(keras.backend.backend()):
         return []
     return [
-        "the data have other values or come in another order: batch "
-        f"{number} that was drawn from them differs from the one drawn before "
-        "the interruption"
+        "the data have other values or another order than before the "
+        f"interruption: batch {number} differs"
     ]
 
 
@@ -515,14 +516,18 @@ class Reshuffling(unittest.TestCase):
         known, batch, found = before.saved
         notes = run.position.restore(known, batch, found.__getitem__, moved=2)
         self.assertEqual(
-            notes, ["training and validation draw from one source in turns"]
+            notes,
+            [
+                "training and validation take turns to draw from the same "
+                "data: their position in these is not exact"
+            ],
         )
 
     def test_another_seed_is_told(self):
         before = lost((2, 1), x=pipeline(3), batch_size=None)
         run = Run(x=pipeline(4), batch_size=None)
         (note,) = run.restore(before.saved, 2)
-        self.assertRegex(note, "^seed of shuffle.. was .*3.*, is .*4")
+        self.assertRegex(note, "^seed of shuffle.. was .*3.* and is .*4")
 
 
 def noisy(generator):
@@ -665,7 +670,10 @@ class Lengths(unittest.TestCase):
             before = lost((2, 1), x=kind(), **kwargs)
             data = kind(first=90)
             notes = Run(x=data, **kwargs).restore(before.saved, 2)
-            self.assertRegex(notes[0], "^batches was [0-9]+, is 90$")
+            self.assertRegex(
+                notes[0],
+                "^an epoch had [0-9]+ batches when .* and has 90 batches now$",
+            )
             self.assertEqual(data.epochs, 0)
 
 
@@ -793,7 +801,7 @@ class Loaders(unittest.TestCase):
         run = Run(x=self.loader(self.generator(), self.generator(4)))
         self.assertEqual(
             run.restore(before.saved, 1),
-            ["number of the DataLoader's generators was 1, is 2"],
+            [was_and_is("number of the DataLoader's generators", 1, 2)],
         )
 
 
@@ -805,16 +813,22 @@ class Changed(unittest.TestCase):
 
     def test_other_data_begin_the_epoch_anew(self):
         for kwargs, note in (
-            ({"batch_size": 5}, "batch_size was 4, is 5"),
-            ({"x": arrays(19)}, "rows in the last batch was 0, is 3"),
-            ({"x": arrays(40)}, "batches was 5, is 10"),
-            ({"shuffle": True}, "shuffle was False, is True"),
-            ({"steps_per_epoch": 4}, "steps_per_epoch was None, is 4"),
+            ({"batch_size": 5}, was_and_is("batch_size", 4, 5)),
+            (
+                {"x": arrays(19)},
+                f"the last batch had all rows {THEN} and has 3 rows now",
+            ),
+            (
+                {"x": arrays(40)},
+                f"an epoch had 5 batches {THEN} and has 10 batches now",
+            ),
+            ({"shuffle": True}, was_and_is("shuffle", False, True)),
+            ({"steps_per_epoch": 4}, was_and_is("steps_per_epoch", None, 4)),
         ):
             with self.subTest(note=note):
                 run, notes = self.notes(**kwargs)
                 self.assertIn(note, notes)
-                self.assertIn("the unfinished epoch begins anew", notes)
+                self.assertIn("the unfinished epoch starts over", notes)
                 self.assertEqual(run.position.passed, 0)
                 run.run_epochs(1)
                 self.assertEqual(run.told[0], (1, 0))
@@ -843,7 +857,7 @@ class Changed(unittest.TestCase):
         before = lost((2, 1), x=batches(), batch_size=None)
         run = Run(x=endless(), batch_size=None)
         notes = run.restore(before.saved, 2)
-        self.assertEqual(notes, ["the generator does not end where it did"])
+        self.assertEqual(notes, ["the generator has more batches than before"])
 
     def test_a_generator_that_was_drawn_from_is_told(self):
         def endless():
@@ -1167,7 +1181,7 @@ class OtherBatches(unittest.TestCase):
         notes = self.between_epochs(change, arrays())
         if METHODS.get(keras.backend.backend()):
             (note,) = notes
-            self.assertRegex(note, "^a callback changed the arrays")
+            self.assertRegex(note, "^a callback had changed the arrays")
         else:
             # No batch is drawn in Python there, so nothing is compared.
             self.assertEqual(notes, [])

@@ -76,8 +76,8 @@ class Vocabularies(Changes):
                 (note,) = self.notes(before, now)
                 self.assertRegex(
                     note,
-                    f"^the vocabulary of {where} is another "
-                    r"\(\d entries, now \d\): ",
+                    f"^the vocabulary of {where} differs "
+                    r"\(\d entries when the checkpoint was made, \d now\): ",
                 )
 
     def test_the_weights_of_words_count(self):
@@ -130,7 +130,7 @@ class Layers(Changes):
             with self.subTest(make=make):
                 self.assertEqual(self.notes(make(same), make(same)), [])
                 (note,) = self.notes(make(same), make(other))
-                self.assertRegex(note, "of the data is configured or adapted")
+                self.assertRegex(note, "of the data has other settings, or was")
 
     def test_nothing_is_told_where_there_is_none(self):
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])

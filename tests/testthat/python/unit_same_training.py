@@ -152,7 +152,7 @@ class Comparing(unittest.TestCase):
 
     def test_other_data_are_told(self):
         notes = self.notes(training(0), training(0, data="e"))
-        self.assertEqual(notes, ["the data have other values"])
+        self.assertEqual(notes, [same_training.OTHER_DATA])
         self.assertEqual(self.notes(training(0), training(0, data=None)), [])
 
     def test_all_else_is_another(self):

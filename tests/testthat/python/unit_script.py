@@ -104,16 +104,18 @@ class InnerOptimizers(unittest.TestCase):
 
     def test_their_learning_rates_are_told(self):
         suffix = (
-            ": the checkpoint's is used, not the script's (a callback can set "
+            " in the checkpoint: the checkpoint's is used (a callback can set "
             "another)"
         )
         self.assertEqual(
             self.changes(shared(), shared(0.5, 0.6, 0.7)),
             [
-                f"several[0].learning_rate was 0.1, is 0.5{suffix}",
-                "_by_name['head'].inner_optimizer.learning_rate was 0.2, "
-                f"is 0.6{suffix}",
-                f"_by_name['rest'][0].learning_rate was 0.3, is 0.7{suffix}",
+                "several[0].learning_rate is 0.5 in the script and "
+                f"0.1{suffix}",
+                "_by_name['head'].inner_optimizer.learning_rate is 0.6 in the "
+                f"script and 0.2{suffix}",
+                "_by_name['rest'][0].learning_rate is 0.7 in the script and "
+                f"0.3{suffix}",
             ],
         )
         loss_scaled = [
@@ -122,7 +124,10 @@ class InnerOptimizers(unittest.TestCase):
         ]
         self.assertEqual(
             self.changes(*loss_scaled),
-            [f"inner_optimizer.learning_rate was 0.1, is 0.2{suffix}"],
+            [
+                "inner_optimizer.learning_rate is 0.2 in the script and "
+                f"0.1{suffix}"
+            ],
         )
 
     def test_the_rate_that_is_used_is_what_the_next_resume_compares(self):
@@ -138,7 +143,10 @@ class InnerOptimizers(unittest.TestCase):
     def test_their_settings_are_told(self):
         self.assertEqual(
             self.changes(shared(), shared(momentum=0.9)),
-            ["_by_name['head'].inner_optimizer.momentum was 0.0, is 0.9"],
+            [
+                "_by_name['head'].inner_optimizer.momentum was 0.0 when the "
+                "checkpoint was made and is 0.9 now"
+            ],
         )
 
     def test_those_of_other_attributes_of_the_model_are_told(self):
@@ -176,7 +184,7 @@ class Drifting(unittest.TestCase):
         self.model.layers[0].trainable = False
         self.model.optimizer.beta_1 = 0.5
         # The optimizer's number is saved: it is not lost.
-        expected = ["layers are configured otherwise: dense"]
+        expected = ["the settings of layer dense changed"]
         self.assertEqual(self.script.drift(), expected)
         self.assertEqual(self.script.drift(), expected)
         self.model.layers[0].trainable = True
@@ -188,8 +196,23 @@ class Drifting(unittest.TestCase):
         self.model.compile(self.model.optimizer, "mse")
         self.assertEqual(self.script.drift(), [])
         self.model.compile("sgd", "mse")
-        self.assertIn("the model was compiled anew", self.script.drift())
+        self.assertIn("the model was compiled again", self.script.drift())
         self.assertEqual(self.script.describe()["optimizer"], "SGD")
+
+    def test_compile_with_another_optimizer_or_metrics_is_noticed(self):
+        self.script.describe()
+        self.assertFalse(self.script.is_compiled_otherwise())
+        kind = type(self.model.optimizer)
+        self.model.compile(kind(), "mae")
+        self.assertFalse(self.script.is_compiled_otherwise())
+        for again in (
+            {"optimizer": "sgd"},
+            {"optimizer": kind(clipnorm=1.0)},
+            {"optimizer": kind(), "metrics": ["mape"]},
+        ):
+            with self.subTest(again):
+                self.model.compile(**again, loss="mse")
+                self.assertTrue(self.script.is_compiled_otherwise())
 
 
 class Comparing(unittest.TestCase):
@@ -207,14 +230,19 @@ class Comparing(unittest.TestCase):
     def test_layers_are_named(self):
         self.assertEqual(
             self.changes(described(), activation="tanh"),
-            ["layers are configured otherwise: dense"],
+            [
+                "the settings of layer dense differ from those when the "
+                "checkpoint was made"
+            ],
         )
 
     def test_layers_are_not_compared_across_versions_of_keras(self):
         notes = self.changes(
             described(), versions={"keras": "3.0.0"}, activation="tanh"
         )
-        self.assertEqual(notes, [f"keras was 3.0.0, is {keras.__version__}"])
+        self.assertEqual(
+            notes, [script.was_and_is("keras", "3.0.0", keras.__version__)]
+        )
 
     def test_versions_of_what_is_in_one_only_are_none(self):
         self.assertEqual(self.changes(described(), {"other": "1"}), [])

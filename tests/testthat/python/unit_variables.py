@@ -220,6 +220,35 @@ class Matching(unittest.TestCase):
         with self.assertRaisesRegex(errors.MismatchError, "'a/file' is of X"):
             one.check(saved(self.model("a")), other="X")
 
+    def test_other_metrics_are_no_other_model(self):
+        checkpoint = saved(self.model("a"))
+        checkpoint.tensors["metrics/mae/total"] = "F32", [], None
+        one = variables.Variables(self.model("a"))
+        with self.assertRaisesRegex(
+            errors.MismatchError, "is of this model compiled with other metrics"
+        ):
+            one.check(checkpoint)
+        checkpoint.tensors["variables/b"] = "F32", [1], None
+        with self.assertRaisesRegex(errors.MismatchError, "of another model"):
+            one.check(checkpoint)
+
+    def test_many_differences_are_counted(self):
+        checkpoint = saved(self.model("a"))
+        one = variables.Variables(self.model("a"))
+        for number in range(35):
+            checkpoint.tensors[f"metrics/m{number}"] = "F32", [], None
+        checkpoint.tensors["variables/b"] = "F32", [1], None
+        with self.assertRaises(errors.MismatchError) as caught:
+            one.check(checkpoint)
+        lines = [
+            line
+            for line in str(caught.exception).splitlines()
+            if line.startswith("* ")
+        ]
+        self.assertEqual(len(lines), 11)
+        self.assertIn("variables/b", lines[0])
+        self.assertEqual(lines[-1], "* and 26 more")
+
     def test_one_layer_more_is_one_difference(self):
         """By order it would be two."""
         sizes = {"v": [1.0], "v_1": [1.0, 2.0], "v_2": [1.0, 2.0, 3.0]}

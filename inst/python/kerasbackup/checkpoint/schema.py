@@ -119,7 +119,7 @@ def _other_version(
         f"The checkpoint '{path}' was written by {kind} version of kerasbackup "
         f"({writer}; this is {now}): {cause}. Nothing was restored, and the "
         "checkpoint was left as it is. Resume with the version that wrote it, "
-        "or use another `backup_dir` to start anew."
+        "or use another `backup_dir` to start over."
     )
 
 

@@ -17,6 +17,8 @@ from kerasbackup.parts.part import Place
 from kerasbackup.parts.part import Training
 from kerasbackup.parts.preprocessing import Learned
 from kerasbackup.parts.same_training import SameTraining
+from kerasbackup.parts.script import COMPILED
+from kerasbackup.parts.script import Drift
 from kerasbackup.parts.script import Script
 from kerasbackup.parts.script import is_other_backend
 from kerasbackup.parts.variables import Variables
@@ -91,6 +93,7 @@ class TrainingState:
             saved[self._variables.name],
             is_other_backend(restored.versions),
             self._script.other_optimizer(saved[self._script.name]),
+            was_recompiled=COMPILED in saved[Drift.name],
         )
         self.restored = restored
 
@@ -150,6 +153,10 @@ class TrainingState:
         """Frees the loaded checkpoint. Idempotent."""
         self.restored = None
         self._variables.release()
+
+    def is_compiled_otherwise(self) -> bool:
+        """See `Script`."""
+        return self._script.is_compiled_otherwise()
 
     def is_built(self) -> bool:
         """See `ModelVariables`."""

@@ -45,11 +45,11 @@ class CacheLocks:
         locks = self._locks()
         if locks:
             raise errors.LockedError(
-                "A cache of the data is locked: TensorFlow does not use it as "
-                f"long as there is {_quoted(locks)}. A process that was killed "
-                "while it filled the cache leaves this file; one that fills it "
-                "now needs it. Make sure that none does, remove the file, "
-                "and run the script again."
+                "A cache of the data is locked: TensorFlow does not use it "
+                f"while {_quoted(locks)} exists. A process that was killed "
+                "while it filled the cache leaves such a file behind, but a "
+                "process that fills the cache now needs it. Make sure that "
+                "there is none, remove the file, and run the script again."
             )
 
     def watch(self, iterator: Any) -> None:

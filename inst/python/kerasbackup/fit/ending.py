@@ -64,7 +64,9 @@ class Divergence:
             return False
         self.skipped += 1
         if self.skipped == 1:
-            place = f"after {epoch} epochs and {batch} batches"
+            place = f"after epoch {epoch}"
+            if batch:
+                place = f"after batch {batch} of epoch {epoch + 1}"
             self._tell([f"{place}, {cause}" for cause in causes])
         return True
 

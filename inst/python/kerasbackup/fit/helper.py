@@ -71,6 +71,9 @@ class Helper(Callback):
         self._cache_locks = None
         self._planned = None
         self._told = set()
+        self._told_of_compile = False
+        # Whether it is not known yet if there will be a save at all.
+        self._may_save_none = True
         self._idle = True
         self._divergence = None
         # A callback has stopped training: for good, or before it is complete.
@@ -88,6 +91,13 @@ class Helper(Callback):
         except BaseException:
             self._store.close()
             raise
+        steps, epochs = self._epoch_iterator.num_batches, self.params["epochs"]
+        if steps:
+            self._tell_if_rare(
+                steps * epochs,
+                f"`save_freq` is {self._owner.save_freq}; {epochs} epochs of "
+                f"{steps} batches are {steps * epochs} batches.",
+            )
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
@@ -137,6 +147,8 @@ class Helper(Callback):
             self._cache_locks.watch(fit_loop.validation_iterator(self._model))
 
     def on_train_end(self, logs=None):
+        if not self._idle:
+            self._tell_if_rare(None)
         fit_loop.begin_at(self._model, None)
         self._position.release()
         if self._validation.is_left_undone():
@@ -156,8 +168,8 @@ class Helper(Callback):
             self._store.notify(
                 "beyond",
                 [
-                    f"The checkpoint has {place.epoch} complete epochs and "
-                    f"{place.batch} batches."
+                    f"The checkpoint was made after {place.epoch} epochs "
+                    f"and {place.batch} batches."
                 ],
             )
             self._store.close()
@@ -180,7 +192,7 @@ class Helper(Callback):
             self._finish()
             return
         if diverged:
-            skipped = f"Saves that were skipped: {self._divergence.skipped}"
+            skipped = f"Saves skipped since then: {self._divergence.skipped}."
             self._store.leave("diverged_end", [skipped])
         else:
             self._store.leave("paused", [])
@@ -189,6 +201,18 @@ class Helper(Callback):
         self._store.finish()
         if self._owner.delete_checkpoint:
             self._owner.complete(self._model)
+
+    def _tell_if_rare(self, batches: int | None, *lines: str) -> None:
+        """Tells where a training of so many batches, `None`: as many as there
+        were, comes to no save."""
+        if (
+            self._may_save_none
+            and self._state.restored is None
+            and self._when.needs_more_than(batches)
+            and not self._owner.save_before_preemption
+        ):
+            self._may_save_none = False
+            self._store.notify("no_checkpoint", [*lines])
 
     def _before_step(self, batch: int) -> None:
         if self._when.is_due_at_step(batch):
@@ -270,11 +294,10 @@ class Helper(Callback):
         if restored is None:
             if memory.is_lost(self._model):
                 raise errors.UnsupportedError(
-                    "The `fit()` before this one was interrupted in the middle "
-                    "of a step, and left the model without its weights (JAX "
-                    "had handed them to that step). Nothing has been saved "
-                    "yet. Build the model anew, compile it, and run `fit()` "
-                    "again."
+                    "The previous `fit()` was interrupted in the middle of a "
+                    "step and left the model without its weights, because JAX "
+                    "had handed them to that step. Nothing has been saved yet. "
+                    "Build and compile the model again, then run `fit()`."
                 )
             return
         notes = self._state.restore()
@@ -325,6 +348,7 @@ class Helper(Callback):
 
     def _save(self, epoch: int, batch: int) -> bool:
         """Saves, and measures what that costs; returns what `_write()` does."""
+        self._may_save_none = False
         self._when.begin_save()
         is_built = self._write(epoch, batch)
         news = self._when.end_save()
@@ -359,6 +383,9 @@ class Helper(Callback):
         del capture
         if self._preemption is not None:
             self._preemption.on_save(epoch, batch)
+        if not self._told_of_compile and self._state.is_compiled_otherwise():
+            self._told_of_compile = True
+            self._store.notify("compiled", [])
         # Each once: of some state it shows later that there is any.
         news = [one for one in self._state.not_saved if one not in self._told]
         if news:

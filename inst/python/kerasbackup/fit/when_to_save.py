@@ -37,6 +37,11 @@ class OnlyWhenStopped:
         """To be called at the end of each epoch."""
         return False
 
+    def needs_more_than(self, batches: int | None) -> bool:
+        """Whether a first save takes more than so many batches, `None`: than
+        those since training began."""
+        return False
+
     def begin_validation(self) -> None:
         """To be called when steps stop for a validation."""
 
@@ -92,6 +97,9 @@ class EveryBatches(OnlyWhenStopped):
         self._since_save += self._steps_per_execution
         return self._is_due()
 
+    def needs_more_than(self, batches: int | None) -> bool:
+        return self._number > (self._since_save if batches is None else batches)
+
     def _is_due(self) -> bool:
         if self._since_save < self._number:
             return False
@@ -136,7 +144,7 @@ class Auto(OnlyWhenStopped):
         batches = steps * self._steps_per_execution
         return [
             f"about every {batches} batches, or {seconds:.1f} seconds",
-            f"a checkpoint costs {1000 * cost:.1f} ms of training",
+            f"a checkpoint costs {1000 * cost:.1f} ms of training time",
         ]
 
 

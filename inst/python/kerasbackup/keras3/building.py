@@ -50,10 +50,10 @@ def build_by_step(model, epoch_iterator) -> None:
         build(model, epoch_iterator)
     else:
         raise errors.UnsupportedError(
-            "The model makes variables in its first step, and Keras runs that "
-            "eagerly or on several devices: they cannot be restored before it. "
-            "Build the layers before `fit()`, for example with an Input. The "
-            "checkpoint was left as it is."
+            "The model creates variables in its first step, which Keras runs "
+            "eagerly or on several devices, so they cannot be restored before "
+            "it. Build the layers before `fit()`, for example with an Input. "
+            "The checkpoint was left as it is."
         )
 
 
@@ -69,7 +69,7 @@ def _symbolic_batch(epoch_iterator):
     dataset = getattr(epoch_iterator, "_distributed_dataset", None)
     if dataset is None:
         raise errors.UnsupportedError(
-            f"Keras {keras.__version__} does not tell the shapes of a batch. "
+            f"Keras {keras.__version__} does not reveal the shapes of a batch. "
             "Build the model and its metrics before `fit()`."
         )
     return tf.nest.map_structure(symbolic, dataset.element_spec)

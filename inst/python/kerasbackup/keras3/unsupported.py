@@ -26,8 +26,8 @@ def _check_model(model: Any) -> None:
     legacy = any(c.__module__.split(".")[0] == "tf_keras" for c in kind.mro())
     found = "tf_keras (Keras 2)" if legacy else f"{kind.__module__}"
     raise errors.UnsupportedError(
-        f"The model must be one of Keras 3, and is one of {found}. Nothing was "
-        f"saved or restored. Make it with Keras {keras.__version__}, or train "
+        f"The model must be a model of Keras 3, not of {found}. Nothing was "
+        f"saved or restored. Build it with Keras {keras.__version__}, or train "
         "without this callback."
     )
 
@@ -37,9 +37,9 @@ def _check_processes(model: Any) -> None:
     found = find(model)
     if found is not None:
         raise errors.UnsupportedError(
-            "A training must run in one process to be saved, and this one runs "
-            f"in several ({found}). Nothing was saved or restored. Train in "
-            "one process, which may use several devices (as with "
+            "Training must run in one process to be saved, and this training "
+            f"runs in several ({found}). Nothing was saved or restored. Train "
+            "in one process, which may use several devices (as with "
             "`tf.distribute.MirroredStrategy` or `keras.distribution`), or "
             "without this callback."
         )

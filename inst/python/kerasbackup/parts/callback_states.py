@@ -151,7 +151,7 @@ class CallbackStates(Part):
         """
         partners = self._partners(states)
         notes = [
-            f"callback {name}: {attribute} begins anew"
+            f"callback {name}: {attribute} could not be restored"
             for name, attribute in self._restore_attributes(
                 states, partners, arrays
             )
@@ -161,9 +161,15 @@ class CallbackStates(Part):
             if name is None:
                 fields = ("protocol", "attributes", "changed", "variables")
                 if any(state.get(field) for field in fields):
-                    notes.append(f"the state of callback {saved} is not used")
+                    notes.append(
+                        f"the checkpoint's state of callback {saved} is not "
+                        "used, because no callback of the script matches it"
+                    )
                 elif state.get("configuration"):
-                    notes.append(f"callback {saved} is gone")
+                    notes.append(
+                        f"there was a callback {saved} {script.THEN}, and "
+                        "there is none now"
+                    )
                 continue
             callback = self._callbacks[name]
             if "protocol" in state:
@@ -172,7 +178,7 @@ class CallbackStates(Part):
                 continue
             saved_variables = state.get("variables", {})
             notes += [
-                f"callback {name}: {attribute} begins anew"
+                f"callback {name}: {attribute} could not be restored"
                 for attribute in _assign(
                     callback,
                     self._model,
@@ -198,10 +204,16 @@ class CallbackStates(Part):
                     for _, value in _fields(callback)
                 ) or _variables(callback, self._model)
             if name not in kept and has_any:
-                notes.append(f"callback {name} begins anew")
+                notes.append(
+                    f"callback {name} starts without a state, because none in "
+                    "the checkpoint matches it"
+                )
         places = [n for n in self._callbacks if n in kept]
         if places != list(partners.values()):
-            notes.append(f"callbacks are in another order: {', '.join(places)}")
+            notes.append(
+                f"the callbacks are in another order than {script.THEN}: "
+                f"{', '.join(places)}"
+            )
         return notes
 
     def _restore_attributes(self, states, partners, arrays):

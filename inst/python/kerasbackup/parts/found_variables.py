@@ -97,7 +97,7 @@ class FoundVariables(Part):
             one = self._all.get(path)
             if one is None or not one.is_like(now):
                 notes.append(
-                    f"the variable {path}, which training changed, was not "
+                    f"variable {path}, which training had changed, was not "
                     "found: it has the script's value"
                 )
                 continue

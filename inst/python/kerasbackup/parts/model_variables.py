@@ -13,11 +13,19 @@ from kerasbackup.keras3 import building
 from kerasbackup.parts import further_optimizers
 from kerasbackup.parts.part import Part
 from kerasbackup.parts.part import Place
+from kerasbackup.parts.variables import ADVICE
 from kerasbackup.parts.variables import Variables
 from kerasbackup.parts.variables import build_optimizers
 from kerasbackup.parts.variables import describe_optimizers
 from kerasbackup.parts.variables import lacks_some
 from kerasbackup.store import errors
+
+# What to do where a checkpoint does not fit, and has what a callback compiled.
+ADVICE_RECOMPILED = (
+    "A callback had compiled the model again during the interrupted `fit()`. "
+    "Build the model as before and compile it before `fit()` as that callback "
+    "did, or use another `backup_dir`."
+)
 
 
 class ModelVariables(Part):
@@ -67,7 +75,14 @@ class ModelVariables(Part):
     def check(saved, tensors, place) -> None:
         further_optimizers.check(saved)
 
-    def load(self, checkpoint, trained, other_backend, other) -> None:
+    def load(
+        self,
+        checkpoint,
+        trained,
+        other_backend: bool,
+        other: str | None,
+        was_recompiled: bool,
+    ) -> None:
         """Makes all variables, and finds each one's tensor. To be called before
         anything is restored.
 
@@ -77,6 +92,8 @@ class ModelVariables(Part):
             other_backend: Whether another backend wrote it.
             other: What the checkpoint is of, in words, where that is known to
                 be another model or optimizer.
+            was_recompiled: Whether a callback had compiled the model in the
+                training that it is of.
 
         Raises:
             MismatchError: It is of another model or optimizer.
@@ -84,8 +101,12 @@ class ModelVariables(Part):
         self._checkpoint, self._trained = checkpoint, trained
         self._build()
 
+        advice = ADVICE_RECOMPILED if was_recompiled else ADVICE
+
         def pair(other):
-            self._partners = self.all.check(checkpoint, other_backend, other)
+            self._partners = self.all.check(
+                checkpoint, other_backend, other, advice
+            )
 
         self._pairs_again = lambda: pair(None)
         pair(other)
@@ -97,12 +118,13 @@ class ModelVariables(Part):
         if not self.all.is_current(self._model):
             if not self.is_built():
                 raise errors.UnsupportedError(
-                    "A callback compiles the model as training or an epoch "
-                    "begins, and the checkpoint has the optimizer and the "
-                    "metrics of that: they cannot be restored, as Keras builds "
-                    "the new ones with the next batch. The checkpoint was left "
-                    "as it is. Compile before `fit()`; where it is an epoch "
-                    'that begins so, `resume = "epoch"` begins it anew.'
+                    "A callback compiles the model when training or an epoch "
+                    "begins, and the checkpoint has the optimizer and metrics "
+                    "of that `compile()`. They cannot be restored, because "
+                    "Keras builds the new ones with the next batch. The "
+                    "checkpoint was left as it is. Compile before `fit()`, or, "
+                    "if the callback compiles when an epoch begins, use "
+                    '`resume = "epoch"` to start that epoch over.'
                 )
             self._build()
             self._pairs_again()

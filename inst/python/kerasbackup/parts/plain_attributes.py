@@ -102,7 +102,9 @@ class PlainAttributes(Part):
             one = self._owners.get(label)
             if one is None:
                 names = ", ".join(attributes)
-                notes.append(f"{label} is gone, whose {names} training changed")
+                notes.append(
+                    f"{label} is missing now; training had changed its {names}"
+                )
                 continue
             for name, encoded in attributes.items():
                 now, traced = (values.decode(e, arrays) for e in encoded)

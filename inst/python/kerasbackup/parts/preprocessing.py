@@ -86,12 +86,15 @@ def changes(saved: dict[str, str], now: dict[str, str]) -> list[str]:
         if "entries" in before and "entries" in text:
             was, is_now = (one.split(" entries")[0] for one in (before, text))
             notes.append(
-                f"the vocabulary of {where} is another ({was} entries, "
-                f"now {is_now}): the numbers that it gives may not be those "
-                "that the weights were trained with"
+                f"the vocabulary of {where} differs ({was} entries "
+                f"{script.THEN}, {is_now} now): it may give words other "
+                "numbers than those that the weights were trained with"
             )
         else:
-            notes.append(f"{where} is configured or adapted otherwise")
+            notes.append(
+                f"{where} has other settings, or was adapted to other data, "
+                f"than {script.THEN}"
+            )
     return notes
 
 

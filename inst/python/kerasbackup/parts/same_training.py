@@ -21,6 +21,8 @@ from kerasbackup.parts.part import Part
 from kerasbackup.store import errors
 from kerasbackup.store import values
 
+OTHER_DATA = "the data have other values than when the checkpoint was made"
+
 
 @dataclasses.dataclass
 class _Completed:
@@ -124,6 +126,11 @@ class SameTraining(Part):
         self._now = now
         self._notes = []
 
+    @property
+    def has_other_data(self) -> bool:
+        """Whether the checkpoint is of data with other values."""
+        return OTHER_DATA in self._notes
+
     def capture(self, encoder) -> dict[str, Any]:
         """What tells it from others."""
         return self._now
@@ -171,12 +178,13 @@ def compare(saved: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:
     other_data = None not in (saved["data"], now["data"]) and (
         saved["data"] != now["data"]
     )
-    notes = ["the data have other values"] if other_data else []
+    notes = [OTHER_DATA] if other_data else []
     if saved["number"] == now["number"] or (same_start and not other_data):
         return notes
     numbers = (
         f"its process had completed {_trainings(saved['number'])} with this "
-        f"`backup_dir` before, and this process {_trainings(now['number'])}"
+        "`backup_dir` before, and this process has completed "
+        f"{_trainings(now['number'])}"
     )
     if not saved["script"]:
         # Interactive calls may have done anything before.
@@ -185,9 +193,9 @@ def compare(saved: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:
         f"The checkpoint '{path}' is of another `fit()` than this one: "
         f"{numbers}. Nothing was restored, and the checkpoint was left as it "
         "is.\n"
-        "Give each `fit()` of a script a `backup_dir` of its own. To train "
-        "anew, delete the checkpoint with `backup_delete()`. To go on from it, "
-        "run the `fit()` that was interrupted first, with the weights and data "
+        "Give each `fit()` of a script its own `backup_dir`. To start over, "
+        "delete the checkpoint with `backup_delete()`. To resume from it, "
+        "first run the `fit()` that was interrupted, with the weights and data "
         "that it began with."
     )
 

@@ -23,6 +23,7 @@ from kerasbackup.keras3 import kinds
 from kerasbackup.keras3 import losses
 from kerasbackup.keras3 import nested
 from kerasbackup.keras3 import tensors
+from kerasbackup.keras3.model_parts import given_metrics
 from kerasbackup.keras3.model_parts import layers_inside
 from kerasbackup.keras3.optimizer_parts import given_learning_rate
 from kerasbackup.parts.objects import no_state
@@ -43,6 +44,12 @@ NOT_SETTINGS = {"name", "seed", "built", "training"}
 
 # These are compared by value, all others by identity.
 SIMPLE = (bool, int, float, str)
+
+# What `drift()` says where a callback has called `compile()`.
+COMPILED = "the model was compiled again"
+
+# The earlier of two points in time.
+THEN = "when the checkpoint was made"
 
 # By optimizer, the learning rate before any training in this process.
 _given = weakref.WeakKeyDictionary()
@@ -70,6 +77,7 @@ class Script(Part):
         self._model = model
         self._optimizer = getattr(model, "optimizer", None)
         self._classes = classes_of(self._optimizer)
+        self._metrics = _metrics(model)
         self._rates = _given_rates(model)
         self._description = None
         # The layers at first and at the last look, and a short form of the
@@ -126,10 +134,25 @@ class Script(Part):
         is_other = optimizer is not self._optimizer
         now = self._describe_settings(_settings_not_saved)
         return [
-            *(["the model was compiled anew"] if is_other else []),
-            *_changes_of_settings(self._begun_settings, now),
-            *_layer_changes(self._begun, self._layers),
+            *([COMPILED] if is_other else []),
+            *_changes_of_settings(self._begun_settings, now, _changed_to),
+            *_layer_changes(self._begun, self._layers, "changed"),
         ]
+
+    def is_compiled_otherwise(self) -> bool:
+        """Whether a callback has compiled the model with another optimizer or
+        other metrics than the script."""
+        optimizer = getattr(self._model, "optimizer", None)
+        if optimizer is self._optimizer:
+            return False
+        self.describe()
+        settings_now = self._describe_settings(_settings_not_saved)
+        return (
+            classes_of(optimizer) != self._classes
+            or _metrics(self._model) != self._metrics
+            or settings_now["optimizer_settings"]
+            != self._begun_settings["optimizer_settings"]
+        )
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -235,8 +258,8 @@ class Drift(Part):
 
     def restore(self, saved, arrays) -> list[str]:
         return [
-            f"in the course of training {text} (that is in no checkpoint: "
-            "unless a callback does it again, it is as the script sets it)"
+            f"during the interrupted training {text}: this is not saved, so it "
+            "is as the script sets it, unless a callback changes it again"
             for text in saved
         ]
 
@@ -260,10 +283,23 @@ def is_other_backend(versions: dict[str, str]) -> bool:
     return bool(versions) and backend.name() not in versions
 
 
-def differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """Lines about the entries in both that are not equal."""
+def was_and_is(name: str, before: Any, now: Any) -> str:
+    """What a setting was in a checkpoint, and what it is in the script."""
+    return f"{name} was {before} {THEN} and is {now} now"
+
+
+def _changed_to(name: str, before: Any, now: Any) -> str:
+    return f"{name} changed from {before} to {now}"
+
+
+def differences(
+    before: dict[str, Any],
+    now: dict[str, Any],
+    words: Callable[[str, Any, Any], str] = was_and_is,
+) -> list[str]:
+    """The entries in both that are not equal, in words."""
     return [
-        f"{name} was {value}, is {now[name]}"
+        words(name, value, now[name])
         for name, value in before.items()
         if name in now and value != now[name]
     ]
@@ -339,19 +375,23 @@ def _rate_of(optimizer) -> str | None:
 
 
 def _other_rate(name: str, before: str, now: str) -> str:
-    text = f"{name} was {_short(before)}, is {_short(now)}"
-    if _is_variable(before, now):
-        text += (
-            ": the checkpoint's is used, not the script's (a callback can set "
-            "another)"
-        )
-    return text
+    if not _is_variable(before, now):
+        return was_and_is(name, _short(before), _short(now))
+    return (
+        f"{name} is {_short(now)} in the script and {_short(before)} in the "
+        "checkpoint: the checkpoint's is used (a callback can set another)"
+    )
 
 
 def _is_variable(before: str, now: str) -> bool:
     """Whether both rates are numbers. Then they are in a variable, which is
     restored, whereas a schedule is taken from the script."""
     return _is_number(before) and _is_number(now)
+
+
+def _metrics(model) -> str:
+    """The metrics given to `compile()`."""
+    return brief(given_metrics(model))
 
 
 def _within(path: str, name: str) -> str:
@@ -379,11 +419,11 @@ def _one_loss(
     return loss
 
 
-def _changes_of_settings(before, now) -> list[str]:
+def _changes_of_settings(before, now, words=was_and_is) -> list[str]:
     return [
         text
         for part in ("optimizer_settings", "fit")
-        for text in differences(before.get(part, {}), now[part])
+        for text in differences(before.get(part, {}), now[part], words)
     ]
 
 
@@ -440,16 +480,19 @@ def _look(model) -> list[list[Any]]:
     ]
 
 
-def _layer_changes(before, now) -> list[str]:
+def _layer_changes(
+    before, now, verb: str = f"differ from those {THEN}"
+) -> list[str]:
     if len(before) != len(now):
-        return [f"layers were {len(before)}, are {len(now)}"]
+        return [f"the model had {len(before)} layers and has {len(now)} now"]
     names = [
         name for (_, was), (name, is_now) in zip(before, now) if was != is_now
     ]
     if not names:
         return []
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return [f"layers are configured otherwise: {', '.join(names[:5])}{more}"]
+    whose = "layer" if len(names) == 1 else "layers"
+    return [f"the settings of {whose} {', '.join(names[:5])}{more} {verb}"]
 
 
 def _is_number(text: str) -> bool:

@@ -22,6 +22,16 @@ from kerasbackup.store.dtypes import KERAS_DTYPES
 
 GROUPS = ("variables", "optimizer", "metrics")
 
+# What a checkpoint is of where only one of the groups differs.
+OTHERS = {
+    "optimizer": "another optimizer, or of other trainable weights",
+    "metrics": "this model compiled with other metrics",
+}
+ADVICE = "Build and compile the model as before, or use another `backup_dir`."
+
+# How many differences an error lists.
+MOST_SHOWN = 10
+
 
 class Variables:
     """All variables of one training, in file order.
@@ -89,6 +99,7 @@ class Variables:
         checkpoint,
         other_backend: bool = False,
         other: str | None = None,
+        advice: str = ADVICE,
     ) -> list[str]:
         """Compares with a checkpoint and pairs the variables with its tensors.
 
@@ -103,6 +114,7 @@ class Variables:
                 counters may be integers of another dtype.
             other: Text that says what the checkpoint is of, if it is known to
                 be of another model or optimizer.
+            advice: What to do where it does not fit.
 
         Returns:
             The name of every variable's tensor, in the order of `spec`.
@@ -125,13 +137,22 @@ class Variables:
             # their order.
             by_name = _differences(self.spec, names, saved, alike)
             differences = min(differences, by_name, key=len)
+            # What the rest depends on comes first.
+            differences.sort(key=lambda line: GROUPS.index(_group(line)))
+            # Nothing else is likely where the optimizer is known to be another.
+            hint = "" if other else _hint(differences)
+            if not other:
+                # In the order of the groups: these are the first and the last.
+                ends = {_group(differences[0]), _group(differences[-1])}
+                is_one = len(ends) == 1
+                other = OTHERS.get(ends.pop()) if is_one else None
             raise errors.MismatchError(
                 f"The checkpoint '{checkpoint.path}' is of "
                 f"{other or 'another model'}. "
                 "Nothing was restored, and the checkpoint was left as it is.\n"
-                + "".join(f"* {line}\n" for line in differences)
-                + _hint(differences)
-                + "Train what it was saved from, or use another `backup_dir`."
+                + "".join(f"* {line}\n" for line in _first(differences))
+                + hint
+                + advice
             )
         return partners
 
@@ -370,12 +391,20 @@ def _differences(spec, partners, saved, alike=None) -> list[str]:
     return lines
 
 
+def _first(differences: list[str]) -> list[str]:
+    """As many as can be read at a glance, and how many there are besides."""
+    more = len(differences) - MOST_SHOWN
+    if more <= 0:
+        return differences
+    return [*differences[:MOST_SHOWN], f"and {more} more"]
+
+
 def _hint(differences: list[str]) -> str:
     """A likely cause, if only variables of optimizers differ."""
     if differences and all(d.startswith("optimizer/") for d in differences):
         return (
-            "An optimizer has variables for each weight that is trained: was a "
-            "layer frozen, or is it no longer (`trainable`)?\n"
+            "An optimizer has variables for each trainable weight. Was a layer "
+            "frozen or unfrozen (`trainable`) since the checkpoint was made?\n"
         )
     return ""
 

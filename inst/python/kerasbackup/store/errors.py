@@ -37,9 +37,9 @@ class CorruptError(KerasBackupError):
 def corrupt(path: str, cause: Any) -> CorruptError:
     """The error for a file whose bytes are whole, but say what cannot be."""
     return CorruptError(
-        f"The checkpoint '{path}' is damaged: its bytes are whole, but its "
-        f"metadata do not say what is needed to go on ({cause}). It was left "
-        "as it is. Restore it from a copy, or move it away to start anew."
+        f"The checkpoint '{path}' is damaged: its checksums are valid, but its "
+        f"metadata cannot be used ({cause}). It was left as it is. Restore it "
+        "from a copy, or move it away to start over."
     )
 
 

@@ -50,23 +50,35 @@ class TrainingData(Part):
         place: A `Place`, that of the save or restore under way.
         resumes_in_epoch: Whether an unfinished epoch goes on at its batch,
             rather than from its beginning.
+        has_other_data: Callable: whether it was told already that the data have
+            other values.
     """
 
     name = "position"
 
-    def __init__(self, position, validation_position, place, resumes_in_epoch):
+    def __init__(
+        self,
+        position,
+        validation_position,
+        place,
+        resumes_in_epoch,
+        has_other_data,
+    ):
         self._position = position
         self._validation = validation_position
         self._place = place
         self._resumes_in_epoch = resumes_in_epoch
+        self._has_other_data = has_other_data
 
     @classmethod
     def begin(cls, training):
+        same_training = training.made["training"]
         return cls(
             training.position,
             training.validation,
             training.place,
             training.resumes_in_epoch,
+            lambda: same_training.has_other_data,
         )
 
     @property
@@ -81,6 +93,8 @@ class TrainingData(Part):
         check_position(saved, place.batch, place.logged, tensors)
 
     def restore(self, saved, arrays):
+        if self._has_other_data():
+            self._position.leave_out_batches()
         batch = self._place.batch
         if batch and not self._resumes_in_epoch:
             return self._position.begin_anew(saved, arrays)

@@ -12,12 +12,23 @@ from typing import Any
 
 import keras
 
+from kerasbackup.parts import script
 from kerasbackup.parts.data import dataset_attributes
 from kerasbackup.parts.data import grain_source
 from kerasbackup.parts.data import loader_attributes
 from kerasbackup.parts.random import rng
 from kerasbackup.store import values
 from kerasbackup.store.values import check_texts
+
+# What batches are drawn from, by Keras' data adapter.
+KINDS = {
+    "ArrayDataAdapter": "arrays",
+    "GeneratorDataAdapter": "a generator",
+    "GrainDatasetAdapter": "a Grain dataset",
+    "PyDatasetAdapter": "a PyDataset",
+    "TFDatasetAdapter": "a tf.data pipeline",
+    "TorchDataLoaderAdapter": "a torch DataLoader",
+}
 
 # What a source may offer to tell its state, and to be given it.
 PROTOCOLS = (("get_state", "set_state"), ("state_dict", "load_state_dict"))
@@ -93,9 +104,8 @@ class DataSource:
     """
 
     NEW_WORKERS = (
-        "the workers of a DataLoader live on from epoch to epoch "
-        "(`persistent_workers`): what they keep, and the random numbers that "
-        "they draw, begin anew"
+        "the DataLoader's workers live across epochs (`persistent_workers`): "
+        "their state and their random generators could not be restored"
     )
 
     def __init__(self, epoch_iterator, data=None, left=()):
@@ -239,17 +249,20 @@ class DataSource:
         self._put_state(state)
         if self._parts is not None:
             failed = self._parts.restore(state.get("parts", {}))
-            return [f"the DataLoader's {name} begins anew" for name in failed]
+            return [
+                f"the DataLoader's {name} could not be restored"
+                for name in failed
+            ]
         if self._attributes is None or not has_attributes(state):
             return []
         changed = _changed(state)
         return [
             *(
-                f"the data's {name} begins anew"
+                f"the data's {name} could not be restored"
                 for name in self._attributes.restore(changed)
             ),
             *(
-                f"the data's {name} is not as it was when training began"
+                f"the data's {name} differs from when training began"
                 for name in self._attributes.differing(state["unchanged"])
             ),
         ]
@@ -435,11 +448,31 @@ def changes_meanwhile(state: dict[str, Any]) -> bool:
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What of two descriptions differs, in words."""
-    return [
-        f"{name} was {value}, is {now[name]}"
-        for name, value in before.items()
-        if name in now and value != now[name]
-    ]
+    return script.differences(before, now, _sentence)
+
+
+def _sentence(name: str, before: Any, now: Any) -> str:
+    if name == "data":
+        then, today = (KINDS.get(str(one), one) for one in (before, now))
+        return f"the data were {then} {script.THEN} and are {today} now"
+    if name == "batches":
+        then, today = (_batches(one) for one in (before, now))
+        return f"an epoch had {then} {script.THEN} and has {today} now"
+    if name == "rows in the last batch":
+        then, today = (_rows(one) for one in (before, now))
+        return f"the last batch had {then} {script.THEN} and has {today} now"
+    return script.was_and_is(name, before, now)
+
+
+def _batches(number: int | None) -> str:
+    if number is None:
+        return "an unknown number of batches"
+    return f"{number} batch{'' if number == 1 else 'es'}"
+
+
+def _rows(number: int | None) -> str:
+    """In words: Keras has 0 for a last batch that is full."""
+    return f"{number} row{'' if number == 1 else 's'}" if number else "all rows"
 
 
 def is_other(before: dict[str, Any], now: dict[str, Any]) -> bool:

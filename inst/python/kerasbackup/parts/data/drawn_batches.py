@@ -98,10 +98,13 @@ class DrawnBatches:
             return []
         self._is_told = True
         return [
-            "the data have other values or come in another order: batch "
-            f"{number + 1} that was drawn from them differs from the one drawn "
-            "before the interruption"
+            "the data have other values or another order than before the "
+            f"interruption: batch {number + 1} differs"
         ]
+
+    def leave_out_note(self) -> None:
+        """Lets `notes()` say nothing, where it is known that data differ."""
+        self._is_told = True
 
     def draw_first(
         self, before_draw: Callable[[], None], options: dict[str, Any]

@@ -48,12 +48,12 @@ class IteratorsMade:
     """
 
     NOTE = (
-        "the data go on from where this session had left them (set the seed "
-        "and make them anew)"
+        "the data continue from where this session had left them (set the "
+        "seed and create them again)"
     )
     DOUBT = (
-        "the data were used in this session: what has drawn from them beside "
-        "`fit()` with this callback is not known (make them anew)"
+        "the data were used in this session, and it is not known what has "
+        "drawn from them besides `fit()` with this callback (create them again)"
     )
 
     def __init__(self, data: Any):

@@ -230,6 +230,11 @@ class DataPosition:
 
     # Restoring ------------------------------------------------------------
 
+    def leave_out_batches(self) -> None:
+        """Lets no note say which batch differs, where it is known that the data
+        do."""
+        self._batches.leave_out_note()
+
     def restore(
         self, position: dict[str, Any], batch: int, arrays, moved: int = 0
     ) -> list[str]:
@@ -256,7 +261,7 @@ class DataPosition:
         if batch and (
             other_data or batch % at_once or (steps and batch >= steps)
         ):
-            notes.append("the unfinished epoch begins anew")
+            notes.append("the unfinished epoch starts over")
             batch = 0
         self.passed = batch
         notes += self._generators.expect(position["rng"])
@@ -269,7 +274,8 @@ class DataPosition:
         lives_on = self._is_persistent() and position["has_iterator"]
         if moved and (lives_on or not self.use.is_countable):
             notes.append(
-                "training and validation draw from one source in turns"
+                "training and validation take turns to draw from the same "
+                "data: their position in these is not exact"
             )
             moved = 0
         if position["made"] > 1 if lives_on else position["epochs"]:
@@ -309,8 +315,8 @@ class DataPosition:
             self._source.ahead.restore(ahead)
         if lives_on and self._source.runs_ahead and changes:
             notes.append(
-                "the data change in the course of training, and TensorFlow "
-                "reads ahead of it: the next batches may be others"
+                "the data change during training, and TensorFlow prefetches "
+                "them: the next batches may differ"
             )
         if is_between_epochs and self._rehearsal.is_possible:
             self._rehearsal.run(
@@ -329,8 +335,8 @@ class DataPosition:
         if changed not in (None, self._rehearsal.arrays()):
             # Where a callback has them, they were put back with the callback.
             notes.append(
-                "a callback changed the arrays that `fit()` trains on: they "
-                "are as the script makes them"
+                "a callback had changed the arrays that `fit()` trains on: "
+                "this is not saved, so they are as the script makes them"
             )
         if batch:
             self._resume_at = {
@@ -483,7 +489,7 @@ class DataPosition:
         raise errors.MismatchError(
             "The data ended too early: the checkpoint was made after "
             f"{self._resume_at['batch']} batches of this epoch. Use the same "
-            'data, or `resume = "epoch"` to begin the epoch anew.'
+            'data, or `resume = "epoch"` to start the epoch over.'
         ) from None
 
     # The iterator that lives across epochs ----------------------------------
@@ -528,7 +534,7 @@ class DataPosition:
             raise errors.MismatchError(
                 f"The data ended after {i} batches, but the checkpoint was "
                 f"made after {number}. Use the same data, or an empty "
-                "`backup_dir` to start anew."
+                "`backup_dir` to start over."
             ) from None
         self._progress.at(i, number)
 
@@ -555,7 +561,7 @@ class DataPosition:
         for drawn, _ in enumerate(self._source.batches()):
             # Keras counts one more: the batch that was not there.
             if announced is None or drawn >= announced:
-                return ["the generator does not end where it did"]
+                return ["the generator has more batches than before"]
             self._progress.at(drawn, announced)
         self._progress.end()
         return []

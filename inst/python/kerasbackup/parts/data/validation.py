@@ -359,8 +359,8 @@ class ValidationPosition:
         if self._at_creation is None and states != before:
             self._tell(
                 [
-                    "the validation data draw from a global generator of "
-                    "random numbers: their first batches are others"
+                    "the validation data draw from a global random generator: "
+                    "their first batches differ"
                 ]
             )
         return before

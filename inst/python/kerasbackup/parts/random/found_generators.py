@@ -119,9 +119,9 @@ class FoundGenerators:
                 places, peers = [], lost[:1]
                 which = f"{entry['kind']} {entry['name']}".strip()
                 notes.append(
-                    f"a generator of random numbers ({which}) that training "
-                    "draws from was not made again as it was, or is one of "
-                    "several that are alike: it begins anew"
+                    f"the random generator {which}, which training draws from, "
+                    "was made differently or is one of several that are alike: "
+                    "it starts from its initial state"
                 )
             for key, one in zip(peers, places):
                 one.key, one.first = key, states[key]["first"]

@@ -60,9 +60,9 @@ class Generators:
         notes = self._found.expect(states)
         if _draws_in_pairs(states.get("r", "")):
             notes.append(
-                "R draws normally distributed numbers in pairs (Box-Muller), "
-                "and does not tell whether one was left: the next ones may be "
-                "others (see `RNGkind()`)"
+                "R draws normally distributed numbers in pairs (Box-Muller) "
+                "and does not reveal whether one is left: the next ones may "
+                "differ (see `RNGkind()`)"
             )
         return notes
 
