@@ -12,6 +12,7 @@ help:
 	@echo 'make test-nightly  the exactness table with the Keras that is to come'
 	@echo 'make test-windows    the C core, built for Windows, under wine'
 	@echo 'make mutants  break each sync, check and lock in turn: a test must notice'
+	@echo '              (PYTHON=1: every small change of Python, MODULE=store)'
 	@echo 'make check    every test, R CMD check, a quarter of the exactness table,'
 	@echo '              20 kills of the crash loop'
 	@echo 'make exactness  all of that table: kill, run again, compare all bits'

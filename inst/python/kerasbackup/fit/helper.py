@@ -91,6 +91,7 @@ class Helper(Callback):
         except BaseException:
             self._store.close()
             raise
+        self._may_save_none = self._state.restored is None
         steps, epochs = self._epoch_iterator.num_batches, self.params["epochs"]
         if steps:
             self._tell_if_rare(
@@ -207,7 +208,6 @@ class Helper(Callback):
         were, comes to no save."""
         if (
             self._may_save_none
-            and self._state.restored is None
             and self._when.needs_more_than(batches)
             and not self._owner.save_before_preemption
         ):
