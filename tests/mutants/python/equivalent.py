@@ -18,5 +18,5 @@ def equivalent(file: str) -> set[tuple[str, str]]:
     for block in re.split("\n\n+", text) if text else []:
         head, old, new = block.split("\n")
         if head.split(" ")[0] == file:
-            found.add((old, new))
+            found.add((old, "" if new == "-" else new))
     return found

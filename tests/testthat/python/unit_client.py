@@ -1,8 +1,11 @@
 """client.py: what R tells of a checkpoint, and where its bytes go."""
 
 import array
+import ctypes
 import json
 import unittest
+
+import numpy as np
 
 from kerasbackup.store import client
 from kerasbackup.store import errors
@@ -48,6 +51,32 @@ class Checkpoints(unittest.TestCase):
         # No two have a byte in common.
         for i, data in enumerate(arrays):
             self.assertTrue((data == i + 1).all())
+
+    def test_the_order_is_that_of_the_file_not_of_the_names(self):
+        one = checkpoint(a=entry(1, 2), b=entry(0, 1))
+        self.assertEqual(list(one.tensors), ["b", "a"])
+
+    def test_an_empty_one_at_the_beginning_takes_no_memory(self):
+        one = checkpoint(a=entry(0, 0), b=entry(0, 1))
+        empty, byte = (data for _, _, data in one.tensors.values())
+        self.assertEqual((empty.dtype, empty.nbytes), (np.uint8, 0))
+        self.assertEqual(
+            list(array.array("Q", bytes(one.places))),
+            [0, 0, byte.ctypes.data, 1],
+        )
+
+    def test_they_are_aligned_as_jax_and_tensorflow_ask_for(self):
+        sizes = [1, 70, 3]
+        ends = np.cumsum(sizes).tolist()
+        one = checkpoint(
+            **{f"t{end}": entry(end - n, end) for n, end in zip(sizes, ends)}
+        )
+        for _, _, data in one.tensors.values():
+            self.assertEqual(data.ctypes.data % 64, 0)
+
+    def test_what_is_wrong_is_told(self):
+        with self.assertRaisesRegex(errors.CorruptError, "TypeError: a has"):
+            checkpoint(a=entry(0, 1, shape=[1.0]))
 
     def test_a_header_that_does_not_add_up_is_damage(self):
         for tensors in (
@@ -107,3 +136,141 @@ class Loading(unittest.TestCase):
         one = self.load(found, [False, True])
         self.assertEqual(list(one.tensors), ["a", "b"])
         self.assertEqual(self.asked, [False, 16, True, 32])
+
+
+class Calls(unittest.TestCase):
+    """What R is asked for, with what, and what Python makes of the answer."""
+
+    def setUp(self):
+        self.asked = []
+
+    def store(self, name, value=None):
+        def answer(*args):
+            self.asked.append(args)
+            return {"value": value}
+
+        return client.Store({name: answer})
+
+    def test_those_that_tell_r_something(self):
+        lines = ["a", "b"]
+        for name, args in (
+            ("note_cache_locks", (["a.lockfile"],)),
+            ("set_r_seed", ("seed",)),
+            ("notify", ("notes", lines)),
+            ("progress", (3, 7)),
+            ("progress", (None, None)),
+            ("leave", ("incomplete", lines)),
+            ("finish", ()),
+            ("close", ()),
+        ):
+            with self.subTest(name=name, args=args):
+                self.asked.clear()
+                getattr(self.store(name), name)(*args)
+                self.assertEqual(self.asked, [args])
+
+    def test_those_that_ask(self):
+        names = {"x": 1}
+        for name, value, found in (
+            ("script_names", names, names),
+            ("script_names", [], {}),
+            ("r_seed", "seed", "seed"),
+            ("is_saved", 1, True),
+            ("is_saved", None, False),
+            ("preempt", "why", "why"),
+            (
+                "watch",
+                {"address": "140737488355328", "bits": 3.0},
+                (1 << 47, 3),
+            ),
+        ):
+            with self.subTest(name=name, value=value):
+                self.asked.clear()
+                back = getattr(self.store(name, value), name)()
+                self.assertEqual(back, found)
+                self.assertIs(type(back), type(found))
+                self.assertEqual(self.asked, [()])
+
+    def test_a_plan_is_json(self):
+        spec = [("w", "float32", [2, 3]), ("b", "int8", [])]
+        for value in (True, False):
+            self.asked.clear()
+            answer = "yes" if value else ""
+            self.assertIs(self.store("plan", answer).plan(spec), value)
+            ((text,),) = self.asked
+            self.assertEqual(json.loads(text), [list(one) for one in spec])
+
+    def test_a_size_beyond_32_bits_is_no_integer(self):
+        self.store("prepare").prepare(2**40)
+        self.assertEqual(self.asked, [(2.0**40,)])
+        self.assertIs(type(self.asked[0][0]), float)
+
+    def test_a_save_has_its_addresses_and_short_metadata(self):
+        addresses = bytearray(8)
+        for value, is_saved in ((1, True), (None, False)):
+            self.asked.clear()
+            found = self.store("save", value).save(addresses, {"name": "ü"})
+            self.assertIs(found, is_saved)
+            ((place, text),) = self.asked
+            self.assertIs(place, addresses)
+            self.assertEqual(text, '{"kerasbackup":"1","name":"ü"}')
+
+    def test_a_save_that_failed_has_the_class_of_r(self):
+        self.store("fail").fail(errors.StorageError("full"))
+        self.assertEqual(self.asked, [("kerasbackup_error_io", "full")])
+
+    def test_what_is_no_text_to_r_is_told_as_text(self):
+        self.store("notify").notify("notes", ["ü", "a\udc80"])
+        self.assertEqual(self.asked, [("notes", ["ü", "a\\udc80"])])
+
+    def test_a_failure_of_r_is_an_exception(self):
+        failure = {"error": "kerasbackup_error_io", "message": "full"}
+        store = client.Store({"close": lambda: failure})
+        with self.assertRaisesRegex(errors.StorageError, "^full$"):
+            store.close()
+
+
+class Activity(unittest.TestCase):
+    """What is read from R's memory without a call."""
+
+    def open(self):
+        self.memory = (ctypes.c_uint64 * 2)()
+        self.asked = []
+
+        def open(*args):
+            self.asked.append(args)
+            return {"value": str(ctypes.addressof(self.memory))}
+
+        def end(*args):
+            return {"value": None}
+
+        self.store = client.Store(
+            {"open": open, "close": end, "finish": end, "leave": end}
+        )
+        self.is_running = lambda: True
+        self.store.open(self.is_running)
+
+    def test_r_may_ask_whether_the_training_goes_on(self):
+        self.open()
+        self.assertEqual(self.asked, [(self.is_running,)])
+
+    def test_how_long_the_last_write_took_unless_one_goes_on(self):
+        self.open()
+        self.memory[:] = [0, 2_500_000_000]
+        self.assertEqual(self.store.writing_time(), 2.5)
+        self.memory[0] = 1
+        self.assertIsNone(self.store.writing_time())
+
+    def test_after_the_end_it_is_not_looked_at(self):
+        for end in (
+            lambda store: store.close(),
+            lambda store: store.finish(),
+            lambda store: store.leave("incomplete", []),
+        ):
+            self.open()
+            end(self.store)
+            with self.assertRaises(TypeError):
+                self.store.writing_time()
+
+    def test_nor_before_the_beginning(self):
+        with self.assertRaises(TypeError):
+            client.Store({}).writing_time()
