@@ -100,7 +100,7 @@ def _change(file: str, tests: list, report: pathlib.Path) -> dict[str, int]:
         how, by = "equivalent", ""
         if key[1:] not in listed:
             how, _, _, _, by = before.get(key, ["survived", *key, ""])
-            if how in ("survived", "equivalent"):
+            if how in ("survived", "equivalent", "hung"):
                 how, by = _attempt(path, one, chosen.tests(one.line))
         counts[how] += 1
         lines.append("\t".join([how, *key, by]))

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kerasbackup.store import errors
+from kerasbackup.store import number_lists
 from kerasbackup.store import values
 
 
@@ -260,6 +261,40 @@ class Refused(unittest.TestCase):
             ):
                 values.Encoder().encode(value, "x")
 
+    def test_so_is_that_of_arrays_and_their_names(self):
+        name = "n" * 100
+        for value in (
+            [0.5, None] * 40,
+            [0.5] * 40,
+            np.zeros(100),
+            np.zeros((1,) * 8, "int8"),
+        ):
+            text = json.dumps(values.Encoder().encode(value, name))
+            length = len(json.dumps(text))
+            with (
+                self.subTest(value=type(value)),
+                mock.patch.object(values, "MOST_TEXT", length - 10),
+                self.assertRaisesRegex(values.Unsaveable, "too large"),
+            ):
+                values.Encoder().encode(value, name)
+
+    def test_a_plain_text_has_no_arrays(self):
+        plain = values.Encoder(is_plain=True)
+        self.assertEqual(plain.encode(b"\1\2", "x"), {"$bytes": [1, 2]})
+        with self.assertRaisesRegex(values.Unsaveable, "^array$"):
+            plain.encode(np.zeros(2), "x")
+
+    def test_what_is_wrong_is_told(self):
+        arrays = {"b": np.zeros(2)}
+        for wrong, error, told in (
+            ({"$scalar": "b"}, ValueError, "^b is no scalar"),
+            ({"$small": ["odd", "U8", [0], ""]}, KeyError, "odd"),
+            ({"$tuple": 3}, TypeError, "^int instead of list$"),
+        ):
+            with self.subTest(told=told):
+                with self.assertRaisesRegex(error, told):
+                    values.decode(wrong, arrays.__getitem__)
+
     def test_tags_only_where_they_are_expected(self):
         encoded = values.Encoder().encode(values.Tagged("same", [1]), "x")
         with self.assertRaises(KeyError):
@@ -285,6 +320,7 @@ class Refused(unittest.TestCase):
             {"$small": ["array", "F32", [2], "AAAA"]},
             {"$small": ["array", "odd", [0], ""]},
             {"$small": ["odd", "F32", [0], ""]},
+            {"$small": ["array", "U8", [3], "AA!AA"]},
             {"$small": ["scalar", "F32", [0], ""]},
             {"$deque": [[], -1]},
             {"$deque": [3, None]},
@@ -317,3 +353,118 @@ class Refused(unittest.TestCase):
         ):
             with self.subTest(hostile=hostile), self.assertRaises(KeyError):
                 values.decode(hostile, {}.__getitem__)
+
+
+class Names(unittest.TestCase):
+    """What the tensors of the checkpoint are called."""
+
+    def test_parts_of_a_list_of_numbers(self):
+        encoder = values.Encoder()
+        encoder.encode([0.5, None] * 20, "x")
+        self.assertEqual(list(encoder.arrays), ["x/numbers", "x/types"])
+
+    def test_no_two_lists_share_one(self):
+        def rows(first):
+            return [(first + i, "a") for i in range(40)]
+
+        def records(first):
+            return [{"a": first + i} for i in range(40)]
+
+        boxes = [
+            values.Tagged("box", [None, None, [0.5 + i] * 40]) for i in (0, 1)
+        ]
+        packed = [number_lists.pack_rows(rows(i)) for i in (5, 6)]
+        value = [rows(0), rows(1), records(2), records(3), boxes, packed]
+        encoder = values.Encoder()
+        encoded = encoder.encode(value, "x")
+        found = values.decode(encoded, encoder.arrays.__getitem__)
+        self.assertEqual(
+            found,
+            [
+                rows(0),
+                rows(1),
+                records(2),
+                records(3),
+                [[0.5] * 40, [1.5] * 40],
+                [rows(5), rows(6)],
+            ],
+        )
+
+    def test_their_memory_is_in_the_order_of_rows(self):
+        array = np.asfortranarray(np.arange(600.0).reshape(20, 30))
+        numbers = np.arange(600.0).reshape(30, 20)
+        tensor = keras.ops.transpose(keras.ops.convert_to_tensor(numbers))
+        encoder = values.Encoder()
+        encoder.encode([array, tensor], "x")
+        one, two = encoder.arrays.values()
+        self.assertTrue(one.flags.c_contiguous)
+        self.assertTrue(two.flags.c_contiguous)
+        np.testing.assert_array_equal(one, array)
+        np.testing.assert_array_equal(two, numbers.T)
+
+
+class Boxes(unittest.TestCase):
+    def test_one_that_nobody_refers_to_is_its_content(self):
+        for tag, encoded in (
+            ("box", 3),
+            ("object", {"$object": [None, None, 3]}),
+        ):
+            value = values.Tagged(tag, [None, None, 3])
+            self.assertEqual(values.Encoder().encode(value, "x"), encoded)
+
+
+class Depth(unittest.TestCase):
+    """What is nested as deeply as can be written can be read; one level more
+    can be neither."""
+
+    def nested(self, value, levels):
+        for _ in range(levels):
+            value = [value]
+        return value
+
+    def assert_deepest(self, value, levels):
+        value = self.nested(value, levels)
+        self.assertEqual(there_and_back(value), value)
+        with self.assertRaisesRegex(values.Unsaveable, "too deeply"):
+            values.Encoder().encode([value], "x")
+
+    def test_lists(self):
+        self.assert_deepest(1, values.MOST_NESTED)
+
+    def test_rows(self):
+        self.assert_deepest([("a",)] * 40, values.MOST_NESTED - 3)
+
+    def test_records(self):
+        self.assert_deepest([{"a": "b"}] * 40, values.MOST_NESTED - 4)
+
+    def test_tags(self):
+        def tagged(levels):
+            value = 1
+            for _ in range(levels):
+                value = values.Tagged("same", [value])
+            return value
+
+        def written(levels):
+            value = 1
+            for _ in range(levels):
+                value = {"$same": [value]}
+            return value
+
+        most = values.MOST_NESTED // 2
+        encoded = values.Encoder().encode(tagged(most), "x")
+        self.assertEqual(encoded, written(most))
+        values.decode(encoded, {}.__getitem__, has_tags=True)
+        with self.assertRaisesRegex(values.Unsaveable, "too deeply"):
+            values.Encoder().encode(tagged(most + 1), "x")
+        with self.assertRaisesRegex(ValueError, "too deeply"):
+            values.decode(written(most + 1), {}.__getitem__, has_tags=True)
+
+
+class Dtypes(unittest.TestCase):
+    def test_of_tensors(self):
+        for name in ("float16", "int32", "bool"):
+            tensor = keras.ops.zeros(2, name)
+            self.assertEqual(values.dtype_of(tensor), name)
+
+    def test_what_is_not_of_numbers_has_none(self):
+        self.assertIsNone(values.dtype_of(np.array(["a"])))
