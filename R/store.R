@@ -133,8 +133,8 @@ store_save <- function(store, addresses, metadata) {
 
 #' Find the newest generation that verifies (I5)
 #' @param store <kb_store>
-#' @param depth <character(1)> how much of it is read and verified: "header" only
-#'   that, "verify" everything, "load" everything, and the data are kept
+#' @param depth <character(1)> how much of it is read and verified: "header"
+#'   only that, "verify" everything, "load" everything, and the data are kept
 #' @return `NULL` if there is no checkpoint, or <list> `generation`
 #'   <double(1)>, `path` <character(1)>, `header` <character(1)> JSON,
 #'   `data_bytes` <double(1)> (the trailer not counted), `buffer` <kb_buffer>

@@ -6,9 +6,9 @@
 # Open a store that counts its operations and lets one fail.
 #
 # @param fault <list> any of `at` (number of the operation that fails), `errno`
-#   ("ENOSPC", ...), `persistent` (and all after it), `op` (count only this kind:
-#   "sync", "sync_dir", ...), `short` (bytes moved at most at once), `kill` (die
-#   in front of this operation), `copy_max` (bytes that the copy may have)
+#   ("ENOSPC", ...), `persistent` (and all after it), `op` (count only this
+#   kind: "sync", "sync_dir", ...), `short` (bytes moved at most at once), `kill`
+#   (die in front of this operation), `copy_max` (bytes that the copy may have)
 store_open_faulty <- function(dir, keep = 1L, async = FALSE, fault = list()) {
   store <- fault_call("fault_store_open", dir, keep, async, fault)
   if (is.character(store)) {
@@ -31,8 +31,8 @@ fault_library <- function() {
   if (is.null(loaded)) dyn.load(compile_faults()) else loaded
 }
 
-# @return the path of the library. Where the sources are there, as in a checkout,
-#   a compiler must be too.
+# @return the path of the library. Where the sources are there, as in a
+#   checkout, a compiler must be too.
 compile_faults <- function() {
   c_files <- testthat::test_path("..", "c")
   testthat::skip_if_not(

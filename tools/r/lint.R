@@ -6,9 +6,9 @@
 
 # Where lintr finds no installed package, it looks for the objects in the global
 # environment. So the sources are checked, and not an older package in .lib.
-loadNamespace("lintr")
+invisible(loadNamespace("lintr"))
 .libPaths(character())
-entries <- grep("ENTRY\\(ffi_", readLines("src/init.c"), value = TRUE)
+entries <- grep("ENTRY\\(ffi_", readLines("src/ffi_init.c"), value = TRUE)
 for (routine in sub(".*ENTRY\\((ffi_\\w+).*", "\\1", entries)) {
   assign(routine, NULL)
 }
