@@ -12,11 +12,13 @@ from kerasbackup.parts import history
 from kerasbackup.parts import last_logs
 from kerasbackup.parts import plain_attributes
 from kerasbackup.parts import variables
-from kerasbackup.parts.data import data_source
 from kerasbackup.parts.data import iterators_made
 from kerasbackup.parts.data import position
 from kerasbackup.parts.data import replay
 from kerasbackup.parts.data import validation
+from kerasbackup.parts.data.sources import generator
+from kerasbackup.parts.data.sources import loader
+from kerasbackup.parts.data.sources import py_dataset
 from kerasbackup.parts.random import found_generators
 from kerasbackup.parts.random import rng
 
@@ -83,11 +85,12 @@ def _validation():
 
 
 def _source():
-    _replace(data_source.DataSource, "restore", lambda self, source: [])
+    for kind in (loader.Loader, py_dataset.PyDataset):
+        _replace(kind, "restore", lambda self, state: [])
 
 
 def _ahead():
-    _replace(data_source.DrawnAhead, "restore", lambda self, kept: None)
+    _replace(generator.DrawnAhead, "restore", lambda self, kept: None)
 
 
 def _logs():

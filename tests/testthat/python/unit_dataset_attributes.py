@@ -148,7 +148,7 @@ class Attributes(unittest.TestCase):
         lost.counts["a"] += 1
         lost.recent.extend("abc")
         captured = through_a_file(known.capture())
-        self.assertEqual(known.unsaved, [])
+        self.assertEqual(known.not_saved, [])
         # It is a copy.
         lost.sampler.order[:] = 0
         lost.recent.clear()
@@ -235,13 +235,13 @@ class Attributes(unittest.TestCase):
         with mock.patch.object(values, "Encoder", never):
             known = DatasetAttributes(dataset)
             self.assertEqual(known.capture(), {})
-            self.assertEqual(known.unsaved, [])
+            self.assertEqual(known.not_saved, [])
             data[:] = 1
             dataset.many[0] = "b"
             dataset.rows[0] = 2
             self.assertEqual(known.capture(), {})
         self.assertEqual(
-            known.unsaved, ["Dataset.x", "Dataset.many", "Dataset.rows"]
+            known.not_saved, ["Dataset.x", "Dataset.many", "Dataset.rows"]
         )
 
     def test_what_cannot_be_saved_is_told_where_it_changed(self):
@@ -250,7 +250,7 @@ class Attributes(unittest.TestCase):
         dataset.other = object()
         dataset.run = lambda: 2
         self.assertEqual(known.capture(), {})
-        self.assertEqual(known.unsaved, ["Dataset.other"])
+        self.assertEqual(known.not_saved, ["Dataset.other"])
 
     def test_what_is_keras_own_is_left_alone(self):
         dataset = Dataset()

@@ -70,24 +70,24 @@ class LoaderAttributes(unittest.TestCase):
         one = loader_attributes.LoaderAttributes(loader(sampler=sampler))
         iter(sampler)
         one.capture()
-        self.assertEqual(one.unsaved, [])
+        self.assertEqual(one.not_saved, [])
 
     def test_what_cannot_be_saved_is_told_by_its_name(self):
         rows = Rows()
         one = loader_attributes.LoaderAttributes(loader(rows))
         rows.size = np.array(["a"], dtype=object)
         one.capture()
-        self.assertEqual(one.unsaved, ["DataLoader.dataset.size"])
+        self.assertEqual(one.not_saved, ["DataLoader.dataset.size"])
 
     def test_a_number_of_a_class_is_told(self):
         rows = Rows()
         one = loader_attributes.LoaderAttributes(loader(rows))
         one.capture()
-        self.assertEqual(one.unsaved, [])
+        self.assertEqual(one.not_saved, [])
         self.addCleanup(setattr, Rows, "n", 0)
         Rows.n += 1
         one.capture()
-        self.assertEqual(one.unsaved, ["DataLoader.dataset.n"])
+        self.assertEqual(one.not_saved, ["DataLoader.dataset.n"])
 
     @unittest.skipUnless(importlib.util.find_spec("torch"), "there is no torch")
     def test_what_is_torchs_is_left_to_torch(self):

@@ -131,7 +131,7 @@ class Metadata(unittest.TestCase):
         one = training_state.TrainingState(model, None, {}, {}, {})
         data = types.SimpleNamespace(
             capture=lambda *args: {},
-            unsaved=["data.order"],
+            not_saved=["data.order"],
             written_by_user=None,
             may_end_early=False,
             passed=0,

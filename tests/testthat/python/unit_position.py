@@ -16,13 +16,15 @@ import numpy as np
 from keras.src.trainers.epoch_iterator import EpochIterator
 from unit_rng import FakeStore
 
+from kerasbackup.keras3.data_adapters import METHODS
 from kerasbackup.parts.data import iterators_made
 from kerasbackup.parts.data import position
 from kerasbackup.parts.data import position_format
 from kerasbackup.parts.data import replay
-from kerasbackup.parts.data.data_source import DataSource
-from kerasbackup.parts.data.drawn_batches import METHODS
 from kerasbackup.parts.data.drawn_batches import DrawnBatches
+from kerasbackup.parts.data.sources.kinds import source_of
+from kerasbackup.parts.data.sources.loader import Loader
+from kerasbackup.parts.data.sources.tf_data import TfData
 from kerasbackup.parts.random import rng
 from kerasbackup.parts.script import THEN
 from kerasbackup.parts.script import was_and_is
@@ -202,7 +204,7 @@ class Unsaveable(unittest.TestCase):
         run = lost((1, 0), x=Telling(), batch_size=None)
         run.save(0)
         told = ["the state of the data (object)"]
-        self.assertEqual(run.position.unsaved, told)
+        self.assertEqual(run.position.not_saved, told)
         again = Run(x=Telling(), batch_size=None)
         position_format.check_position(run.saved[0], 0, 12, {})
         again.restore(run.saved, 4)
@@ -485,9 +487,7 @@ class Reshuffling(unittest.TestCase):
                 x = make(is_drawn_ahead)
                 run = Run(x=x, batch_size=None)
                 watched = Watched(x)
-                with mock.patch.object(
-                    DataSource, "dataset", return_value=watched
-                ):
+                with mock.patch.object(TfData, "dataset", return_value=watched):
                     self.assertEqual(run.restore(before.saved, 2), [])
                 self.assertEqual(watched.ends, ends)
 
@@ -729,7 +729,7 @@ class Workers(unittest.TestCase):
 
     def test_what_they_keep_is_told(self):
         rows = [(row,) for row in arrays()]
-        note = [position.data_source.DataSource.NEW_WORKERS]
+        note = [Loader.NEW_WORKERS]
         # In the first epoch they were new, too.
         for save_at, expected in (((0, 2), []), ((1, 2), note)):
             with self.subTest(save_at=save_at):
@@ -759,7 +759,7 @@ class Loaders(unittest.TestCase):
         return of_torch.DataLoader(rows, batch_sampler=batches, **kwargs)
 
     def source(self, loader):
-        return DataSource(EpochIterator(x=loader))
+        return source_of(EpochIterator(x=loader))
 
     def test_that_of_a_batch_sampler_is_put_back(self):
         of_order, of_batches = self.generator(3), self.generator(4)

@@ -9,6 +9,7 @@ import numpy as np
 
 from kerasbackup.parts.data.drawn_batches import DrawnBatches
 from kerasbackup.parts.data.rehearsal import Rehearsal
+from kerasbackup.parts.data.sources.kinds import source_of
 
 
 class ArrayDataAdapter:
@@ -35,7 +36,7 @@ class Drawing(unittest.TestCase):
                         steps_per_execution=at_once,
                     )
                     drawn = DrawnBatches(adapter)
-                    rehearsal = Rehearsal(steps, drawn, dict)
+                    rehearsal = Rehearsal(steps, source_of(steps), drawn, dict)
                     next(adapter.get_jax_iterator(**options))
                     rehearsal.run(drawn.capture(), lambda: None)
                     self.assertEqual(drawn.notes(all_drawn=True), [])

@@ -9,6 +9,7 @@ from unittest import mock
 
 import keras
 
+from kerasbackup.keras3 import epoch_iterator
 from kerasbackup.parts.data import replay
 from kerasbackup.parts.data import validation
 from kerasbackup.parts.data.iterators_made import IteratorsMade
@@ -206,7 +207,9 @@ class Validation(unittest.TestCase):
         iterator = model._eval_epoch_iterator
         one = position(model, data=source)
         restored(one, lost(2) | {"made": 6})
-        with mock.patch.object(replay, "is_distributed", return_value=True):
+        with mock.patch.object(
+            epoch_iterator, "is_distributed", return_value=True
+        ):
             one.on_test_begin()
         self.assertEqual(iterator.resets, 2)
         self.assertEqual(len(iterator.drawn), 2 * (3 + 1))
@@ -223,8 +226,8 @@ class Validation(unittest.TestCase):
         shared = strategy.experimental_distribute_dataset(pipeline().batch(2))
         for dataset, expected in ((shared, True), (pipeline(), False)):
             iterator = types.SimpleNamespace(_distributed_dataset=dataset)
-            self.assertEqual(replay.is_distributed(iterator), expected)
-        self.assertFalse(replay.is_distributed(types.SimpleNamespace()))
+            self.assertEqual(epoch_iterator.is_distributed(iterator), expected)
+        self.assertFalse(epoch_iterator.is_distributed(types.SimpleNamespace()))
 
     @needs_tensorflow
     def test_what_was_drawn_too_often_is_told(self):

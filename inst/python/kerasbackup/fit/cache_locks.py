@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from kerasbackup.keras3 import epoch_iterator
-from kerasbackup.parts.data.data_source import caches
-from kerasbackup.parts.data.data_source import stages
+from kerasbackup.parts.data.sources.pipelines import caches
+from kerasbackup.parts.data.sources.pipelines import stages
 from kerasbackup.store import errors
 
 # TensorFlow's names for the lock file and for a file of a complete cache, whose
@@ -67,7 +67,7 @@ class CacheLocks:
     def release(self) -> None:
         """Gives Keras its own methods back."""
         for iterator in self._watched:
-            epoch_iterator.put_back(iterator)
+            epoch_iterator.release_steps(iterator)
         self._watched = []
 
     def _note(self) -> None:

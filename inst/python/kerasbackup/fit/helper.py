@@ -15,6 +15,7 @@ from kerasbackup.fit.cache_locks import CacheLocks
 from kerasbackup.fit.preemption import Preemption
 from kerasbackup.fit.save_interval import SaveInterval
 from kerasbackup.fit.when_to_save import when_to_save
+from kerasbackup.keras3 import epoch_iterator
 from kerasbackup.keras3 import fit_loop
 from kerasbackup.keras3 import kinds
 from kerasbackup.keras3 import memory
@@ -145,7 +146,7 @@ class Helper(Callback):
         if self._validation is not None:
             self._validation.on_test_begin()
             self._state.first_steps.on_test_begin()
-            self._cache_locks.watch(fit_loop.validation_iterator(self._model))
+            self._cache_locks.watch(epoch_iterator.of_validation(self._model))
 
     def on_train_end(self, logs=None):
         if not self._idle:

@@ -9,12 +9,6 @@ def begin_at(model: Any, epoch: int | None) -> None:
     model._initial_epoch = epoch
 
 
-def validation_iterator(model: Any) -> Any:
-    """The `EpochIterator` over the validation data of the running `fit()`, or
-    `None`."""
-    return getattr(model, "_eval_epoch_iterator", None)
-
-
 def wait_for_callbacks(callback_list: Any) -> None:
     """Returns when no callback is busy with the end of a batch: Keras may call
     `on_train_batch_end()` in a thread."""

@@ -19,7 +19,7 @@ from kerasbackup.keras3 import tensors
 from kerasbackup.keras3 import text_layers
 from kerasbackup.keras3.model_parts import layers_of
 from kerasbackup.parts import script
-from kerasbackup.parts.data.data_source import stages
+from kerasbackup.parts.data.sources.pipelines import stages
 from kerasbackup.parts.objects import reachable
 from kerasbackup.parts.part import Part
 from kerasbackup.store.values import check_texts

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kerasbackup.keras3 import nested
-from kerasbackup.parts.data.data_source import stages
+from kerasbackup.parts.data.sources.pipelines import stages
 from kerasbackup.parts.part import Part
 from kerasbackup.store import errors
 from kerasbackup.store import values

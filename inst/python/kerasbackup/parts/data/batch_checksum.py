@@ -13,8 +13,9 @@ import sys
 import zlib
 from typing import Any
 
-import keras
 import numpy as np
+
+from kerasbackup.keras3 import data_adapters
 
 # Elements of each array that are read.
 SAMPLED = 1024
@@ -49,7 +50,7 @@ def checksum(batch: Any) -> int | None:
     """
     total = 0
     is_readable = False
-    for leaf in keras.tree.flatten(batch):
+    for leaf in data_adapters.leaves(batch):
         array = _host_array(leaf)
         if array is None:
             total = zlib.crc32(type(leaf).__name__.encode(), total)

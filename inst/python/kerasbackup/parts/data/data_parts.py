@@ -27,7 +27,7 @@ class ValidationData(Part):
 
     @property
     def not_saved(self):
-        return self._position.unsaved
+        return self._position.not_saved
 
     def capture(self, encoder):
         return self._position.capture(encoder)
@@ -83,7 +83,7 @@ class TrainingData(Part):
 
     @property
     def not_saved(self):
-        return self._position.unsaved
+        return self._position.not_saved
 
     def capture(self, encoder):
         return self._position.capture(self._place.batch, encoder)

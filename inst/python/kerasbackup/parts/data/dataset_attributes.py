@@ -1,35 +1,26 @@
-"""Says which attributes of a user's `PyDataset` are state, and tells one whose
-other attributes are not as they were.
+"""The attributes of a script's `PyDataset`: which are state, and which of the
+others differ from before.
 
-A dataset that shuffles an index of its own keeps its order there. What did not
-change is its configuration or its data: it is neither copied nor saved.
-
-May not draw data, and may not touch variables, callbacks or files.
+A dataset that shuffles an index of its own keeps its order there. Attributes
+that did not change are its configuration or its data: they are neither copied
+nor saved.
 """
 
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
+from kerasbackup.keras3 import data_adapters
 from kerasbackup.parts.objects import object_builds
 from kerasbackup.parts.objects.object_states import ObjectStates
 from kerasbackup.parts.objects.object_states import with_place
 from kerasbackup.parts.random import generator_kinds
 from kerasbackup.store import values
 from kerasbackup.store.values import Tagged
-
-OF_KERAS = {
-    "_max_queue_size",
-    "_use_multiprocessing",
-    "_workers",
-    "max_queue_size",
-    "use_multiprocessing",
-    "workers",
-}
 
 # How places begin.
 OWNER = "data"
@@ -51,18 +42,14 @@ class DatasetAttributes:
     def __init__(self, dataset):
         self._name = type(dataset).__name__
         self._dataset = dataset
-        self._states = ObjectStates(
-            {OWNER: dataset},
-            lambda one: dict(_own(one)),
-            most_bytes=MOST_BYTES,
-            most_items=MOST_ITEMS,
-            copies=True,
-        )
+        self._states = states_of({OWNER: dataset}, _own)
         # In words, for another process.
-        self._base = {name: _digest(value) for name, value in _own(dataset)}
+        self._base = {
+            name: _digest(value) for name, value in _own(dataset).items()
+        }
 
     @property
-    def unsaved(self) -> list[str]:
+    def not_saved(self) -> list[str]:
         """What had changed at the last capture and could not be copied."""
         return [f"{self._name}.{name}" for name in self._states.unsaved[OWNER]]
 
@@ -112,19 +99,37 @@ class DatasetAttributes:
         return other
 
 
-def _own(dataset) -> list[tuple[str, Any]]:
+def states_of(
+    owners: dict[str, Any], fields: Callable[[Any], dict[str, Any]]
+) -> ObjectStates:
+    """The `ObjectStates` of what a script wrote for its data.
+
+    Args:
+        owners: Dict from name to object.
+        fields: Callable that gives the attributes of one that count.
+    """
+    return ObjectStates(
+        owners,
+        fields,
+        most_bytes=MOST_BYTES,
+        most_items=MOST_ITEMS,
+        copies=True,
+    )
+
+
+def _own(dataset: Any) -> dict[str, Any]:
     # A copy: a thread of tf.data may add attributes meanwhile.
-    return [
-        (name, value)
+    return {
+        name: value
         for name, value in dict(vars(dataset)).items()
-        if name not in OF_KERAS
-    ]
+        if name not in data_adapters.OF_PY_DATASET
+    }
 
 
 def generators_of(data: Any) -> list[Any]:
     """The generators of random numbers that are attributes of a `PyDataset`,
     whose state they are; of anything else none."""
-    if not isinstance(data, keras.utils.PyDataset):
+    if not data_adapters.is_py_dataset(data):
         return []
     return [
         value
@@ -201,7 +206,7 @@ def _is_small(value: Any) -> bool:
             if len(one) > MOST_ITEMS:
                 return False
             pending += [*one, *one.values()] if isinstance(one, dict) else one
-        elif keras.ops.is_tensor(one):
+        elif data_adapters.is_tensor(one):
             size += 8 * math.prod(one.shape)
         if items > MOST_ITEMS or size > MOST_BYTES:
             return False
@@ -251,7 +256,7 @@ def _sample(value: Any) -> Any:
     # torch's tensors change in place; others do not.
     if hasattr(value, "is_contiguous") and value.is_contiguous():
         step = -(-math.prod(value.shape) // SAMPLED) or 1
-        sample = keras.ops.convert_to_numpy(value.detach().reshape(-1)[::step])
+        sample = data_adapters.to_numpy(value.detach().reshape(-1)[::step])
         return tuple(value.shape), sample.tobytes()
     if isinstance(value, (dict, set)):
         return len(value)

@@ -1,28 +1,19 @@
 """Notes checksums of the batches that Keras draws from its data.
 
 A resume compares the batches that it draws again with those that were drawn
-before the save.
-
-On JAX and torch Keras draws each batch in Python: from what a method of its
-data adapter returns, which is wrapped here. On TensorFlow the graph of a step
-draws them, and to look at one there would cost every step.
+before the save. It sees batches that Keras draws in Python. On TensorFlow the
+graph of a step draws them, and to look at one there would cost every step.
 """
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
-import keras
-
+from kerasbackup.keras3 import data_adapters
 from kerasbackup.parts.data.batch_checksum import checksum
 from kerasbackup.store import values
-
-# By backend, the method of a data adapter that returns what batches are drawn
-# from, in memory of the host.
-METHODS = {"jax": "get_jax_iterator", "torch": "get_torch_dataloader"}
 
 
 class DrawnBatches:
@@ -57,7 +48,6 @@ class DrawnBatches:
         # put back since; and whether drawing has moved them.
         self._states_then = None
         self._has_moved = False
-        self._method = METHODS.get(keras.backend.backend(), "")
         self._first = None
         self._latest = None
         self._next_at = 0.0
@@ -67,10 +57,7 @@ class DrawnBatches:
         self._to_expect = {}
         self._differing = None
         self._is_told = False
-        # What the object itself had in place of its class's method.
-        self._replaced = vars(adapter).get(self._method)
-        if hasattr(adapter, self._method):
-            self._wrap(getattr(adapter, self._method))
+        self._give_back = data_adapters.watch_batches(adapter, self._watch)
 
     def capture(self) -> list[list[int]]:
         """The number, from 0, and the checksum of the first batch drawn from
@@ -115,7 +102,7 @@ class DrawnBatches:
             before_draw: Callable, called when there is the iterator.
             options: Dict, with what Keras asks the adapter for one.
         """
-        batches = iter(getattr(self._adapter, self._method)(**options))
+        batches = iter(data_adapters.draw(self._adapter, options))
         before_draw()
         next(batches, None)
 
@@ -123,10 +110,7 @@ class DrawnBatches:
         """Gives the data adapter its own method back, and lets go of what was
         given: in a cycle it would keep the data alive."""
         self.before_first = self._states = self._states_then = None
-        if self._replaced is None:
-            vars(self._adapter).pop(self._method, None)
-        else:
-            setattr(self._adapter, self._method, self._replaced)
+        self._give_back()
 
     def see(self, number: int, batch: Any) -> None:
         """To be called with each batch that is drawn from an iterator."""
@@ -171,16 +155,11 @@ class DrawnBatches:
             and self._states() != self._states_then
         )
 
-    def _wrap(self, method) -> None:
-        @functools.wraps(method)
-        def watched(*args, **kwargs):
-            batches = method(*args, **kwargs)
-            # To make an iterator of a DataLoader would draw a random number.
-            if isinstance(batches, Iterator):
-                return _WatchedIterator(batches, self)
-            return _WatchedIterable(batches, self)
-
-        setattr(self._adapter, self._method, watched)
+    def _watch(self, batches: Any) -> Any:
+        # To make an iterator of a DataLoader would draw a random number.
+        if isinstance(batches, Iterator):
+            return _WatchedIterator(batches, self)
+        return _WatchedIterable(batches, self)
 
 
 class _WatchedIterator:

@@ -1,22 +1,17 @@
-"""Owns the epochs that Keras' data adapters count: since 3.16 they draw the
-order of an epoch from that number, which begins at zero in every `fit()`.
-
-May not draw data, and may not touch variables, callbacks or files.
-"""
+"""The epochs that Keras' data adapters count, in a checkpoint."""
 
 from typing import Any
 
+from kerasbackup.keras3 import data_adapters
 from kerasbackup.store import values
 
-# In a checkpoint; and what Keras calls it.
 FIELD = "epoch_count"
-NAME = "_epoch"
 
 
 def capture(adapter: Any) -> dict[str, int]:
     """How many epochs a data adapter has counted; empty where it counts
     none."""
-    count = getattr(adapter, NAME, None)
+    count = data_adapters.epochs(adapter)
     return {FIELD: count} if values.is_count(count) else {}
 
 
@@ -24,7 +19,7 @@ def restore(adapter: Any, captured: dict[str, Any]) -> None:
     """Puts back what `capture()` gave, which may be among other things, where
     the adapter counts too."""
     if FIELD in captured and capture(adapter):
-        setattr(adapter, NAME, captured[FIELD])
+        data_adapters.set_epochs(adapter, captured[FIELD])
 
 
 def total(*captured: dict[str, Any]) -> dict[str, int]:

@@ -1,31 +1,22 @@
-"""Owns what earlier trainings of this process did that a later one notices in
-its data: a tf.data pipeline shuffles on from where it was left, and a generator
-has lost the batches that were drawn.
+"""Counts the iterators that this process has made of data that do not start
+over: a tf.data pipeline shuffles on from where it was left, and a generator has
+lost the batches that were drawn.
 
 A pipeline that reshuffles takes new seeds for each iterator that is made of it,
 whoever makes it. So a resume makes as many as the lost run had made since its
 process began. Keras makes one by itself where it builds a model, which only
 the first `fit()` does.
-
-May not draw data, and may not touch variables, callbacks or files.
 """
 
 import inspect
 import weakref
-from collections.abc import Callable
 from typing import Any
 
-import keras
-import numpy as np
-
-from kerasbackup.parts.data.data_source import caches
-from kerasbackup.parts.data.data_source import stages
+from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.parts.data.sources import pipelines
 
 # By stage of a pipeline, or generator: the iterators made of it that we saw.
 _made = weakref.WeakKeyDictionary()
-
-# Models that were trained with this callback, and what `compile()` made.
-_trained = weakref.WeakSet()
 
 
 class IteratorsMade:
@@ -38,7 +29,6 @@ class IteratorsMade:
         NOTE: String, what to say where a resume cannot make up for that.
         DOUBT: String, likewise where it can, if nobody else used them.
         times: Integer, before this was made; 0 for data that begin anew.
-        is_generator: Whether the data are a generator.
         is_countable: Whether it is known how to leave data like these as so
             many iterators leave them.
         keeps_first_pass: Whether a pipeline caches what it has drawn.
@@ -57,21 +47,23 @@ class IteratorsMade:
     )
 
     def __init__(self, data: Any):
-        found = list(stages(data))
-        self.is_generator = inspect.isgenerator(data)
-        moved = [s for s in found if self.is_generator or _is_moved(s)]
-        self._draws_throughout = _have_behind(found, _begins_again) or any(
-            map(_has_other_within, found)
-        )
-        self._draws_late = self._draws_throughout or _have_behind(
-            found, _shuffles
+        found = list(pipelines.stages(data))
+        is_generator = inspect.isgenerator(data)
+        moved = [s for s in found if is_generator or pipelines.is_moved(s)]
+        self._draws_throughout = pipelines.have_behind(
+            found, pipelines.begins_again
+        ) or any(map(pipelines.has_other_within, found))
+        self._draws_late = self._draws_throughout or pipelines.have_behind(
+            found, pipelines.shuffles
         )
         self.is_countable = not (
-            self.is_generator or self._draws_late or _have_behind(found, caches)
+            is_generator
+            or self._draws_late
+            or pipelines.have_behind(found, pipelines.caches)
         )
-        self.keeps_first_pass = any(map(caches, found))
-        self.ends_by_itself = self._draws_throughout and _is_drawn_ahead(
-            found[0]
+        self.keeps_first_pass = any(map(pipelines.caches, found))
+        self.ends_by_itself = (
+            self._draws_throughout and pipelines.is_drawn_ahead(data)
         )
         self._moved = [weakref.ref(stage) for stage in moved]
         self.times = max((_made[stage] for stage in self._known()), default=0)
@@ -114,101 +106,11 @@ class IteratorsMade:
         return [stage for stage in found if stage is not None]
 
 
-def _name(stage: Any) -> str:
-    return type(stage).__name__
-
-
-def _is_moved(stage: Any) -> bool:
-    """Whether each iterator of it is another."""
-    return bool(
-        getattr(stage, "_reshuffle_each_iteration", False)
-        or getattr(stage, "_rerandomize", False)
-        or _has_other_within(stage)
-    )
-
-
-def _shuffles(stage: Any) -> bool:
-    """Whether it makes an iterator of what is in front of it when the first
-    element is drawn, rather than at once."""
-    return hasattr(stage, "_reshuffle_each_iteration")
-
-
-def _begins_again(stage: Any) -> bool:
-    """Whether it makes iterators of what is in front of it later than its own,
-    or several."""
-    return _name(stage) in ("_ConcatenateDataset", "_RepeatDataset")
-
-
-def _is_drawn_ahead(pipeline: Any) -> bool:
-    """Whether a thread draws from it. TensorFlow puts one behind each pipeline
-    that has none at its end, unless it is told not to."""
-    options = pipeline.options()
-    is_left_alone = (
-        options.autotune.enabled is False
-        or options.experimental_optimization.inject_prefetch is False
-        or options.experimental_optimization.apply_default_optimizations
-        is False
-    )
-    return not is_left_alone or any(
-        kind in _name(stage)
-        for stage in stages(pipeline)
-        for kind in ("Parallel", "Prefetch")
-        if _have_behind(list(stages(stage)), _begins_again)
-    )
-
-
-def _has_other_within(stage: Any) -> bool:
-    """Whether one of its functions uses a pipeline that was made outside of
-    it: which one, and whether it shuffles, cannot be seen."""
-    is_stage = hasattr(stage, "_inputs")
-    functions = getattr(stage, "_functions", list) if is_stage else list
-    return any(
-        getattr(value.dtype, "name", "") == "variant"
-        for wrapper in functions()
-        for value in wrapper.function.captured_inputs
-    )
-
-
-def _have_behind(found: list[Any], is_such: Callable[[Any], bool]) -> bool:
-    """Whether there is such a stage behind one that is moved."""
-    return any(
-        any(one is not stage and _is_moved(one) for one in stages(stage))
-        for stage in found
-        if is_such(stage)
-    )
-
-
-def is_built_from_data(model: keras.Model, data: Any) -> bool:
-    """Whether the `fit()` that begins has made an iterator of its data, and
-    drawn a batch, for what there was to build. To be asked once, before
-    anything is put back; that iterator is noted here.
-
-    Keras does not tell. What was trained before, with this callback or without,
-    was built by then: without, its metrics show that they have counted.
-    """
-    if keras.backend.backend() == "tensorflow":
-        # It builds when it traces the first step.
-        return False
-    compiled = (
-        getattr(model, name, None)
-        for name in ("_compile_metrics", "_compile_loss")
-    )
-    parts = [model, *(part for part in compiled if part is not None)]
-    is_known = all(part in _trained for part in parts)
-    _trained.update(parts)
-    if is_known or _has_counted(model):
-        return False
-    IteratorsMade(data).note()
-    return True
-
-
-def _has_counted(model: keras.Model) -> bool:
-    try:
-        return any(
-            np.any(keras.ops.convert_to_numpy(variable))
-            for variable in model.metrics_variables
-        )
-    except RuntimeError:
-        # On JAX a training that was interrupted without this callback leaves
-        # variables without a value.
-        return True
+def is_built_from_data(model: Any, data: Any) -> bool:
+    """Whether the `fit()` that begins has made an iterator of its data, for
+    what there was to build. To be asked once, before anything is put back; that
+    iterator is noted here."""
+    has_drawn = epoch_iterator.has_drawn_to_build(model)
+    if has_drawn:
+        IteratorsMade(data).note()
+    return has_drawn

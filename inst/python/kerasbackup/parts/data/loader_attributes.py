@@ -1,6 +1,6 @@
-"""Saves what training changes in the attributes of what a script wrote for a
-torch `DataLoader`: its dataset and its samplers. What workers change stays in
-their processes, and each epoch's begin from the script's.
+"""The attributes of what a script wrote for a torch `DataLoader`: its dataset
+and its samplers. Workers change copies in processes of their own, which begin
+each epoch from the script's.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ from typing import Any
 
 from kerasbackup.parts.data import dataset_attributes
 from kerasbackup.parts.objects import reachable
-from kerasbackup.parts.objects.object_states import ObjectStates
 
 PARTS = ("dataset", "sampler", "batch_sampler")
 
@@ -21,16 +20,12 @@ class LoaderAttributes:
     """
 
     def __init__(self, loader):
-        self._states = ObjectStates(
-            _written_by_user(loader),
-            _own,
-            most_bytes=dataset_attributes.MOST_BYTES,
-            most_items=dataset_attributes.MOST_ITEMS,
-            copies=True,
+        self._states = dataset_attributes.states_of(
+            _written_by_user(loader), _own
         )
 
     @property
-    def unsaved(self) -> list[str]:
+    def not_saved(self) -> list[str]:
         """What had changed at the last capture and could not be copied."""
         return [
             f"DataLoader.{part}.{name}"
@@ -59,12 +54,17 @@ class LoaderAttributes:
 def _written_by_user(loader: Any) -> dict[str, Any]:
     found = {}
     for part in PARTS:
-        one = getattr(loader, part, None)
-        while type(one).__name__ == "Subset":
-            one = one.dataset
+        one = without_subsets(getattr(loader, part, None))
         if hasattr(one, "__dict__") and not reachable.is_of_library(type(one)):
             found[part] = one
     return found
+
+
+def without_subsets(dataset: Any) -> Any:
+    """The dataset that subsets of torch's are parts of."""
+    while type(dataset).__name__ == "Subset":
+        dataset = dataset.dataset
+    return dataset
 
 
 def _own(part: Any) -> dict[str, Any]:

@@ -1,14 +1,9 @@
-"""Owns what a position in the data is in a checkpoint: packing, unpacking and
-checking it.
-
-May not touch Keras, data or files.
-"""
+"""Packs, unpacks and checks a position in the training data."""
 
 import copy
 from typing import Any
 
-from kerasbackup.parts.data import data_source
-from kerasbackup.parts.data import drawn_batches
+from kerasbackup.parts.data import drawn_data
 from kerasbackup.parts.data import epoch_count
 from kerasbackup.parts.random import rng
 from kerasbackup.store import values
@@ -24,10 +19,6 @@ COUNTS = (
     "made_to_build",
     "epochs",
 )
-
-# How many iterators Keras makes for an epoch, or a validation, at most. It is
-# two in all versions that are known; a newer one may make more.
-MOST_ITERATORS = 8
 
 
 def share(position: dict[str, Any]) -> dict[str, Any]:
@@ -87,20 +78,15 @@ def check_position(
     for field in needed:
         if whole[field] is None:
             raise ValueError(f"{field} is missing")
-    data_source.check_state(
-        values.check(whole["source"], tensors, has_tags=True)
-    )
-    if not isinstance(values.check(whole["ahead"], tensors), list):
-        raise TypeError("what was drawn ahead is no list")
-    drawn_batches.check(whole.get("checksums", []))
+    if not drawn_data.check(whole, tensors):
+        raise ValueError("the data's state is missing")
     changed = whole.get("changed_arrays")
     if changed is not None and not values.is_count(changed):
         raise ValueError("the checksum of the arrays is none")
 
 
 def _check_counts(position: dict[str, Any], batch: int, done: int) -> None:
-    """Raises where a count is more than the rest of the checkpoint allows: data
-    are drawn again, and iterators made, as often as the counts say.
+    """Raises where a count is more than the rest of the checkpoint allows.
 
     `made_earlier` has no such limit. It counts what the process did with the
     data before this training, of which a checkpoint has nothing else.
@@ -124,7 +110,7 @@ def _check_counts(position: dict[str, Any], batch: int, done: int) -> None:
     drawn = (epochs + 1) * position["most_steps"]
     limits = {
         "epochs": done + 1,
-        "made": MOST_ITERATORS * (epochs + 1),
+        "made": drawn_data.MOST_ITERATORS * (epochs + 1),
         "made_to_build": 1,
     }
     if described["steps_per_epoch"] is not None:
@@ -132,9 +118,7 @@ def _check_counts(position: dict[str, Any], batch: int, done: int) -> None:
         limits["steps_seen"] = drawn
         if described["batches"] is None:
             limits["num_batches"] = drawn
-    for field, most in limits.items():
-        if (position[field] or 0) > most:
-            raise ValueError(f"{field} is {position[field]}, at most {most}")
+    drawn_data.check_limits(position, limits)
     length = described["steps_per_epoch"] or position["num_batches"]
     if batch and length is not None and batch >= length:
         raise ValueError(f"batch {batch} of an epoch of {length}")

@@ -10,16 +10,18 @@ drew its first batch: it must come again.
 from collections.abc import Callable
 from typing import Any
 
-from kerasbackup.parts.data import replay
+from kerasbackup.keras3 import epoch_iterator
 from kerasbackup.parts.data.batch_checksum import checksum
 from kerasbackup.parts.data.drawn_batches import DrawnBatches
+from kerasbackup.parts.data.sources.source import Source
 
 
 class Rehearsal:
     """The first batch of the last epoch.
 
     Args:
-        epoch_iterator: Keras' `EpochIterator`.
+        iterator: Keras' `EpochIterator`.
+        source: What it draws from.
         batches: The `DrawnBatches` of its data adapter.
         capture: Callable that returns the states of the generators.
 
@@ -33,46 +35,44 @@ class Rehearsal:
 
     def __init__(
         self,
-        epoch_iterator,
+        iterator,
+        source: Source,
         batches: DrawnBatches,
         capture: Callable[[], dict[str, Any]],
     ):
+        self._source = source
         self._batches = batches
         self._capture = capture
-        self._adapter = epoch_iterator.data_adapter
-        self._options = replay.draw_options(epoch_iterator)
-        kind = type(self._adapter).__name__
-        self._is_of_arrays = kind == "ArrayDataAdapter" and hasattr(
-            self._adapter, "_inputs"
-        )
+        self._options = epoch_iterator.draw_options(iterator)
         # Other sources may count how often they are asked, or read files.
-        self.is_possible = (
-            self._is_of_arrays and epoch_iterator.steps_per_epoch is None
+        self.is_possible = source.arrays is not None and (
+            not epoch_iterator.lives_on(iterator)
         )
         self._rng = None
-        self._arrays = None
-        if self._is_of_arrays:
+        self._first_arrays = None
+        if source.arrays is not None:
             batches.before_first = self._before_first
 
     def _before_first(self) -> None:
         if self.is_possible:
             self._rng = self._capture()
-        self._arrays = checksum(self._adapter._inputs)
+        self._first_arrays = self.arrays()
 
     def may_differ(self) -> bool:
         """Whether the first batch of the last epoch, drawn again, would be
         another one: a callback has changed the arrays since."""
-        return self._is_of_arrays and self._arrays != self.arrays()
+        return self._first_arrays != self.arrays()
 
     def arrays(self) -> int | None:
         """The checksum of the arrays as they are now; `None` of other data."""
-        return checksum(self._adapter._inputs) if self._is_of_arrays else None
+        arrays = self._source.arrays
+        return None if arrays is None else checksum(arrays)
 
     def changed_arrays(self) -> int | None:
         """The checksum of the arrays where a callback has changed them since
         the last epoch began; else `None`."""
         now = self.arrays()
-        return None if self._arrays in (None, now) else now
+        return None if self._first_arrays in (None, now) else now
 
     def generators(self) -> dict[str, Any] | None:
         """The states of the generators before the first batch of the last

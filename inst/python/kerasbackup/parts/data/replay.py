@@ -1,14 +1,10 @@
-"""Owns drawing data again that were trained on before, and how far that is.
+"""Draws data again that were trained on before, and reports the progress."""
 
-May not touch positions, variables or files.
-"""
-
-import inspect
-import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
-import keras
+from kerasbackup.keras3 import epoch_iterator
 
 
 class Progress:
@@ -54,46 +50,15 @@ class Progress:
         self._reported = False
 
 
-def draw_epoch(iterator) -> None:
+def draw_epoch(iterator: Any) -> None:
     """Draws one epoch's data from an `EpochIterator`."""
     with iterator.catch_stop_iteration():
-        for step in iterator._enumerate_iterator():
+        for step in epoch_iterator.steps(iterator):
             draw_step(iterator, step)
 
 
-def is_distributed(iterator) -> bool:
-    """Whether a strategy of TensorFlow's hands its batches to several devices:
-    threads of their own draw for these."""
-    dataset = getattr(iterator, "_distributed_dataset", None)
-    distribute = getattr(sys.modules.get("tensorflow"), "distribute", None)
-    kind = getattr(distribute, "DistributedDataset", None)
-    return kind is not None and isinstance(dataset, kind)
-
-
-def draw_step(iterator, step) -> None:
+def draw_step(iterator: Any, step: tuple) -> None:
     """Draws the batches of one step."""
-    at_once = batches_per_draw(iterator)
+    at_once = epoch_iterator.batches_per_draw(iterator)
     for _ in range(0, iterator.steps_per_execution, at_once):
         next(step[-1])
-
-
-def batches_per_draw(iterator) -> int:
-    """How many batches its iterators hand over at once: on JAX since 3.16 those
-    of a whole step."""
-    return draw_options(iterator).get("super_batch", 1)
-
-
-def draw_options(iterator) -> dict[str, int]:
-    """What Keras asks a data adapter with for batches."""
-    if keras.backend.backend() != "jax" or iterator.steps_per_execution == 1:
-        return {}
-    draw = getattr(iterator.data_adapter, "get_jax_iterator", None)
-    stacks = draw and "super_batch" in inspect.signature(draw).parameters
-    return {"super_batch": iterator.steps_per_execution} if stacks else {}
-
-
-def steps_at_most(iterator) -> int:
-    """How many batches an epoch draws at most, where `steps_per_epoch` says; 0
-    elsewhere."""
-    steps, at_once = iterator.steps_per_epoch or 0, iterator.steps_per_execution
-    return -(-steps // at_once) * at_once

@@ -1,4 +1,4 @@
-"""data_source.py: the state that a source keeps, where threads use it."""
+"""py_dataset.py: the state that a source keeps, where threads use it."""
 
 import unittest
 

@@ -1,4 +1,4 @@
-"""grain_source.py: datasets of Grain's, and positions in those that threads
+"""grain.py: datasets of Grain's, and positions in those that threads
 read."""
 
 import importlib.util
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from unit_position import Run
 
-from kerasbackup.parts.data import grain_source
+from kerasbackup.parts.data.sources import grain as grain_source
 
 BATCH = 4
 ELEMENTS = 20

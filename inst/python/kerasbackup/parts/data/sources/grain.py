@@ -1,12 +1,24 @@
-"""Tells whether a dataset of Grain's is read by threads of Grain's.
+"""Datasets of Grain's, which threads of Grain's may read."""
 
-May not draw data, and may not touch variables, callbacks or files.
-"""
-
+import functools
 from typing import Any
+
+from kerasbackup.keras3 import data_adapters
+from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.parts.data.sources.source import Source
 
 # Stages that have threads whatever they are given.
 THREADED = ("InterleaveIterDataset", "ThreadPrefetchIterDataset")
+
+
+class Grain(Source):
+    """A dataset or a `DataLoader` of Grain's."""
+
+    @functools.cached_property
+    def runs_ahead(self) -> bool:
+        return epoch_iterator.draws_in_graph() or reads_ahead(
+            data_adapters.source(self._adapter)
+        )
 
 
 def reads_ahead(dataset: Any) -> bool:

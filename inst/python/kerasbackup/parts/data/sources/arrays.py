@@ -1,0 +1,22 @@
+"""Arrays: Keras knows how many batches they have, and no code of the script's
+draws them."""
+
+from typing import Any
+
+from kerasbackup.keras3 import data_adapters
+from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.parts.data.sources.source import Source
+
+
+class Arrays(Source):
+    """Arrays in memory."""
+
+    runs_ahead = False
+
+    @property
+    def may_end_early(self) -> bool:
+        return epoch_iterator.lives_on(self._iterator)
+
+    @property
+    def arrays(self) -> Any:
+        return data_adapters.arrays(self._adapter)

@@ -1,0 +1,76 @@
+"""Generators: they end once for all, and may draw ahead of who asks."""
+
+from typing import Any
+
+from kerasbackup.keras3 import data_adapters
+from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.parts.data.sources.source import Past
+from kerasbackup.parts.data.sources.source import Source
+
+
+class Generator(Source):
+    """A Python generator, or a function of R's."""
+
+    goes_on = True
+    is_drawn_when_made = True
+
+    def use_up(self, past: Past, progress) -> list[str]:
+        notes = []
+        if past.iterators:
+            notes += self._draw_to_end(past.length, progress)
+        if past.earlier:
+            notes.append(self._use.NOTE)
+        return notes
+
+    def _draw_to_end(self, announced: int | None, progress) -> list[str]:
+        """Draws what there is. Later iterators have only the batches that Keras
+        took from it before training began."""
+        rest = data_adapters.rest_of_generator(self._adapter)
+        for drawn, _ in enumerate(rest):
+            # Keras counts one more: the batch that was not there.
+            if announced is None or drawn >= announced:
+                return ["the generator has more batches than before"]
+            progress.at(drawn, announced)
+        progress.end()
+        return []
+
+
+class DrawnAhead:
+    """The batches that a generator has drawn and not handed over yet.
+
+    What reticulate makes of a function in R draws a batch before it is asked
+    for. keras3 has a generator around it.
+
+    Args:
+        data: What `fit()` was given; kept where it is a generator.
+    """
+
+    def __init__(self, data: Any):
+        if epoch_iterator.draws_in_graph():
+            # Its thread takes batches before they are trained on: what is left
+            # here says nothing, and a replay leaves what is right.
+            data = None
+        self._generator = data if hasattr(data, "gi_yieldfrom") else None
+        self._known = _queue_of(data)
+
+    @property
+    def _queue(self):
+        # What a generator yields from is known once it has begun.
+        if self._known is None and self._generator is not None:
+            self._known = _queue_of(self._generator.gi_yieldfrom)
+        return self._known
+
+    def capture(self) -> list[Any]:
+        """The batches."""
+        return [] if self._queue is None else list(self._queue.queue)
+
+    def restore(self, batches: list[Any]) -> None:
+        """Puts back what `capture()` gave, in place of what is there."""
+        if self._queue is not None and batches:
+            data_adapters.refill(self._queue, batches)
+
+
+def _queue_of(source: Any) -> Any:
+    if not hasattr(source, "prefetch"):
+        return None
+    return getattr(source, "values_queue", None)

@@ -1,0 +1,72 @@
+"""Datasets of Keras' own kind, `PyDataset`, which a script writes."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from kerasbackup.keras3 import data_adapters
+from kerasbackup.parts.data.dataset_attributes import DatasetAttributes
+from kerasbackup.parts.data.sources import state_format
+from kerasbackup.parts.data.sources.written import Written
+
+
+class PyDataset(Written):
+    """A `PyDataset`; its workers may have batches ready."""
+
+    ATTRIBUTES = DatasetAttributes
+
+    def capture(self) -> dict[str, Any]:
+        state = super().capture()
+        ready = data_adapters.ready(self._adapter)
+        if ready is not None:
+            # Batches that were ready when the epoch ended come first in the
+            # next one.
+            state["ready"] = ready
+        if self._attributes is not None:
+            state["changed"] = self._attributes.capture()
+            state["unchanged"] = self._attributes.unchanged()
+        return state
+
+    def restore(self, state: dict[str, Any]) -> list[str]:
+        if "ready" in state:
+            data_adapters.set_ready(self._adapter, state["ready"])
+        super().restore(state)
+        changed = state_format.changed_attributes(state)
+        if self._attributes is None or changed is None:
+            return []
+        return [
+            *(
+                f"the data's {name} could not be restored"
+                for name in self._attributes.restore(changed)
+            ),
+            *(
+                f"the data's {name} differs from when training began"
+                for name in self._attributes.differing(state["unchanged"])
+            ),
+        ]
+
+    @contextlib.contextmanager
+    def as_in(self, state: dict[str, Any]) -> Iterator[None]:
+        changed = state_format.changed_attributes(state)
+        if self._attributes is None or changed is None:
+            with super().as_in(state):
+                yield
+            return
+        other = self._attributes.as_in(changed)
+        data_adapters.set_py_dataset(self._adapter, other)
+        try:
+            yield
+        finally:
+            data_adapters.set_py_dataset(self._adapter, self.written_by_user)
+
+    def resume_validation(
+        self, generators, before: dict[str, Any] | None, is_own: bool
+    ) -> list[str]:
+        # Keras ends an epoch before each validation. Today it did so before the
+        # state was put back, and on TensorFlow it has drawn batches first, for
+        # their shapes.
+        if is_own:
+            if before is not None:
+                generators.restore(before)
+            self._iterator.reset()
+        return []
