@@ -18,6 +18,7 @@ class Auto(unittest.TestCase):
         helper._state = mock.Mock(not_saved=[])
         helper._planned = helper._preemption = None
         helper._told = set()
+        helper._told_of_compile = True
         helper._has_ended = False
         helper._divergence = mock.Mock()
         helper._divergence.prevents.return_value = False

@@ -39,7 +39,7 @@ class Telling(unittest.TestCase):
         for package in ("tqdm.std", "rich.progress", "keras_tuner.engine"):
             states = CallbackStates([Timing(made_by(package))])
             states.capture(values.Encoder())
-            self.assertEqual(states.unsaved, [], package)
+            self.assertEqual(states.not_saved, [], package)
 
     def test_what_may_be_state_is_told(self):
         callback = Timing(made_by("mine"))
@@ -47,7 +47,7 @@ class Telling(unittest.TestCase):
         callback.held.lock = 1
         callback.held = made_by("mine")
         states.capture(values.Encoder())
-        self.assertEqual(states.unsaved, ["Timing.held"])
+        self.assertEqual(states.not_saved, ["Timing.held"])
 
     def test_what_names_a_run_is_no_setting(self):
         one, other = Timing(), Timing()
