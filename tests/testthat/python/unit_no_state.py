@@ -1,11 +1,13 @@
 """no_state.py: what differs in every process and changes no result is not
 told; what may is."""
 
+import importlib.util
 import os
 import time
 import types
 import unittest
 import uuid
+from unittest import mock
 
 import keras
 
@@ -85,3 +87,45 @@ class Telling(unittest.TestCase):
         self.assertEqual(script.settings(layer), before)
         layer.made_at = 5.5
         self.assertNotEqual(script.settings(layer), before)
+
+
+class Displays(unittest.TestCase):
+    def test_the_package_decides(self):
+        for package in (
+            "IPython",
+            "alive_progress",
+            "ipywidgets",
+            "keras_tuner",
+            "kerastuner",
+            "logging",
+            "matplotlib",
+            "progressbar",
+            "rich",
+            "tqdm",
+        ):
+            for module in (package, f"{package}.inner.most"):
+                self.assertTrue(no_state.is_display(made_by(module)), module)
+        for module in ("mine", "mine.tqdm", "tqdm_of_mine"):
+            self.assertFalse(no_state.is_display(made_by(module)), module)
+
+
+class Times(unittest.TestCase):
+    def test_from_the_beginning_of_the_process_until_now(self):
+        with (
+            mock.patch.object(no_state, "_CLOCKS", (lambda: 7.0,)),
+            mock.patch.object(no_state, "_BEGUN", [5.0]),
+        ):
+            for value in (5.0, 6.5, 7.0):
+                self.assertTrue(no_state.is_time(value), value)
+            for value in (4.9, 7.1, 6):
+                self.assertFalse(no_state.is_time(value), value)
+
+    def test_the_process_began_before_the_module_was_loaded(self):
+        spec = importlib.util.spec_from_file_location(
+            "loaded_late", no_state.__file__
+        )
+        late = importlib.util.module_from_spec(spec)
+        with mock.patch.object(time, "process_time", return_value=100.0):
+            spec.loader.exec_module(late)
+        self.assertTrue(late.is_time(time.time() - 50))
+        self.assertFalse(late.is_time(time.time() - 150))
