@@ -42,4 +42,4 @@ class Auto(unittest.TestCase):
             self.helper._save(0, batch)
         kind, lines = self.helper._store.notify.call_args.args
         self.assertEqual(kind, "auto")
-        self.assertIn("a checkpoint costs 3500.0 ms of training", lines)
+        self.assertIn("a checkpoint costs 3500.0 ms of training time", lines)

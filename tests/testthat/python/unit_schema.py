@@ -31,14 +31,22 @@ class Versions(unittest.TestCase):
 
     def test_another_is_named_with_what_wrote_it(self):
         wrote = json.dumps({"kerasbackup": "9.8.7"})
-        for change, kind in ((1, "a newer"), (-1, "an older")):
-            with self.subTest(kind=kind):
-                self.assertRegex(
-                    told({"schema": number(change), "versions": wrote}),
-                    f"UnsupportedError: .*'a/file' was written by {kind} "
-                    rf"version of kerasbackup \(9.8.7; this is 1.2.3\): .*"
-                    f"version {number(change)}, not {schema.VERSION}",
-                )
+        self.assertRegex(
+            told({"schema": number(1), "versions": wrote}),
+            "UnsupportedError: .*'a/file' was written by a newer "
+            r"version of kerasbackup \(9.8.7; this is 1.2.3\): .*"
+            f"version {number(1)}, not {schema.VERSION}",
+        )
+
+    def test_an_older_one_becomes_this_one_by_every_step_between(self):
+        first = {"stopped": "0", "callbacks": "{}"}
+        for metadata in (first, first | {"schema": "0"}):
+            found = schema.migrated(metadata)
+            self.assertEqual(found, first | {"schema": number(0)})
+        self.assertEqual(set(schema.MIGRATIONS), set(range(schema.VERSION)))
+        self.assertEqual(
+            schema.migrated({"schema": number(0)}), {"schema": "1"}
+        )
 
     def test_a_field_that_it_lacks_is_named(self):
         self.assertRegex(

@@ -156,7 +156,10 @@ class InnerOptimizers(unittest.TestCase):
         saved = script.Script(before, {}).describe()
         one = script.Script(now, {})
         (note,) = one.changes(saved, one.versions)
-        self.assertRegex(note, r"^model.critic\[0\].learning_rate was 0.1")
+        self.assertRegex(
+            note,
+            r"^model.critic\[0\].learning_rate is 0.2 in the script and 0.1",
+        )
 
     def test_one_of_another_class_is_refused(self):
         one = script.Script(model(optimizer=shared()), {})

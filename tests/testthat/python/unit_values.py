@@ -9,6 +9,7 @@ from unittest import mock
 import keras
 import numpy as np
 
+from kerasbackup.keras3 import tensors
 from kerasbackup.store import errors
 from kerasbackup.store import number_lists
 from kerasbackup.store import values
@@ -464,7 +465,7 @@ class Dtypes(unittest.TestCase):
     def test_of_tensors(self):
         for name in ("float16", "int32", "bool"):
             tensor = keras.ops.zeros(2, name)
-            self.assertEqual(values.dtype_of(tensor), name)
+            self.assertEqual(tensors.dtype_of(tensor), name)
 
     def test_what_is_not_of_numbers_has_none(self):
-        self.assertIsNone(values.dtype_of(np.array(["a"])))
+        self.assertIsNone(tensors.dtype_of(np.array(["a"])))

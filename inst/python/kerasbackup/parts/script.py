@@ -145,13 +145,12 @@ class Script(Part):
         optimizer = getattr(self._model, "optimizer", None)
         if optimizer is self._optimizer:
             return False
-        self.describe()
-        settings_now = self._describe_settings(_settings_not_saved)
+        settings_now = self._describe_settings(settings)
         return (
             classes_of(optimizer) != self._classes
             or _metrics(self._model) != self._metrics
             or settings_now["optimizer_settings"]
-            != self._begun_settings["optimizer_settings"]
+            != self.describe()["optimizer_settings"]
         )
 
     def _describe(self) -> dict[str, Any]:
