@@ -292,7 +292,7 @@ stop_store_failure <- function(failure, tensor = NULL) {
   kind <- switch(
     failure$status,
     corrupt = "corrupt",
-    argument = "argument",
+    misuse = "argument",
     too_large = "unsupported",
     forked = "unsupported",
     "io"
@@ -326,7 +326,7 @@ store_failure_message <- function(failure, tensor = NULL) {
         "`double_checkpoint = TRUE` keeps a second checkpoint as a fallback."
       )
     ),
-    argument = c(
+    misuse = c(
       "Internal error in the checkpoint store. Please report it.",
       x = failure_cause(failure)
     ),

@@ -5,7 +5,7 @@
 # class "kb_failure":
 #   status       "io", "corrupt", "nomem", "durability" (complete under its
 #                name, but a power cut may undo it), "too_large", "exhausted"
-#                (no number is left), "forked", or "argument": a fault of ours
+#                (no number is left), "forked", or "misuse": a fault of ours
 #   op           what was being done: "open", "write", "fsync", "verify", ...
 #   path         the file, or NA
 #   errno        "ENOSPC" and the like, or NA; errno_text in words

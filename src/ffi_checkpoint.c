@@ -95,7 +95,7 @@ SEXP ffi_checkpoint_list(SEXP dir) {
   SEXP bytes;
   R_xlen_t n = 0;
   if (!ffi_is_text(dir)) {
-    return ffi_argument_failure("list", "a directory is needed");
+    return ffi_misuse_failure("list", "a directory is needed");
   }
   base = ffi_path_in(dir);
   owner = PROTECT(ffi_owner_new(&listing_kind));
@@ -147,7 +147,7 @@ static SEXP checkpoint_read(SEXP owner, SEXP path, ck_stream_depth depth) {
     return ffi_memory_failure(sizeof *loaded);
   }
   if (!ffi_is_text(path)) {
-    return ffi_argument_failure("open", "a path is needed");
+    return ffi_misuse_failure("open", "a path is needed");
   }
   text = ffi_path_in(path);
   if (strlen(text) >= sizeof loaded->path) {
@@ -215,7 +215,7 @@ SEXP ffi_checkpoint_delete(SEXP dir) {
   SEXP owner;
   SEXP out;
   if (!ffi_is_text(dir)) {
-    return ffi_argument_failure("delete", "a directory is needed");
+    return ffi_misuse_failure("delete", "a directory is needed");
   }
   owner = PROTECT(ffi_owner_new(&texts_kind));
   list = R_ExternalPtrAddr(owner);
@@ -245,11 +245,11 @@ SEXP ffi_buffer_read(SEXP buffer, SEXP offset, SEXP nbytes) {
   uint64_t n;
   SEXP out;
   if (loaded == NULL) {
-    return ffi_argument_failure("read", "the buffer was released");
+    return ffi_misuse_failure("read", "the buffer was released");
   }
   if (!ffi_is_whole(offset, &from) || !ffi_is_whole(nbytes, &n) ||
       from > loaded->image.data.size || n > loaded->image.data.size - from) {
-    return ffi_argument_failure("read", "outside of the buffer");
+    return ffi_misuse_failure("read", "outside of the buffer");
   }
   out = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)n));
   if (n > 0) {
@@ -267,7 +267,7 @@ SEXP ffi_buffer_release(SEXP buffer) {
 SEXP ffi_trailer_size(SEXP data_bytes) {
   uint64_t n;
   if (!ffi_is_whole(data_bytes, &n)) {
-    return ffi_argument_failure("plan", "a size is not a whole number");
+    return ffi_misuse_failure("plan", "a size is not a whole number");
   }
   return Rf_ScalarReal((double)ck_trailer_size(n));
 }

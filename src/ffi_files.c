@@ -42,7 +42,7 @@ SEXP ffi_directory_make(SEXP path) {
   ck_error err;
   bool made;
   if (!ffi_is_text(path)) {
-    return ffi_argument_failure("mkdir", "a path is needed");
+    return ffi_misuse_failure("mkdir", "a path is needed");
   }
   if (ck_levels_make(ck_vfs_system(), ffi_path_in(path), &made, &err) !=
       CK_OK) {
@@ -59,7 +59,7 @@ SEXP ffi_directory_unmake(SEXP path) {
 SEXP ffi_path_unlink(SEXP path) {
   ck_error err;
   if (!ffi_is_text(path)) {
-    return ffi_argument_failure("unlink", "a path is needed");
+    return ffi_misuse_failure("unlink", "a path is needed");
   }
   if (ck_path_unlink(ck_vfs_system(), ffi_path_in(path), &err) != CK_OK) {
     return ffi_failure_out(&err);

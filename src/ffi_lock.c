@@ -46,7 +46,7 @@ SEXP ffi_lock_take(SEXP path) {
   ck_error err;
   SEXP out;
   if (!ffi_is_text(path)) {
-    return ffi_argument_failure("lock", "a path is needed");
+    return ffi_misuse_failure("lock", "a path is needed");
   }
   out = PROTECT(ffi_owner_new(&lock_kind));
   handle = R_ExternalPtrAddr(out);
@@ -81,7 +81,7 @@ SEXP ffi_note_read(SEXP path) {
   ck_error err;
   bool found;
   if (!ffi_is_text(path)) {
-    return ffi_argument_failure("read", "a path is needed");
+    return ffi_misuse_failure("read", "a path is needed");
   }
   owner = PROTECT(ffi_owner_new(&text_kind));
   text = R_ExternalPtrAddr(owner);
@@ -105,7 +105,7 @@ SEXP ffi_note_read(SEXP path) {
 SEXP ffi_note_write(SEXP path, SEXP text) {
   ck_error err;
   if (!ffi_is_text(path) || !ffi_is_text(text)) {
-    return ffi_argument_failure("write", "a path and a text are needed");
+    return ffi_misuse_failure("write", "a path and a text are needed");
   }
   if (ck_note_write(ck_vfs_system(), ffi_path_in(path),
                     Rf_translateCharUTF8(STRING_ELT(text, 0)), &err) != CK_OK) {

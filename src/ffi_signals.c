@@ -12,7 +12,7 @@
 SEXP ffi_signals_bits(SEXP names) {
   SEXP out;
   if (TYPEOF(names) != STRSXP) {
-    return ffi_argument_failure("signal", "names are needed");
+    return ffi_misuse_failure("signal", "names are needed");
   }
   out = PROTECT(Rf_allocVector(INTSXP, XLENGTH(names)));
   for (R_xlen_t i = 0; i < XLENGTH(names); i++) {
@@ -31,7 +31,7 @@ SEXP ffi_signals_watch(SEXP bits) {
   ck_error err;
   int sys;
   if (!ffi_is_whole(bits, &which)) {
-    return ffi_argument_failure("signal", "bits of signals are needed");
+    return ffi_misuse_failure("signal", "bits of signals are needed");
   }
   memcpy(&host, &function, sizeof host);
   sys = ck_signals_watch((unsigned)which, host);
@@ -46,7 +46,7 @@ SEXP ffi_signals_watch(SEXP bits) {
 SEXP ffi_signals_release(SEXP bits) {
   uint64_t which;
   if (!ffi_is_whole(bits, &which)) {
-    return ffi_argument_failure("signal", "bits of signals are needed");
+    return ffi_misuse_failure("signal", "bits of signals are needed");
   }
   ck_signals_release((unsigned)which);
   return R_NilValue;

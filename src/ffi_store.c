@@ -56,7 +56,7 @@ static const ffi_kind store_kind = {"kb_store", sizeof(ffi_store),
 ffi_store *ffi_store_get(SEXP x, const char *op, ck_error *err) {
   ffi_store *handle = ffi_owner_get(x, &store_kind);
   if (handle == NULL || handle->writer == NULL) {
-    ck_error_set(err, CK_ERR_ARG, op, NULL, 0, "the store is closed");
+    ck_error_set(err, CK_ERR_MISUSE, op, NULL, 0, "the store is closed");
     return NULL;
   }
   if (handle->pid != ck_process_self()) {
@@ -79,7 +79,7 @@ SEXP ffi_store_on(ck_vfs *vfs, uint64_t copy_max, SEXP dir, SEXP keep,
   SEXP out;
   if (!ffi_is_text(dir) || !ffi_is_whole(keep, &generations) ||
       generations > 2) {
-    return ffi_argument_failure("open", "a directory and 1 or 2 are needed");
+    return ffi_misuse_failure("open", "a directory and 1 or 2 are needed");
   }
   path = ffi_path_in(dir);
   out = PROTECT(ffi_owner_new(&store_kind));
@@ -120,14 +120,14 @@ SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes) {
     return ffi_failure_out(&err);
   }
   if (!ffi_is_text(tensors) || TYPEOF(sizes) != REALSXP) {
-    return ffi_argument_failure("plan", "a string and sizes are needed");
+    return ffi_misuse_failure("plan", "a string and sizes are needed");
   }
   text = Rf_translateCharUTF8(STRING_ELT(tensors, 0));
   n = XLENGTH(sizes);
   whole = (uint64_t *)R_alloc((size_t)n + 1, sizeof *whole);
   for (R_xlen_t i = 0; i < n; i++) {
     if (!ffi_whole_in(REAL(sizes)[i], &whole[i])) {
-      return ffi_argument_failure("plan", "a size is not a whole number");
+      return ffi_misuse_failure("plan", "a size is not a whole number");
     }
   }
   if (ck_writer_plan(handle->writer, text, strlen(text), whole, (size_t)n,
@@ -158,7 +158,7 @@ SEXP ffi_store_prepare(SEXP store, SEXP bytes) {
     return ffi_failure_out(&err);
   }
   if (!ffi_is_whole(bytes, &n)) {
-    return ffi_argument_failure("prepare", "a size is not a whole number");
+    return ffi_misuse_failure("prepare", "a size is not a whole number");
   }
   if (ck_writer_prepare(handle->writer, n, &err) != CK_OK) {
     return ffi_failure_out(&err);
@@ -178,8 +178,8 @@ SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata) {
   }
   if (TYPEOF(addresses) != RAWSXP || XLENGTH(addresses) % 8 != 0 ||
       !ffi_is_text(metadata)) {
-    return ffi_argument_failure("save", "8 raw bytes an address and a string "
-                                        "are needed");
+    return ffi_misuse_failure("save", "8 raw bytes an address and a string "
+                                      "are needed");
   }
   text = Rf_translateCharUTF8(STRING_ELT(metadata, 0));
   n = (size_t)XLENGTH(addresses) / 8;
@@ -248,7 +248,7 @@ SEXP ffi_store_find(SEXP store, SEXP depth) {
     return ffi_failure_out(&err);
   }
   if (!depth_in(depth, &so_far)) {
-    return ffi_argument_failure("load", "there is no such depth");
+    return ffi_misuse_failure("load", "there is no such depth");
   }
   owner = PROTECT(ffi_owner_new(&ffi_checkpoint_kind));
   loaded = R_ExternalPtrAddr(owner);
@@ -284,9 +284,9 @@ SEXP ffi_store_read_into(SEXP store, SEXP generation, SEXP places) {
   }
   if (!ffi_is_whole(generation, &which) || TYPEOF(places) != RAWSXP ||
       XLENGTH(places) % 16 != 0) {
-    return ffi_argument_failure("load",
-                                "a generation and 16 raw bytes a place are "
-                                "needed");
+    return ffi_misuse_failure("load",
+                              "a generation and 16 raw bytes a place are "
+                              "needed");
   }
   apart.n = (size_t)XLENGTH(places) / 16;
   apart.addresses = addresses = (uint64_t *)R_alloc(apart.n + 1, 8);
@@ -295,7 +295,7 @@ SEXP ffi_store_read_into(SEXP store, SEXP generation, SEXP places) {
     uint64_t place[2]; /* address, size */
     memcpy(place, RAW(places) + 16 * i, sizeof place);
     if (place[1] > UINT64_MAX - end || (place[1] > 0 && place[0] == 0)) {
-      return ffi_argument_failure("load", "a place is missing");
+      return ffi_misuse_failure("load", "a place is missing");
     }
     addresses[i] = place[0];
     ends[i] = end += place[1];
@@ -332,7 +332,7 @@ SEXP ffi_raw_address(SEXP x) {
   uint64_t address;
   SEXP out;
   if (TYPEOF(x) != RAWSXP) {
-    return ffi_argument_failure("address", "a raw vector is needed");
+    return ffi_misuse_failure("address", "a raw vector is needed");
   }
   address = (uint64_t)(uintptr_t)RAW(x);
   out = PROTECT(Rf_allocVector(RAWSXP, sizeof address));

@@ -69,9 +69,9 @@ SEXP ffi_failures_out(const ck_error_list *list) {
   return out;
 }
 
-SEXP ffi_argument_failure(const char *op, const char *cause) {
+SEXP ffi_misuse_failure(const char *op, const char *cause) {
   ck_error err;
-  ck_error_set(&err, CK_ERR_ARG, op, NULL, 0, "%s", cause);
+  ck_error_set(&err, CK_ERR_MISUSE, op, NULL, 0, "%s", cause);
   return ffi_failure_out(&err);
 }
 

@@ -34,7 +34,7 @@ SEXP ffi_failure_out(const ck_error *err);
 SEXP ffi_failures_out(const ck_error_list *list);
 
 /* Failures that arise on R's side. */
-SEXP ffi_argument_failure(const char *op, const char *cause);
+SEXP ffi_misuse_failure(const char *op, const char *cause);
 SEXP ffi_memory_failure(uint64_t needed);
 
 #endif

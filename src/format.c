@@ -105,7 +105,7 @@ static size_t entry_build(char out[ENTRY_CAP], uint64_t data_len,
 }
 
 static ck_status text_error(ck_error *err, const char *cause) {
-  return ck_error_set(err, CK_ERR_ARG, "header", NULL, 0, "%s", cause);
+  return ck_error_set(err, CK_ERR_MISUSE, "header", NULL, 0, "%s", cause);
 }
 
 static ck_status header_too_large(ck_error *err, uint64_t size) {

@@ -60,7 +60,7 @@ uint64_t ck_trailer_size(uint64_t data_len);
 
 /* Build length, header and padding in `out`. `tensors` are the JSON members
  * (may be ""), `metadata` a JSON object that begins with CK_METADATA_MAGIC.
- * The texts are joined, never read. CK_ERR_ARG if they cannot be right,
+ * The texts are joined, never read. CK_ERR_MISUSE if they cannot be right,
  * CK_ERR_TOO_LARGE if the format has no room for them. */
 ck_status ck_header_build(ck_buffer *out, const char *metadata,
                           size_t n_metadata, const char *tensors,

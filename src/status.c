@@ -63,8 +63,8 @@ const char *ck_status_name(ck_status status) {
     return "io";
   case CK_ERR_CORRUPT:
     return "corrupt";
-  case CK_ERR_ARG:
-    return "argument";
+  case CK_ERR_MISUSE:
+    return "misuse";
   case CK_ERR_NOMEM:
     return "nomem";
   case CK_ERR_DURABILITY:
@@ -76,7 +76,7 @@ const char *ck_status_name(ck_status status) {
   case CK_ERR_FORKED:
     return "forked";
   }
-  return "argument";
+  return "misuse";
 }
 
 typedef struct errno_entry {

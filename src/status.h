@@ -15,7 +15,7 @@ typedef enum ck_status {
   CK_OK = 0,
   CK_ERR_IO,         /* the operating system refused */
   CK_ERR_CORRUPT,    /* the bytes are not what was written */
-  CK_ERR_ARG,        /* a fault of the code that calls: users cannot cause it */
+  CK_ERR_MISUSE,     /* a fault of the code that calls: users cannot cause it */
   CK_ERR_NOMEM,      /* no memory */
   CK_ERR_DURABILITY, /* complete under its name; a power cut may undo it */
   CK_ERR_TOO_LARGE,  /* more than the format or an interface can hold */
@@ -78,7 +78,7 @@ ck_status ck_error_memory(ck_error *err, uint64_t needed);
 void ck_error_list_add(ck_error_list *list, const ck_error *err);
 void ck_error_list_clear(ck_error_list *list);
 
-/* "io", "corrupt", "argument", "nomem", "durability", "too_large",
+/* "io", "corrupt", "misuse", "nomem", "durability", "too_large",
  * "exhausted", "forked"; "ok" for CK_OK. */
 const char *ck_status_name(ck_status status);
 

@@ -85,7 +85,7 @@ ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
   ck_status status;
   *out = NULL;
   if (keep < 1 || keep > 2) {
-    return ck_error_set(err, CK_ERR_ARG, "open", dir, 0,
+    return ck_error_set(err, CK_ERR_MISUSE, "open", dir, 0,
                         "one or two generations can be kept");
   }
   if (dir[0] == '\0' || strlen(dir) + CK_NAME_CAP >= CK_PATH_CAP) {
@@ -135,7 +135,7 @@ ck_status ck_store_plan(ck_store *store, const char *tensors, size_t n_tensors,
                         "long");
   }
   if ((n_sizes == 0) != (n_tensors == 0)) {
-    return ck_error_set(err, CK_ERR_ARG, "plan", NULL, 0,
+    return ck_error_set(err, CK_ERR_MISUSE, "plan", NULL, 0,
                         "the tensors' names and sizes do not fit together");
   }
   for (size_t i = 0; i < n_sizes; i++) {
@@ -180,14 +180,14 @@ ck_status ck_store_check(ck_store *store, const uint64_t *addresses, size_t n,
                          const char *metadata, size_t n_metadata,
                          ck_error *err) {
   if (!store->planned || n != store->n_sizes) {
-    return ck_error_set(err, CK_ERR_ARG, "save", NULL, 0,
+    return ck_error_set(err, CK_ERR_MISUSE, "save", NULL, 0,
                         "%" PRIu64 " addresses for %" PRIu64 " planned tensors",
                         (uint64_t)n, (uint64_t)store->n_sizes);
   }
   for (size_t i = 0; i < n; i++) {
     if (store->sizes[i] != 0 &&
         (addresses[i] == 0 || addresses[i] > UINTPTR_MAX)) {
-      return ck_error_set(err, CK_ERR_ARG, "save", NULL, 0,
+      return ck_error_set(err, CK_ERR_MISUSE, "save", NULL, 0,
                           "tensor %" PRIu64 " has no address", (uint64_t)i + 1);
     }
   }
@@ -232,7 +232,7 @@ static ck_status doubtful_add(ck_store *store, uint64_t generation,
 /* An error that says nothing about the file: falling back to an older
  * generation because of it would lose work for no reason. */
 static bool is_about_us(const ck_error *err) {
-  return err->status == CK_ERR_NOMEM || err->status == CK_ERR_ARG ||
+  return err->status == CK_ERR_NOMEM || err->status == CK_ERR_MISUSE ||
          (err->status == CK_ERR_IO &&
           (err->sys == EMFILE || err->sys == ENFILE || err->sys == ENOMEM));
 }

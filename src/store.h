@@ -42,7 +42,7 @@ ck_status ck_store_plan(ck_store *store, const char *tensors, size_t n_tensors,
                         const uint64_t *sizes, size_t n_sizes, ck_error *err);
 
 /* Whether ck_store_commit() would accept these arguments, without doing
- * anything: CK_OK, CK_ERR_ARG, CK_ERR_TOO_LARGE or CK_ERR_NOMEM. */
+ * anything: CK_OK, CK_ERR_MISUSE, CK_ERR_TOO_LARGE or CK_ERR_NOMEM. */
 ck_status ck_store_check(ck_store *store, const uint64_t *addresses, size_t n,
                          const char *metadata, size_t n_metadata,
                          ck_error *err);

@@ -197,7 +197,7 @@ ck_status ck_stream_read_into(ck_file *file, uint64_t generation,
   CK_TRY(footer_read(file, generation, &footer, err));
   room = places->n == 0 ? 0 : places->ends[places->n - 1];
   if (room != footer.layout.data_len) {
-    status = ck_error_set(err, CK_ERR_ARG, "read", file->path, 0,
+    status = ck_error_set(err, CK_ERR_MISUSE, "read", file->path, 0,
                           "the data have %" PRIu64 " bytes, their places "
                           "%" PRIu64,
                           footer.layout.data_len, room);

@@ -59,7 +59,7 @@ typedef struct ck_image {
 ck_status ck_stream_read(ck_file *file, ck_stream_depth depth,
                          uint64_t generation, ck_image *image, ck_error *err);
 
-/* Read and verify, as above, with the data to these places. CK_ERR_ARG where
+/* Read and verify, as above, with the data to these places. CK_ERR_MISUSE where
  * they are not as large as the data. */
 ck_status ck_stream_read_into(ck_file *file, uint64_t generation,
                               const ck_places *places, ck_error *err);

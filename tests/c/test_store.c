@@ -1037,8 +1037,9 @@ static void arguments(void) {
   static const char empty[] =
       "\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}";
   uint64_t huge[2] = {UINT64_MAX, 2};
-  ok(ck_store_open(&store, ck_vfs_system(), dir, 0, &err) == CK_ERR_ARG &&
-         ck_store_open(&store, ck_vfs_system(), dir, 3, &err) == CK_ERR_ARG &&
+  ok(ck_store_open(&store, ck_vfs_system(), dir, 0, &err) == CK_ERR_MISUSE &&
+         ck_store_open(&store, ck_vfs_system(), dir, 3, &err) ==
+             CK_ERR_MISUSE &&
          store == NULL,
      "one or two generations are kept, nothing else");
   ok(ck_store_open(&store, ck_vfs_system(), at(dir, "none"), 1, &err) ==
@@ -1061,18 +1062,18 @@ static void arguments(void) {
      "a path is refused as soon as it does not fit");
   store = open_store(ck_vfs_system(), dir, 1);
   ok(ck_store_commit(store, NULL, 0, METADATA, strlen(METADATA), &commit,
-                     &err) == CK_ERR_ARG,
+                     &err) == CK_ERR_MISUSE,
      "a save without a plan is refused");
   (void)ck_store_plan(store, t.text, t.n_text, t.sizes, t.n, &err);
   ok(ck_store_commit(store, t.addresses, 0, METADATA, strlen(METADATA), &commit,
-                     &err) == CK_ERR_ARG &&
+                     &err) == CK_ERR_MISUSE &&
          ck_store_commit(store, &none, 1, METADATA, strlen(METADATA), &commit,
-                         &err) == CK_ERR_ARG,
+                         &err) == CK_ERR_MISUSE,
      "so are too few addresses and the address 0");
   ok(ck_store_plan(store, "\"a\":{}", 6, huge, 2, &err) == CK_ERR_TOO_LARGE,
      "a plan that no file can hold is refused as that");
-  ok(ck_store_plan(store, "", 0, t.sizes, 1, &err) == CK_ERR_ARG &&
-         ck_store_plan(store, "\"a\":{}", 6, NULL, 0, &err) == CK_ERR_ARG,
+  ok(ck_store_plan(store, "", 0, t.sizes, 1, &err) == CK_ERR_MISUSE &&
+         ck_store_plan(store, "\"a\":{}", 6, NULL, 0, &err) == CK_ERR_MISUSE,
      "so are plans that cannot be");
   ok(ck_store_commit(store, t.addresses, t.n, METADATA, strlen(METADATA),
                      &commit, &err) == CK_OK,

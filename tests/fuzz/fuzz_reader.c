@@ -64,7 +64,7 @@ static void read_apart(ck_store *store, const ck_checkpoint *loaded) {
                      (size_t)(n - ends[0])) == 0,
           "and is the same there");
   ends[1]++;
-  require(ck_store_read_into(store, 1, &places, &err) == CK_ERR_ARG,
+  require(ck_store_read_into(store, 1, &places, &err) == CK_ERR_MISUSE,
           "places that are too large are refused");
   free(first);
   free(rest);

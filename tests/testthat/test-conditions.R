@@ -82,7 +82,7 @@ test_that("errors of the store say what, where and what to do", {
       "forked",
       message = "it belongs to another process"
     ))
-    stop_store_failure(failure("argument", message = "no address"))
+    stop_store_failure(failure("misuse", message = "no address"))
   })
 })
 
@@ -98,7 +98,7 @@ test_that("errors of the store have their facts as fields", {
   kinds <- c(
     io = "io",
     corrupt = "corrupt",
-    argument = "argument",
+    misuse = "argument",
     nomem = "io",
     durability = "io",
     too_large = "unsupported",

@@ -283,7 +283,7 @@ test_that("a store can be closed twice and not be used afterwards", {
   store_close(store)
   expect_null(store_close(store))
   failure <- failure_of(store_wait(store))
-  expect_equal(failure$status, "argument")
+  expect_equal(failure$status, "misuse")
   expect_match(failure$message, "closed")
   expect_error(store_find(store, "load"), class = "kerasbackup_error_argument")
   expect_error(
