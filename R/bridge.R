@@ -3,9 +3,10 @@
 # text, or with the addresses of memory to fill. They call Python only to ask
 # whether the `fit()` that owns a directory still runs.
 #
-# A call from Python into R costs about 100 microseconds, so there is one call a
-# save, and none a batch. inst/python/kerasbackup/callback.py decides when to
-# save and when to restore.
+# A call from Python into R costs about 100 microseconds, so a batch makes none.
+# A save is one call, and one more asks for R's random state, as the beginning of
+# each epoch does. inst/python/kerasbackup/fit/helper.py decides when to save and
+# when to restore.
 
 # Creates the Python callback.
 #

@@ -173,6 +173,8 @@ test_that("nothing crosses into R between saves, however many batches", {
     few <- calls(freq, 8)
     expect_equal(few[["open"]], 1, info = freq)
     expect_equal(few[["save"]], if (freq == "epoch") 2 else 0, info = freq)
+    # R's random state: when an epoch begins and with a save.
+    expect_equal(few[["r_seed"]], 2 + few[["save"]], info = freq)
     expect_equal(calls(freq, 200), few, info = freq)
   }
   # And one call a save.

@@ -74,7 +74,7 @@ class DataPosition:
         self._source = self._data.source
         self._batches = self._data.batches
         self._rehearsal = Rehearsal(
-            iterator, self._source, self._batches, self._capture_rng
+            iterator, self._source, self._batches, self._capture_order
         )
         self._tell_notes = tell
         self.use = self._data.use
@@ -297,7 +297,7 @@ class DataPosition:
             self._rehearsal.run(
                 position.get("checksums", []),
                 lambda: self._restore_rng(
-                    position["epoch_rng"], self._rehearsal.GENERATORS
+                    position["epoch_rng"], rng.ORDER
                 ),
             )
         self._restore_rng(
@@ -380,6 +380,9 @@ class DataPosition:
         self._data.made += 1
         if not self._is_made_with_steps():
             self.use.note()
+        if not self._lives_on():
+            # It is made again from the states when its epoch began.
+            return
         self._at_creation = self._capture_rng()
         # What making it draws has its place between the two states: a first
         # draw in the same epoch follows at once.
@@ -540,11 +543,16 @@ class DataPosition:
         return now if state_format.is_other(before, then) else then
 
     def _capture_rng(self) -> dict[str, Any]:
-        return (
-            self._generators.capture()
-            | {"loader": self._source.capture_generators()}
-            | epoch_count.capture(self._iterator.data_adapter)
-        )
+        return self._generators.capture() | self._capture_own()
+
+    def _capture_order(self) -> dict[str, Any]:
+        return self._generators.capture_order() | self._capture_own()
+
+    def _capture_own(self) -> dict[str, Any]:
+        """The states that only these data have."""
+        return {
+            "loader": self._source.capture_generators()
+        } | epoch_count.capture(self._iterator.data_adapter)
 
     def _restore_rng(self, states, only=None) -> None:
         with self._batches.generators_put_back():

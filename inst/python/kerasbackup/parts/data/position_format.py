@@ -73,7 +73,8 @@ def check_position(
     needed = ["rng"]
     if batch:
         needed.append("epoch_rng")
-    if whole["has_iterator"]:
+    lives_on = whole["source_kind"]["steps_per_epoch"] is not None
+    if whole["has_iterator"] and lives_on:
         needed.append("at_creation")
     for field in needed:
         if whole[field] is None:

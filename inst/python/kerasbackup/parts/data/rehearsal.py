@@ -23,15 +23,12 @@ class Rehearsal:
         iterator: Keras' `EpochIterator`.
         source: What it draws from.
         batches: The `DrawnBatches` of its data adapter.
-        capture: Callable that returns the states of the generators.
+        capture: Callable that returns the states of the generators that Keras
+            may draw an order from.
 
     Attributes:
-        GENERATORS: Tuple of strings, the generators that Keras may draw an
-            order from.
         is_possible: Whether it can be drawn again.
     """
-
-    GENERATORS = ("python", "numpy", "torch")
 
     def __init__(
         self,
@@ -86,7 +83,7 @@ class Rehearsal:
 
         Args:
             expected: What `DrawnBatches.capture()` gave.
-            restore: Callable that puts `GENERATORS` back to where they were
+            restore: Callable that puts these generators back to where they were
                 before it was drawn.
         """
         restore()

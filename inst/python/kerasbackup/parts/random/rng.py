@@ -19,6 +19,9 @@ from kerasbackup.keras3 import global_generators
 from kerasbackup.parts.random import found_generators
 from kerasbackup.parts.random.found_generators import FoundGenerators
 
+# What Keras draws the order of arrays from.
+ORDER = ("python", "numpy", "torch")
+
 
 class Generators:
     """All global generators: Python's, NumPy's, torch's (CPU and CUDA),
@@ -67,7 +70,7 @@ class Generators:
         return notes
 
     def capture(self) -> dict[str, Any]:
-        """Their states, for JSON."""
+        """Their states, for JSON. Calls into R, which has one of them."""
         states = {
             "python": _python_state(random.getstate()),
             "numpy": _numpy_state(),
@@ -79,6 +82,18 @@ class Generators:
         if "tensorflow" in sys.modules:
             states["tensorflow"] = _tensorflow_states()
         return states | self._found.capture()
+
+    @staticmethod
+    def capture_order() -> dict[str, Any]:
+        """The states of those that Keras draws an order from (`ORDER`), for
+        JSON. No call into R."""
+        states = {
+            "python": _python_state(random.getstate()),
+            "numpy": _numpy_state(),
+        }
+        if "torch" in sys.modules:
+            states["torch"] = _torch_states()
+        return states
 
     def restore(
         self, states: dict[str, Any], only: tuple[str, ...] | None = None
