@@ -33,6 +33,16 @@ from kerasbackup.store import values
 from kerasbackup.store.dtypes import DTYPES
 
 
+def reads_ahead():
+    """Whether Keras draws batches before the steps that take them, as older
+    versions do on JAX."""
+    if keras.backend.backend() != "jax":
+        return False
+    from keras.src.backend.jax.trainer import JAXEpochIterator
+
+    return hasattr(JAXEpochIterator, "_prefetch_numpy_iterator")
+
+
 def arrays(rows=20):
     return np.arange(rows, dtype="float32").reshape(rows, 1)
 
@@ -1006,6 +1016,9 @@ class OtherBatches(unittest.TestCase):
             (order[::-1], first),
             (swapped, latest),
         ):
+            if number == latest and reads_ahead():
+                # Then the latest one drawn is another.
+                continue
             with self.subTest(number=number, kwargs=kwargs):
                 notes = self.notes(
                     lambda: make(order),
@@ -1152,6 +1165,7 @@ class OtherBatches(unittest.TestCase):
     @unittest.skipUnless(
         METHODS.get(keras.backend.backend()), "no batch is compared"
     )
+    @unittest.skipIf(reads_ahead(), "it draws before what callbacks draw")
     def test_what_a_generator_draws_as_it_goes_is_no_false_alarm(self):
         # Callbacks draw, too (see `Run.draw()`), and not in a replay.
         def noisy(ahead=1):
