@@ -523,8 +523,8 @@ DATA = {
     "pydataset-augmented-by-layer": lambda: {"x": Brightened()},
     "tfdata-cached": lambda: {"x": tf_dataset(cache=True)},
     "tfdata-cached-file": lambda: {"x": tf_dataset(cache="training")},
-    # Not shuffled: on a busy machine Keras' second iterator may begin before the
-    # first has completed the cache, and then shuffles once more.
+    # Not shuffled: on a busy machine Keras' second iterator may begin before
+    # the first has completed the cache, and then shuffles once more.
     "arrays-validation-cached-dataset": lambda: data_arrays(
         validation_data=tf_dataset(cache="validation", shuffle=False)
     ),
