@@ -631,7 +631,7 @@ test_that("a `save_freq` that no batch reaches is told when training begins", {
       callbacks = list(rare(freq))
     )
   }
-  expect_message(fit_some(4L), class = "kerasbackup_message_no_checkpoint")
+  expect_message(fit_some(9L), class = "kerasbackup_message_no_checkpoint")
   expect_no_message(fit_some(3L))
 })
 

@@ -58,6 +58,10 @@ class _Host:
     def parts(self, name, variable):
         return [(name, variable)]
 
+    def has_lost(self, part) -> bool:
+        """Whether a part has lost its memory, see `is_lost()`."""
+        return False
+
     def buffers(self, model, own):
         """The state that is not in Keras' variables.
 
@@ -121,6 +125,9 @@ class _TensorFlowHost(_NumpyHost):
 
 
 class _JaxHost(_NumpyHost):
+    def has_lost(self, part):
+        return _has_lost(part)
+
     def _view(self, part):
         return np.asarray(self._typed(part))
 
@@ -129,7 +136,11 @@ class _JaxHost(_NumpyHost):
         # the variable without memory, and a restore gives it new memory.
         # `value` first looks for scopes, which no hook is in; that doubles the
         # time. It is needed where the array does not exist yet.
-        value = getattr(part, "_value", None)
+        value = value_of(part)
+        if value is None and _has_lost(part):
+            import jax
+
+            return jax.ShapeDtypeStruct(tuple(part.shape), part.dtype)
         return part.value if value is None else value
 
 

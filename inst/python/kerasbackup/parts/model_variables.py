@@ -110,6 +110,7 @@ class ModelVariables(Part):
 
         self._pairs_again = lambda: pair(None)
         pair(other)
+        self.all.revive(checkpoint, self._partners)
 
     def restore(self, saved: Any, arrays: Callable[[str], Any]) -> list[str]:
         """Assigns them. Called a second time where batches are passed over; the

@@ -156,6 +156,19 @@ class Variables:
             )
         return partners
 
+    def revive(self, checkpoint, partners: list[str]) -> None:
+        """Gives variables that have lost their memory that of their tensors:
+        older versions of Keras look at them before training begins.
+
+        Args:
+            checkpoint: A `store.Checkpoint`.
+            partners: What `check()` returned.
+        """
+        for variable, name in zip(self._variables, partners):
+            if self._host.has_lost(variable):
+                tensor = checkpoint.tensors[name]
+                self._host.assign(variable, *tensor, copies=True)
+
     def assign(self, checkpoint, partners: list[str], copies: bool) -> None:
         """Assigns the bytes of its tensor to every variable.
 
