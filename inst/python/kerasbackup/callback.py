@@ -31,22 +31,26 @@ class BackupAndRestore(callbacks.Callback):
     """Backs up training and resumes it after an interruption.
 
     Args:
-        functions: Dict of callables, the store; see `store.Store`.
-        backup_dir: String, the directory, for whoever looks at the callback.
-        save_freq: `"epoch"`, or an integer: a checkpoint every so many batches,
-            or `"auto"`: as often as costs at most `max_overhead`, or `False`:
-            none but for a signal.
+        functions: Dict of callables, what R offers; see `Store`.
+        backup_dir: String, the directory, by which callbacks and trainings are
+            compared.
+        save_freq: `"epoch"`; or an integer, the number of batches from one
+            checkpoint to the next; or `"auto"`, as often as costs at most
+            `max_overhead`; or `False`, only when a signal arrives or a callback
+            stops training.
         delete_checkpoint: Boolean, whether the store deletes its files when
             training is complete.
-        resume: `"batch"`: go on at the very batch. `"epoch"`: begin the
-            unfinished epoch anew.
-        history: `"resumed"`: what `fit()` returns has the epochs run by this
-            call. `"full"`: it has those of the whole run.
+        resume: `"batch"`: continue at the next batch. `"epoch"`: start the
+            unfinished epoch over.
+        history: `"resumed"`: `fit()` returns the epochs that this call ran.
+            `"full"`: it returns those of the whole run.
         versions: Dict from name to version, to be noted in checkpoints.
         save_before_preemption: List of strings, the signals to stop for.
         max_overhead: Float, the part of the training time that checkpoints may
             cost, for `save_freq="auto"`.
-        is_script: Boolean, whether nobody types what the process does.
+        is_script: Boolean, whether a script runs, rather than commands that
+            somebody types.
+
     """
 
     def __init__(
@@ -77,7 +81,7 @@ class BackupAndRestore(callbacks.Callback):
         self.is_built_from_data = False
         # The `CallbackList` of the last `fit()`, a weak reference.
         self._used_by = None
-        # What the training began with, see `trainings.is_loop()`.
+        # What the training began with, see `same_training.is_loop()`.
         self._weights = None
 
     def __repr__(self):
@@ -87,7 +91,7 @@ class BackupAndRestore(callbacks.Callback):
         )
 
     def set_model(self, model):
-        # The first hook: tf_keras asks for others that a callback of Keras 3
+        # The first hook: tf_keras calls further ones that a callback of Keras 3
         # does not have.
         unsupported.check(model)
         super().set_model(model)
@@ -110,8 +114,8 @@ class BackupAndRestore(callbacks.Callback):
         if self._state is None:
             self._open(fit)
         state, self._state = self._state, None
-        # One of an earlier fit() with the same list, or of the same callback in
-        # the list twice.
+        # A helper may be left of an earlier fit() with the same list, or be
+        # there because the list has this callback twice.
         fit.callback_list.callbacks[:] = [
             callback
             for callback in fit.callback_list.callbacks
@@ -124,14 +128,14 @@ class BackupAndRestore(callbacks.Callback):
         fit.callback_list.callbacks.append(helper)
 
     def complete(self, model: Any) -> None:
-        """To be called when its checkpoint is deleted."""
+        """To be called when training is complete and its checkpoint deleted."""
         same_training.complete(self.backup_dir, model, self._weights)
 
     def _open(self, fit: RunningFit) -> None:
         """Takes the directory, and checks that its checkpoint fits."""
         before, callback_list = self._used_by, weakref.ref(fit.callback_list)
         if before != callback_list:
-            # First of all: it was, whatever is raised here.
+            # Before anything can raise, as Keras has made that iterator by now.
             self.is_built_from_data = iterators_made.is_built_from_data(
                 self._model, fit.data
             )
@@ -142,7 +146,7 @@ class BackupAndRestore(callbacks.Callback):
                 "for the `fit()` inside it."
             )
         for callback in fit.callback_list.callbacks:
-            # In the same one, the second finds it locked.
+            # If both have the same directory, the second one finds it locked.
             if isinstance(callback, BackupAndRestore) and (
                 callback.backup_dir != self.backup_dir
             ):

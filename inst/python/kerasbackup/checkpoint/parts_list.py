@@ -1,9 +1,9 @@
 """What a checkpoint consists of: its parts, in the order of a restore.
 
-Variables come first: a save makes those that Keras has not made yet, which
-the other parts describe.
-The validation data come before those of training, which make up for what
-validation drew of them.
+Variables come first: a save creates those that Keras has not created yet, and
+the other parts describe all of them. Validation data come before training data:
+if both are drawn from one pipeline, the training data's restore makes up for
+what validation drew.
 """
 
 from kerasbackup.parts.callback_states import CallbackStates

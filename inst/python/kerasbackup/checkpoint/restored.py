@@ -1,4 +1,4 @@
-"""A checkpoint that was read and checked, before anything of it is put back."""
+"""A checkpoint that was read and checked, before any part is restored."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ from kerasbackup.store.values import check_texts
 
 
 class Restored:
-    """A checkpoint whose metadata are as they should be.
+    """A checkpoint whose metadata are valid. Making one checks them.
 
     Args:
         checkpoint: A `Checkpoint` of the store.
@@ -54,7 +54,8 @@ class Restored:
                 self.saved[part.name] = saved
 
     def reading(self) -> contextlib.AbstractContextManager[None]:
-        """Names what is wrong with what is read in its block."""
+        """A context in which faults of the metadata become errors that name the
+        checkpoint."""
         return schema.reading(
             self.checkpoint.path, self.checkpoint.metadata, self._running
         )

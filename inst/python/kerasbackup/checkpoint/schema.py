@@ -1,4 +1,4 @@
-"""The version of the metadata of checkpoints, and what is said of another one.
+"""The schema version of checkpoints, and what is said of another version.
 
 A checkpoint of an older version is read as if this one had written it, see
 `MIGRATIONS`. A newer kerasbackup may write fields that this one does not know,
@@ -15,9 +15,9 @@ from typing import Any
 from kerasbackup.store import errors
 from kerasbackup.store import values
 
-# Raised by one, with an item of `MIGRATIONS`, whenever a field that is needed
-# is added, removed, or means something else. A field that may be missing does
-# not count.
+# Raise it by one, and add an item to `MIGRATIONS`, when a required field is
+# added or removed, or when a field changes its meaning. A new field that may be
+# missing does not count.
 VERSION = 1
 
 
@@ -26,7 +26,8 @@ class MissingFieldError(KeyError):
 
 
 class Fields(dict):
-    """A JSON object that tells a missing field from every other KeyError."""
+    """A JSON object. A missing field raises an error of its own, which no other
+    KeyError is mistaken for."""
 
     def __missing__(self, name: str):
         raise MissingFieldError(name)
@@ -53,8 +54,8 @@ def migrated(metadata: dict[str, str]) -> dict[str, str]:
 
 
 def _from_unnumbered(metadata: dict[str, str]) -> dict[str, str]:
-    """The first checkpoints have no number, and count every stop as the end of
-    the training."""
+    """The first checkpoints have no schema number, and count every stop as the
+    end of the training."""
     stopped = metadata["stopped"]
     if stopped == "1" and not _has_stopped_early(parse(metadata["callbacks"])):
         stopped = "0"
@@ -71,7 +72,7 @@ def _has_stopped_early(callbacks: dict[str, Any]) -> bool:
     return any(values.is_count(epoch) and epoch > 0 for epoch in epochs)
 
 
-# By version: what makes metadata of that version those of the next one.
+# For each version, the function that turns its metadata into those of the next.
 MIGRATIONS = {0: _from_unnumbered}
 
 
@@ -79,7 +80,8 @@ MIGRATIONS = {0: _from_unnumbered}
 def reading(
     path: str, metadata: dict[str, str], versions: dict[str, str]
 ) -> Iterator[None]:
-    """Names what is wrong with metadata that are read in its block.
+    """A context in which faults of the metadata become errors that name the
+    checkpoint.
 
     Args:
         path: String, the checkpoint.
@@ -88,7 +90,7 @@ def reading(
 
     Raises:
         UnsupportedError: Another version of kerasbackup wrote them.
-        CorruptError: No version did.
+        CorruptError: No version of kerasbackup wrote them.
     """
     try:
         if _version_of(metadata) > VERSION:
@@ -124,7 +126,7 @@ def _other_version(
 
 
 def _versions_in(metadata: dict[str, str]) -> dict[str, Any]:
-    """What the checkpoint was written with, as far as it says so."""
+    """The versions of what wrote the checkpoint, as far as it has them."""
     try:
         versions = json.loads(metadata.get("versions", "{}"))
     except errors.DAMAGE:

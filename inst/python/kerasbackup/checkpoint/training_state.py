@@ -29,13 +29,14 @@ from kerasbackup.store.dtypes import DTYPES
 class TrainingState:
     """The state of one `fit()`.
 
-    In this order: `load()`, `begin()`, `restore()` if there is something to
-    restore, then `capture()` as often as is wanted.
+    Call `load()` and `begin()`, then `restore()` if there is a checkpoint, then
+    `capture()` for each save.
 
     Args:
         model: The `keras.Model` being trained.
         epoch_iterator: The `EpochIterator` of that `fit()`.
-        versions: Dict from name to version, beside Keras' and the backend's.
+        versions: Dict from name to version, in addition to Keras' and the
+            backend's.
         training: Which training this is, see `same_training.describe()`.
         learned: What layers have learned of the data, see
             `preprocessing.describe()`.
@@ -43,9 +44,9 @@ class TrainingState:
     Attributes:
         place: The `Place` of the save or restore under way.
         history: The `History` of the run.
-        restored: The `Restored` checkpoint, `None` where there is none or its
-            bytes were released.
-        not_saved: List of strings, what could not be saved last time.
+        restored: The `Restored` checkpoint; `None` if there is none or it was
+            released.
+        not_saved: List of strings, what the last save left out.
     """
 
     def __init__(
@@ -117,11 +118,11 @@ class TrainingState:
         the first epoch begins.
 
         Returns:
-            What is no longer as it was when the checkpoint was made.
+            Lines about what differs from when the checkpoint was made.
 
         Raises:
-            CorruptError: The states of the callbacks cannot be theirs; nothing
-                was changed.
+            CorruptError: A saved state cannot belong to the objects of this
+                training; nothing was changed.
         """
         restored = self.restored
         with restored.reading():
@@ -133,8 +134,9 @@ class TrainingState:
         return self._restore(self._parts)
 
     def restore_again(self) -> None:
-        """Puts back once more what Keras or a callback may have reset since,
-        as an epoch begins that passes over batches."""
+        """Restores some parts a second time, because Keras or a callback may
+        have reset them. To be called when the first epoch begins, if it passes
+        over batches."""
         self._restore([part for part in self._parts if part.is_put_again])
 
     def _restore(self, parts) -> list[str]:
@@ -146,7 +148,7 @@ class TrainingState:
         ]
 
     def end_epoch(self, epoch: int, logs: dict[str, Any]) -> None:
-        """To be called with the logs of an epoch that is over."""
+        """To be called with the logs of each complete epoch."""
         self.history.append(epoch, logs)
 
     def release(self) -> None:
@@ -192,10 +194,10 @@ class TrainingState:
 
 
 class Capture:
-    """What one save writes: a look at memory that the backend owns.
+    """What one save writes: addresses of memory that the backend owns.
 
-    Let it go before the next training step: until then the backend may have to
-    copy what it would overwrite.
+    Delete it before the next training step. As long as it exists, the backend
+    may have to copy what it would otherwise overwrite.
 
     Attributes:
         spec: List of `(name, dtype, shape)`, in file order.

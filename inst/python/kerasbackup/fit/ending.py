@@ -40,7 +40,7 @@ class Divergence:
             first time.
 
     Attributes:
-        is_now: Whether it had when it was last looked at.
+        is_now: Whether it had diverged at the last look.
         skipped: Integer, saves that were skipped.
     """
 
@@ -52,8 +52,8 @@ class Divergence:
         self.skipped = 0
 
     def prevents(self, epoch: int, batch: int, logs: Any) -> bool:
-        """Whether a save must be skipped: it would replace a checkpoint from
-        which training can go on.
+        """Whether a save must be skipped, because it would replace a checkpoint
+        from which training can continue.
 
         Args:
             epoch, batch: Integers, what is done.
@@ -74,7 +74,7 @@ class Divergence:
         """What is not finite.
 
         Args:
-            logs: Those of a step or an epoch, or `None`.
+            logs: The logs of a step or an epoch, or `None`.
         """
         causes = [
             f"`{name}` is {float(value)}"

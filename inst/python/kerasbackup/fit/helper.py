@@ -1,9 +1,9 @@
 """The hooks of a running `fit()`: restores when training begins, and saves when
 `save_freq`, a signal or a callback that stops training asks for it.
 
-A checkpoint must have what all other callbacks did, and a restore must come
-after they have reset themselves. So this is appended to the running list of
-callbacks, and its turn comes last.
+A checkpoint must include what all other callbacks did, and a restore must come
+after they have reset themselves. So the helper is appended to the running list
+of callbacks, where its turn comes last.
 """
 
 import weakref
@@ -62,7 +62,8 @@ class Helper(Callback):
         self._owner = owner
         self._store = store
         self._state = state
-        # Not the list itself: it has us, and its end is the end of fit().
+        # A weak reference: the list refers to this helper, and a cycle would
+        # keep both alive after fit().
         self._callback_list = weakref.ref(fit.callback_list)
         self._epoch_iterator = fit.epoch_iterator
         self._data = fit.data, fit.validation_data
@@ -73,7 +74,7 @@ class Helper(Callback):
         self._planned = None
         self._told = set()
         self._told_of_compile = False
-        # Whether it is not known yet if there will be a save at all.
+        # Whether this training may end without any save.
         self._may_save_none = True
         self._idle = True
         self._divergence = None
@@ -106,12 +107,12 @@ class Helper(Callback):
         restored = self._state.restored
         if restored is not None:
             if self._position.passed:
-                # Once more: the metrics were reset, and other callbacks may
-                # have set the learning rate.
+                # A second time, because Keras has reset the metrics, and other
+                # callbacks may have set the learning rate.
                 self._state.restore_again()
             self._state.release()
         if self._idle:
-            # Only now: what was restored had its memory until here.
+            # Not before, because the checkpoint was in memory until here.
             self._idle = False
             if self._when.saves:
                 self._store.prepare(count_bytes(self._model))
@@ -124,7 +125,7 @@ class Helper(Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._state.first_steps.end()
         if self._is_paused:
-            # Cut short, and saved where it was.
+            # A callback has cut the epoch short, and the state is saved.
             return
         self._state.end_epoch(epoch, logs or {})
         done = epoch + 1 >= self.params["epochs"]
@@ -142,7 +143,7 @@ class Helper(Callback):
 
     def on_test_begin(self, logs=None):
         self._when.begin_validation()
-        # After training somebody may evaluate with the same list.
+        # After training the script may call evaluate() with the same list.
         if self._validation is not None:
             self._validation.on_test_begin()
             self._state.first_steps.on_test_begin()
@@ -178,15 +179,16 @@ class Helper(Callback):
         else:
             self._store.notify("complete", [])
             self._finish()
-        # Whoever keeps the list keeps us. An iterator of TensorFlow's that is
-        # still there when Python ends may wait for a thread forever.
+        # A script that keeps the list keeps this helper. An iterator of
+        # TensorFlow's that still exists when Python ends may wait for a thread
+        # forever.
         self._state = self._epoch_iterator = None
         self._position = self._validation = self._cache_locks = None
         self._divergence = self._says_complete = None
         vars(self._callback_list()).pop("on_train_batch_end", None)
 
     def _end(self) -> None:
-        """Training was not complete before: is it now?"""
+        """Closes a training that was not complete when `fit()` began."""
         diverged = self._divergence.is_now
         if diverged and self._has_ended and self._divergence.is_overcome():
             diverged = False
@@ -205,8 +207,8 @@ class Helper(Callback):
             self._owner.complete(self._model)
 
     def _tell_if_rare(self, batches: int | None, *lines: str) -> None:
-        """Tells where a training of so many batches, `None`: as many as there
-        were, comes to no save."""
+        """Tells the user that there is no save if a training has only so many
+        batches; `None`: as many as there were."""
         if (
             self._may_save_none
             and self._when.needs_more_than(batches)
@@ -227,7 +229,8 @@ class Helper(Callback):
         )
 
     def _begin(self) -> None:
-        # Not kept: it may be large, and whoever keeps the list keeps us.
+        # Not kept, because the data may be large, and a script that keeps the
+        # list keeps this helper.
         (data, validation_data), self._data = self._data, None
         self._cache_locks = CacheLocks(self._store, data, validation_data)
         self._cache_locks.watch(self._epoch_iterator)
@@ -236,7 +239,7 @@ class Helper(Callback):
             self._model.variables,
             [*generators_of(data), *generators_of(validation_data)],
         )
-        # None: nothing is called before a step.
+        # Where nothing asks for it, nothing is called before a step.
         before_batch = self._before_step if self._when.looks_at_steps else None
         in_replay = None
 
@@ -306,14 +309,14 @@ class Helper(Callback):
             self._store.notify("notes", notes)
         if self._owner.history == "full":
             self._state.history.fill(self._model.history)
-        # A training that a callback had ended is complete: nothing is left.
+        # A training that a callback had ended is complete, so no epoch is left.
         first = (
             self.params["epochs"] if restored.stopped else restored.place.epoch
         )
         fit_loop.begin_at(self._model, first)
-        # By then fit() has read it. Left in place, a later fit() without this
-        # callback would start there, and so would one where another callback
-        # raises before it is this one's turn.
+        # When the first epoch begins, fit() has read the initial epoch. If it
+        # stayed, a later fit() without this callback would start there, and so
+        # would one in which another callback raises first.
         replace_once(
             self._callback_list(), "on_epoch_begin", self._begin_epochs
         )
@@ -358,9 +361,12 @@ class Helper(Callback):
         return is_built
 
     def _write(self, epoch: int, batch: int) -> bool:
-        """Saves, but where training has diverged, and returns whether there was
-        all that is to be saved. Where saving that failed, the store has told of
-        it."""
+        """Saves, unless training has diverged. If the save fails, the store
+        tells the user.
+
+        Returns:
+            Whether everything that belongs into a checkpoint existed.
+        """
         # With JAX, `model` (not `_model`) brings the variables up to date.
         _ = self.model
         fit_loop.wait_for_callbacks(self._callback_list())
@@ -379,15 +385,15 @@ class Helper(Callback):
                 return True
             self._planned = capture.spec
         self._store.save(capture.addresses, capture.metadata)
-        # Its memory is the backend's: held until the store has copied it, and
-        # not a step longer.
+        # The addresses point into the backend's memory. It is held until the
+        # store has copied it, and not a step longer.
         del capture
         if self._preemption is not None:
             self._preemption.on_save(epoch, batch)
         if not self._told_of_compile and self._state.is_compiled_otherwise():
             self._told_of_compile = True
             self._store.notify("compiled", [])
-        # Each once: of some state it shows later that there is any.
+        # Each is told once. Some state shows up only later.
         news = [one for one in self._state.not_saved if one not in self._told]
         if news:
             self._told.update(news)

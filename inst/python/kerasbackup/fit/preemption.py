@@ -20,8 +20,8 @@ class Preemption:
     Args:
         store: `Store`, open.
         save: Callable that saves the state before a batch, given the epoch and
-            the batch; `(epoch, 0)`: after the epoch before. It returns whether
-            there was all that belongs into a checkpoint.
+            the batch; batch 0 means the end of the epoch before. It returns
+            whether everything that belongs into a checkpoint existed.
     """
 
     def __init__(self, store: Store, save: Callable[[int, int], bool]):
@@ -30,12 +30,12 @@ class Preemption:
         self._store = store
         self._save = save
         self._epoch = None
-        # Where the newest checkpoint is, if there is one; where this fit()
-        # began, until it has saved.
+        # The epoch and batch of the newest checkpoint; until this fit() has
+        # saved, where it began.
         self._newest = None
 
     def has_come(self) -> bool:
-        """Whether a signal has."""
+        """Whether a signal has arrived."""
         return self._arrived.value & self._bits != 0
 
     def around(
@@ -61,8 +61,8 @@ class Preemption:
             return
         if (self._epoch, batch) == self._newest and self._store.is_saved():
             self._stop()
-        # What callbacks have done as the epoch began they would do again: one
-        # batch later, that is behind them.
+        # Not before an epoch's first batch: callbacks have begun the epoch, and
+        # a resume would let them begin it again. So one more batch is trained.
         if batch and self._save(self._epoch, batch):
             self._stop()
 

@@ -15,17 +15,16 @@ from collections.abc import Callable
 class SaveInterval:
     """Decides when a save is due.
 
-    In each epoch `step()` before every step, then `pause()`. A save, made where
-    `step()` or `is_due()` says so or anywhere else, is `begin_save()`, then
-    `end_save()`.
+    Call `step()` before every step of an epoch, and `pause()` at its end. Call
+    `begin_save()` and `end_save()` around each save, whatever led to it.
 
     Args:
         max_overhead: Float, the part of the training time that saves may cost.
         writing_time: Callable: how many seconds it took to write the last save
             in the background, `None` while one is being written.
         settle: Callable that returns when all steps that were begun are done.
-            (Keras begins steps before those before them have ended, so the time
-            from one call of `step()` to the next says little.)
+            (Keras begins a step before the previous ones have ended, so the
+            time from one call of `step()` to the next says little.)
         clock: Callable: seconds.
     """
 
@@ -45,11 +44,12 @@ class SaveInterval:
         self._writing_time = writing_time
         self._settle = settle
         self._clock = clock
-        # Steps from the last look to the next, and those of them to come.
+        # The number of steps between two looks at the clock, and how many of
+        # them are left.
         self._stride = 1
         self._left = 1
         self._usual_stride = 1
-        # When the last look was; None: not in this epoch.
+        # The time of the last look; None before the first of an epoch.
         self._looked = None
         # Whether the epoch's first step began there. It often has work of its
         # own (compiling, filling buffers), so it is not compared.
@@ -78,7 +78,7 @@ class SaveInterval:
     def pause(self) -> None:
         """To be called when the epoch's last step has been begun."""
         if self._looked is not None:
-            # Also the first where it is the only one.
+            # The first step counts too if none came after it.
             self._is_first = False
             self._settle()
             self._note(self._stride - self._left + 1)
@@ -117,7 +117,7 @@ class SaveInterval:
             self._begin(now, stride=1)
 
     def news(self) -> tuple[int, float, float] | None:
-        """What was chosen, where it was not told before or has changed a lot.
+        """The interval between saves, if it is new or has changed a lot.
 
         Returns:
             Steps and seconds from the save before the last to the last, and
@@ -134,8 +134,8 @@ class SaveInterval:
 
     def _look(self) -> bool:
         if self._looked is None:
-            # Nothing to save yet in this epoch, and the last one's end was
-            # asked about.
+            # Nothing is trained yet in this epoch, and `is_due()` was asked at
+            # the end of the last one.
             now = self._clock()
             if self._began is None:
                 self._began = now
@@ -143,7 +143,7 @@ class SaveInterval:
             self._begin(now, stride=1)
             return False
         if self._is_writing and self._writing_time() is not None:
-            # Those that it disturbed all belong to it.
+            # The write has ended: the steps begun beside it count as disturbed.
             self._settle()
         self._note(self._stride)
         return self.is_due()
@@ -174,14 +174,14 @@ class SaveInterval:
         if not self._disturbed.steps:
             return None if self._writing_time() is None else self._stall
         written = self._writing_time()
-        # As long a time without the writer as with it.
+        # The undisturbed steps must cover as much time as the write took.
         if written is None or self._undisturbed.seconds < written:
             return None
         usual = self._undisturbed.seconds / max(1, self._undisturbed.steps)
         seconds = self._disturbed.seconds
         lost = max(0.0, seconds - self._disturbed.steps * usual)
         if seconds < written:
-            # The rest of it ran beside what is not compared.
+            # The rest of the write ran beside steps that are not compared.
             lost *= written / seconds
         # The writer cannot have held them up for longer; something else has,
         # such as compiling anew.

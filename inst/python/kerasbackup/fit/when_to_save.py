@@ -1,7 +1,7 @@
 """When `save_freq` asks for a save: at a step, or at the end of an epoch.
 
-A save before step b comes before any callback hears of that step: what they do
-then, they do again in a resumed training.
+A save before a step comes before any callback hears of that step. A resumed
+training begins with the same step, and the callbacks hear of it then.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class OnlyWhenStopped:
         return False
 
     def needs_more_than(self, batches: int | None) -> bool:
-        """Whether a first save takes more than so many batches, `None`: than
+        """Whether there is no save yet after so many batches; `None`: after
         those since training began."""
         return False
 

@@ -34,9 +34,8 @@ class CallbackStates(Part):
 
     Args:
         callbacks: List of the callbacks whose state counts.
-        is_captured: Whether another part of the checkpoint has an object: a
-            random generator or a dataset; by default none has.
-
+        is_captured: Callable: whether another part of the checkpoint has an
+            object, a random generator or a dataset; by default none has.
     """
 
     name = "callbacks"

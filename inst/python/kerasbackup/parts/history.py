@@ -12,8 +12,8 @@ class History:
 
     Attributes:
         epochs: List of integers, the first is 0.
-        logs: Dict from name to list, one value an epoch; `None` where an epoch
-            did not have that log.
+        logs: Dict from name to list, one value for each epoch; `None` if the
+            epoch did not have that log.
     """
 
     def __init__(self, epochs=None, logs=None):
@@ -21,7 +21,7 @@ class History:
         self.logs = logs or {}
 
     def append(self, epoch: int, logs: dict[str, Any]) -> None:
-        # An epoch that is done again replaces what it was.
+        # An epoch that is trained again replaces its earlier logs.
         keep = sum(1 for done in self.epochs if done < epoch)
         self.epochs = [*self.epochs[:keep], epoch]
         names = [*self.logs, *(name for name in logs if name not in self.logs)]
@@ -56,10 +56,10 @@ class History:
 
         Raises:
             AttributeError, KeyError, TypeError, ValueError: It is no history of
-                a run that goes on with that epoch.
+                a run that continues with that epoch.
         """
         columns = dict(saved)
-        # Asked of what was read, which tells a missing field.
+        # Read from `saved`, whose KeyError names a missing field.
         epochs = saved["epoch"]
         del columns["epoch"]
         logs = {

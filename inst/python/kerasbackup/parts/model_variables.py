@@ -1,8 +1,8 @@
-"""The variables of a training as a part of its checkpoints: there is one for
-every variable that Keras makes, and each is paired with its tensor.
+"""The variables of a training as a part of its checkpoints.
 
-The tensors of a checkpoint are these variables, in file order, and the field
-says for which of them each further optimizer is built.
+The tensors of a checkpoint hold these variables, in file order. The field of
+this part says which of them each optimizer trains. A restore creates the
+variables that Keras has not created yet, and pairs each with its tensor.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from kerasbackup.parts.variables import describe_optimizers
 from kerasbackup.parts.variables import lacks_some
 from kerasbackup.store import errors
 
-# What to do where a checkpoint does not fit, and has what a callback compiled.
+# The advice if a checkpoint does not fit and a callback had compiled the model.
 ADVICE_RECOMPILED = (
     "A callback had compiled the model again during the interrupted `fit()`. "
     "Build the model as before and compile it before `fit()` as that callback "
@@ -57,16 +57,18 @@ class ModelVariables(Part):
 
     @property
     def not_saved(self) -> list[str]:
-        """What of a dtype that cannot be saved was left out."""
+        """The buffers that were left out because of their dtype."""
         return [] if self.all is None else self.all.unsaved
 
     def is_built(self) -> bool:
-        """Whether there is all that a checkpoint holds, or can be without a
-        batch: what a callback has compiled may be built with the next one."""
+        """Whether all variables exist, or can be created without a batch. If a
+        callback has compiled the model, Keras creates some with the next
+        batch."""
         return self._is_on_tensorflow or building.is_built(self._model)
 
     def capture(self, encoder) -> dict[str, list[str]] | None:
-        """For which variables each further optimizer is built."""
+        """The names of the variables that each optimizer trains; `None` if
+        there is only the one that Keras' own step uses."""
         if self.all is None or not self.all.is_current(self._model):
             self._build()
         return self._optimizers
@@ -83,17 +85,17 @@ class ModelVariables(Part):
         other: str | None,
         was_recompiled: bool,
     ) -> None:
-        """Makes all variables, and finds each one's tensor. To be called before
-        anything is restored.
+        """Creates all variables, and pairs each with its tensor. To be called
+        before anything is restored.
 
         Args:
             checkpoint: A `Checkpoint` of the store.
             trained: What `capture()` gave.
             other_backend: Whether another backend wrote it.
-            other: What the checkpoint is of, in words, where that is known to
-                be another model or optimizer.
+            other: A text that says what the checkpoint is of, if it is known to
+                be of another model or optimizer.
             was_recompiled: Whether a callback had compiled the model in the
-                training that it is of.
+                interrupted training.
 
         Raises:
             MismatchError: It is of another model or optimizer.
@@ -113,8 +115,8 @@ class ModelVariables(Part):
         self.all.revive(checkpoint, self._partners)
 
     def restore(self, saved: Any, arrays: Callable[[str], Any]) -> list[str]:
-        """Assigns them. Called a second time where batches are passed over; the
-        last time, variables may take the memory of the checkpoint for theirs.
+        """Assigns the variables. If batches are passed over, it does so twice;
+        the last time, variables may take over the checkpoint's memory.
         """
         if not self.all.is_current(self._model):
             if not self.is_built():
@@ -139,8 +141,8 @@ class ModelVariables(Part):
         self._checkpoint = self._trained = self._pairs_again = None
 
     def _build(self) -> None:
-        """Finds all variables, and creates those that Keras creates with the
-        first batch; after a step there are all."""
+        """Finds all variables, and creates those that Keras would create with
+        the first batch. After a step all exist already."""
         checkpoint, trained = self._checkpoint, self._trained
         saved = None if checkpoint is None else [*checkpoint.tensors]
         own_step = further_optimizers.has_own_step(self._model)

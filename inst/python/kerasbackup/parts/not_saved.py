@@ -25,7 +25,7 @@ from kerasbackup.parts.variables import own_variables
 
 
 class ModelState(Part):
-    """Has no field in a checkpoint: it only tells what is missing there.
+    """Has no field in a checkpoint: it only names what is not saved.
 
     Args:
         unseen: An `UnseenState`.

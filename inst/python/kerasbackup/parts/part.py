@@ -19,8 +19,8 @@ class Place:
     Attributes:
         epoch: Integer, epochs that are complete.
         batch: Integer, batches of the next epoch that are trained.
-        logged: Integer, epochs that the history has. Fewer than `epoch` where
-            `fit()` was given an `initial_epoch`.
+        logged: Integer, epochs that the history has. There are fewer than
+            `epoch` if `fit()` was given an `initial_epoch`.
     """
 
     epoch: int = 0
@@ -38,16 +38,18 @@ class Training:
         place: A `Place`, that of the save or restore under way.
         epoch_iterator: Keras' `EpochIterator` over the training data.
         callbacks: List of the callbacks whose state counts.
-        names: Dict from name to object, what else the script names.
-        is_generator: Whether an object is a generator of random numbers whose
-            state the position in the data has.
-        is_dataset: Whether it is one of the datasets of this `fit()`.
+        names: Dict from name to object, the other objects that the script has
+            names for.
+        is_generator: Callable: whether an object is a random number generator
+            whose state is saved with the position in the data.
+        is_dataset: Callable: whether an object is a dataset of this `fit()`.
         position: A `DataPosition`.
         validation: A `ValidationPosition`.
-        resumes_in_epoch: Whether an unfinished epoch goes on at its batch,
-            rather than from its beginning.
-        made: Dict from name to the parts that were made before this one: some
-            when `fit()` opened the directory, the others as the list has them.
+        resumes_in_epoch: Whether an unfinished epoch continues at its next
+            batch, rather than from its beginning.
+        made: Dict from field name to each part that exists already: some were
+            made when `fit()` opened the directory, the others come earlier in
+            the list.
     """
 
     model: Any
@@ -69,10 +71,11 @@ class Part:
 
     Attributes:
         name: String, the field.
-        missing: What a checkpoint has that lacks the field, which is left out
-            where `capture()` gives just that. By default it must be there.
-        is_put_again: Whether it is restored a second time when the first epoch
-            begins, as Keras or a callback may have reset it by then.
+        missing: The value that stands for a missing field. If `capture()` gives
+            this value, the field is left out. By default the field is
+            required.
+        is_put_again: Whether it is restored a second time when an unfinished
+            epoch begins, because Keras or a callback may have reset it.
         not_saved: List of strings, what the last `capture()` could not save.
     """
 
@@ -83,11 +86,13 @@ class Part:
 
     @classmethod
     def begin(cls, training: Training) -> "Part":
-        """The part of a training that begins."""
+        """The part for a training that begins now. By default it was made when
+        `fit()` opened the directory."""
         return training.made[cls.name]
 
     def capture(self, encoder) -> Any:
-        """What to save, as values that JSON has; arrays go to the encoder."""
+        """What to save, as JSON values. Arrays are handed to the encoder, a
+        `values.Encoder`, which makes tensors of them."""
         raise NotImplementedError
 
     @staticmethod
@@ -96,7 +101,8 @@ class Part:
 
         Args:
             saved: What was read.
-            tensors: Dict from name to `(dtype, shape, bytes)`, those there are.
+            tensors: Dict from name to `(dtype, shape, bytes)`, all that the
+                checkpoint has.
             place: Where the checkpoint was made.
 
         Raises:
@@ -106,17 +112,17 @@ class Part:
         raise NotImplementedError
 
     def check_owners(self, saved: Any) -> None:
-        """Raises `ValueError` where the objects of this training cannot have
-        what was saved. Called before anything is put back."""
+        """Raises `ValueError` if what was saved cannot belong to the objects of
+        this training. Called before anything is restored."""
 
     def restore(self, saved: Any, arrays: Callable[[str], Any]) -> list[str]:
         """Puts back what `capture()` gave.
 
         Args:
-            saved: What `capture()` gave, in another process or earlier.
+            saved: What `capture()` gave, in most cases in another process.
             arrays: Callable from tensor name to a new array.
 
         Returns:
-            What is no longer as it was.
+            Lines about what differs from before, for a message.
         """
         raise NotImplementedError

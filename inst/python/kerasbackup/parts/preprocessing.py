@@ -26,7 +26,7 @@ from kerasbackup.store.values import check_texts
 
 
 class Learned(Part):
-    """What layers have learned, as a part of a checkpoint.
+    """What layers have learned from the data, as a part of a checkpoint.
 
     Args:
         now: What `describe()` gave.
@@ -46,7 +46,7 @@ class Learned(Part):
         check_texts(saved)
 
     def restore(self, saved, arrays) -> list[str]:
-        """Only tells what is another."""
+        """Restores nothing; only names the differences."""
         return changes(saved, self._now)
 
 

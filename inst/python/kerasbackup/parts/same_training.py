@@ -128,11 +128,11 @@ class SameTraining(Part):
 
     @property
     def has_other_data(self) -> bool:
-        """Whether the checkpoint is of data with other values."""
+        """Whether the data had other values when the checkpoint was made."""
         return OTHER_DATA in self._notes
 
     def capture(self, encoder) -> dict[str, Any]:
-        """What tells it from others."""
+        """What `describe()` gave; `start` is that of the whole run."""
         return self._now
 
     @staticmethod
@@ -140,7 +140,7 @@ class SameTraining(Part):
         check(saved)
 
     def compare(self, saved: dict[str, Any], path: str) -> None:
-        """To be called before anything is made of a checkpoint.
+        """To be called before anything is restored.
 
         Args:
             saved: What `capture()` gave.
@@ -150,7 +150,7 @@ class SameTraining(Part):
             MismatchError: It is another training.
         """
         self._notes = compare(saved, self._now, path)
-        # Where the training began, however often it was interrupted.
+        # The start of the whole run, however often it was interrupted.
         self._now["start"] = saved["start"]
 
     def restore(self, saved, arrays) -> list[str]:

@@ -62,12 +62,12 @@ class Script(Part):
 
     Args:
         model: The `keras.Model` being trained.
-        versions: Dict from name to version, beside Keras', the backend's and
-            NumPy's.
+        versions: Dict from name to version, in addition to Keras', the
+            backend's and NumPy's.
 
     Attributes:
         versions: Dict from name to version, all of them.
-        versions_before: Likewise of what wrote the checkpoint that is restored.
+        versions_before: The same for the process that wrote the checkpoint.
     """
 
     name = "script"
@@ -80,7 +80,7 @@ class Script(Part):
         self._metrics = _metrics(model)
         self._rates = _given_rates(model)
         self._description = None
-        # The layers at first and at the last look, and a short form of the
+        # The layers at the first and at the last look, and a short form of the
         # latter.
         self._begun = self._layers = self._look = None
         self._begun_settings = None
@@ -91,7 +91,7 @@ class Script(Part):
     def begin(cls, training) -> "Script":
         script = super().begin(training)
         if training.model.built:
-            # Else with the first save, which builds it.
+            # Otherwise it is described with the first save, which builds it.
             script.describe()
         return script
 
@@ -104,7 +104,7 @@ class Script(Part):
         check_description(saved)
 
     def restore(self, saved, arrays) -> list[str]:
-        """Only tells what is not as it was."""
+        """Restores nothing; only names the differences."""
         return self.changes(saved, self.versions_before)
 
     def describe(self) -> dict[str, Any]:
@@ -221,8 +221,8 @@ class Script(Part):
 
 
 class Drift(Part):
-    """What of the script's decisions has changed since training began. No
-    checkpoint restores that, so a resume tells it.
+    """Which of the script's decisions have changed since training began. A
+    restore cannot repeat such a change, so a resume names it.
 
     Args:
         script: The `Script`.
@@ -242,7 +242,8 @@ class Drift(Part):
         return cls(training.made[Script.name], training.place)
 
     def capture(self, encoder) -> list[str]:
-        """In words. Once an epoch: this looks at every layer."""
+        """The changes as lines of text. Found only once an epoch, because every
+        layer is looked at."""
         if self._place.epoch != self._looked_at:
             self._looked_at = self._place.epoch
             self._found = self._script.drift()

@@ -109,7 +109,7 @@ class Variables:
         numbers, in their order.
 
         Args:
-            checkpoint: A `store.Checkpoint`.
+            checkpoint: A `Checkpoint` of the store.
             other_backend: Whether another backend wrote it, where seeds and
                 counters may be integers of another dtype.
             other: Text that says what the checkpoint is of, if it is known to
@@ -173,7 +173,7 @@ class Variables:
         """Assigns the bytes of its tensor to every variable.
 
         Args:
-            checkpoint: A `store.Checkpoint`.
+            checkpoint: A `Checkpoint` of the store.
             partners: What `check()` returned.
             copies: Whether the checkpoint must stay unchanged. Otherwise the
                 variables may take over its memory and write to it.
@@ -405,7 +405,7 @@ def _differences(spec, partners, saved, alike=None) -> list[str]:
 
 
 def _first(differences: list[str]) -> list[str]:
-    """As many as can be read at a glance, and how many there are besides."""
+    """The first `MOST_SHOWN` differences, and the number of the others."""
     more = len(differences) - MOST_SHOWN
     if more <= 0:
         return differences

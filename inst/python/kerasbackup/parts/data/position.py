@@ -296,9 +296,7 @@ class DataPosition:
         if is_between_epochs and self._rehearsal.is_possible:
             self._rehearsal.run(
                 position.get("checksums", []),
-                lambda: self._restore_rng(
-                    position["epoch_rng"], rng.ORDER
-                ),
+                lambda: self._restore_rng(position["epoch_rng"], rng.ORDER),
             )
         self._restore_rng(
             position["epoch_rng"] if batch else position["rng"],

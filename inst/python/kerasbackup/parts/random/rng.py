@@ -29,7 +29,7 @@ class Generators:
     generators that `found_generators` finds.
 
     Args:
-        store: A `store.Store`, which knows R's generator.
+        store: A `Store`, which knows R's generator.
         owned: Keras variables that are saved elsewhere, and whose generators do
             not count therefore.
         left: Generators that are saved elsewhere.
