@@ -40,6 +40,7 @@ class Histories(unittest.TestCase):
         history = History(list(range(6)), {"loss": column})
         back = again(history, 6)
         self.assertEqual(back.logs["loss"], column)
+        self.assertEqual(back.epochs, history.epochs)
         self.assertEqual(math.copysign(1, back.logs["loss"][2]), -1)
         back = again(History([0], {"loss": [math.nan]}), 1)
         self.assertTrue(math.isnan(back.logs["loss"][0]))

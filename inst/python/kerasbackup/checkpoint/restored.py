@@ -33,7 +33,6 @@ class Restored:
 
     def __init__(self, checkpoint, versions: dict[str, str] | None = None):
         self.checkpoint = checkpoint
-        self._metadata = checkpoint.metadata
         self._running = versions or {}
         with self.reading():
             self._metadata = schema.migrated(checkpoint.metadata)
