@@ -10,6 +10,7 @@ from keras.src.trainers.epoch_iterator import EpochIterator
 
 from kerasbackup.parts import last_logs
 from kerasbackup.parts.part import Place
+from kerasbackup.parts.part import Training
 from kerasbackup.store import values
 
 
@@ -35,28 +36,40 @@ class Case(unittest.TestCase):
         self.encoder = values.Encoder()
         self.ends = []
 
-    def last_logs(self, is_needed=True):
+    def last_logs(self, is_needed=True, backend=None):
         self.place = Place(batch=1)
         self.position = types.SimpleNamespace(
             may_end_early=is_needed,
             passed=1,
             end_epoch=lambda: self.ends.append(1),
         )
-        return last_logs.LastLogs(
-            self.model, self.iterator, self.position, self.place
+        backend = backend or keras.backend.backend()
+        training = Training(
+            self.model,
+            self.place,
+            epoch_iterator=self.iterator,
+            position=self.position,
         )
+        with mock.patch.object(
+            last_logs.backend,
+            "name",
+            lambda one=None: backend if one is self.model else None,
+        ):
+            return last_logs.LastLogs.begin(training)
 
     def capture(self, logs, batch=1):
         self.place.batch = batch
         return fit(logs, lambda: self.logs.capture(self.encoder))
 
-    def restore(self, logs, batch=1):
+    def restore(self, logs, batch=1, arrays=None):
         found = types.SimpleNamespace(callback_list=self.callbacks)
         with mock.patch.object(
             last_logs.running_fit.RunningFit, "require", lambda: found
         ):
             self.position.passed = self.place.batch = batch
-            self.logs.restore(values.Encoder().encode(logs, "logs"), None)
+            if arrays is None:
+                logs = values.Encoder().encode(logs, "logs")
+            self.logs.restore(logs, arrays)
 
     def before_step(self, logs):
         fit(logs, self.position.before_first_step)
@@ -87,6 +100,21 @@ class Capturing(Case):
         lives = keras.backend.backend() != "torch"
         self.assertEqual(found, {"own": 1.0} if lives else None)
 
+    def test_between_epochs_they_outlive_one_except_on_torch(self):
+        for backend, lives in (("torch", False), ("jax", True)):
+            self.logs = self.last_logs(backend=backend)
+            found = self.capture({"own": 1.0}, batch=0)
+            self.assertIs(found is not None, lives)
+
+    def test_arrays_of_logs_are_kept_under_a_name_of_their_own(self):
+        large = np.arange(999.0, dtype="float32")
+        for logs in ({"own": large}, {"own": large, "odd": object()}):
+            self.encoder = values.Encoder()
+            found = self.decoded(self.capture(logs))
+            (name,) = self.encoder.arrays
+            self.assertTrue(name.startswith("last_logs/"), name)
+            self.assertEqual(found["own"].tolist(), large.tolist())
+
     def test_where_they_are_not_needed_none_are(self):
         self.logs = self.last_logs(False)
         self.assertIsNone(self.capture({"own": 1.0}))
@@ -105,6 +133,15 @@ class Capturing(Case):
 
 
 class LogsOfAnEpoch(Case):
+    def test_large_ones_come_back(self):
+        large = np.arange(999.0)
+        encoder = values.Encoder()
+        encoded = encoder.encode({"own": large}, "last_logs")
+        found = {}
+        self.restore(encoded, arrays=encoder.arrays.__getitem__)
+        self.before_step(found)
+        self.assertEqual(found["own"].tolist(), large.tolist())
+
     def test_those_restored_are_there_before_any_step(self):
         found = {}
         self.restore({"own": 2.0})
@@ -179,9 +216,9 @@ class StepOfAnEpoch(Case):
         self.assertEqual((self.heard, self.ends), ([(0, {"loss": 3.0})], [1]))
         self.assert_as_ever()
 
-    @unittest.skipUnless(keras.backend.backend() == "jax", "the state of JAX")
     def test_between_epochs_the_state_is_the_last_steps(self):
         self.step([3.0])
+        self.logs = self.last_logs(backend="jax")
         self.model.train_function = None
         self.model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0)
         self.model.train_function = self.train
@@ -191,7 +228,29 @@ class StepOfAnEpoch(Case):
         self.before_step(None)
         with self.assertWarnsRegex(UserWarning, "ran out of data"):
             _, state = self.step([])
-        self.assertEqual((float(state[3][0]), total > 0), (total, True))
+        model = self.model
+        self.assertEqual(
+            [len(kind) for kind in state],
+            [
+                len(model.trainable_variables),
+                len(model.non_trainable_variables),
+                len(model.optimizer.variables),
+                len(model.metrics_variables),
+            ],
+        )
+        if keras.backend.backend() == "jax":
+            # Others change a variable in its place.
+            self.assertEqual((float(state[3][0]), total > 0), (total, True))
+
+    def test_within_an_epoch_or_elsewhere_the_state_is_that_of_the_step(self):
+        self.step([3.0])
+        for backend, batch in (("jax", 1), ("torch", 0)):
+            self.logs = self.last_logs(backend=backend)
+            self.restore({"own": 2.0}, batch)
+            self.before_step(None)
+            with self.assertWarnsRegex(UserWarning, "ran out of data"):
+                _, state = self.step([])
+            self.assertEqual(state, "state")
 
     def test_with_data_it_is_as_ever(self):
         self.assertEqual(self.step([3.0]), ({"loss": 3.0}, "state"))
@@ -225,6 +284,15 @@ class StepOfAnEpoch(Case):
 
 
 class Checking(unittest.TestCase):
+    def test_arrays_must_be_there(self):
+        encoder = values.Encoder()
+        logs = encoder.encode({"own": np.arange(999.0)}, "last_logs")
+        ((name, array),) = encoder.arrays.items()
+        tensor = "F64", list(array.shape), memoryview(array.tobytes())
+        last_logs.LastLogs.check(logs, {name: tensor}, Place())
+        with self.assertRaises(KeyError):
+            last_logs.LastLogs.check(logs, {}, Place())
+
     def test_what_is_read_must_be_a_dict_or_nothing(self):
         last_logs.check(None, {})
         last_logs.check({"$dict": [["own", 1.0]]}, {})

@@ -91,10 +91,33 @@ class Describing(unittest.TestCase):
         self.assertIsNone(data_of(other))
 
     def test_what_is_no_array_is_not_told(self):
-        for data in (None, (None, None), iter([]), np.float32(1), np.ones(0)):
+        nothing = (None, None), iter([]), np.float32(1), np.ones(0)
+        for data in (None, *nothing, np.array(1.0)):
             self.assertIsNone(data_of(data))
         objects = np.array(["a", None], dtype=object)
         self.assertEqual(data_of(objects), data_of(objects))
+
+    def test_the_first_and_last_eight_rows_count(self):
+        x = np.arange(30.0)
+        known = data_of(x)
+        for row, counts in ((7, True), (8, False), (21, False), (22, True)):
+            other = x.copy()
+            other[row] += 1
+            with self.subTest(row=row):
+                self.assertIs(data_of(other) != known, counts)
+
+    def test_what_else_is_told_is_as_it_was_given(self):
+        one = same_training.describe("d", "a", None, False)
+        self.assertEqual(
+            one, {"number": 0, "start": "a", "data": None, "script": False}
+        )
+
+    def test_rows_of_objects_are_not_compared(self):
+        """Their bytes are addresses, which differ in each process."""
+        one, other = (
+            np.array([text, 1.5], dtype=object) for text in ("a", "b")
+        )
+        self.assertEqual(data_of(one), data_of(other))
 
 
 class Loops(unittest.TestCase):
@@ -175,4 +198,33 @@ class Comparing(unittest.TestCase):
     def test_who_types_is_told(self):
         (note,) = self.notes(training(2, script=False), training(0, "b"))
         self.assertIn("may be of another `fit()`", note)
-        self.assertIn("2 trainings", note)
+        self.assertIn("had completed 2 trainings with", note)
+        self.assertTrue(note.endswith("completed 0 trainings"))
+        (note,) = self.notes(training(1, script=False), training(0, "b"))
+        self.assertIn("had completed 1 training with", note)
+
+
+class AsAPart(unittest.TestCase):
+    def part(self, **kwargs):
+        return same_training.SameTraining(training(0, **kwargs))
+
+    def test_a_training_is_known_by_its_first_start(self):
+        """After two interruptions as well, although the second run began with
+        other weights."""
+        part = self.part(start="b")
+        part.compare(training(0, "a"), "p/file")
+        self.assertEqual(part.capture(None), training(0, "a"))
+        self.assertEqual(part.restore(None, None), [])
+        self.assertFalse(part.has_other_data)
+
+    def test_other_data_are_told_with_the_restore(self):
+        part = self.part(data="e")
+        self.assertFalse(part.has_other_data)
+        part.compare(training(0), "p/file")
+        self.assertTrue(part.has_other_data)
+        (note,) = part.restore(None, None)
+        self.assertIn("the data have other values", note)
+
+    def test_another_training_is_refused_by_the_files_name(self):
+        with self.assertRaisesRegex(errors.MismatchError, "'p/file' is of"):
+            self.part(start="b").compare(training(1), "p/file")
