@@ -9,7 +9,6 @@ import collections
 import datetime
 import math
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ import numpy as np
 from kerasbackup.keras3 import tensors
 from kerasbackup.parts.objects import object_kinds
 from kerasbackup.parts.objects.object_kinds import kind_of
-from kerasbackup.parts.objects.object_kinds import kind_without
 from kerasbackup.parts.objects.object_snapshots import One
 from kerasbackup.parts.objects.object_snapshots import Snapshots
 from kerasbackup.parts.objects.object_snapshots import held
@@ -42,8 +40,6 @@ class Copier:
     Args:
         snapshots: The `Snapshots` of when training began.
         classes: Dict from name to class, of enumerations and named tuples.
-        is_captured: Whether another part of the checkpoint has an object;
-            `None` if none has any.
         most_bytes: Integer, the maximal size of one copy in bytes; `None` for
             any size.
         most_items: Integer, the maximal number of items in its containers.
@@ -59,7 +55,6 @@ class Copier:
         self,
         snapshots: Snapshots,
         classes: dict[str, type],
-        is_captured: Callable[[Any], bool] | None,
         most_bytes: int | None,
         most_items: int,
         copies: bool,
@@ -67,7 +62,6 @@ class Copier:
     ):
         self._snapshots = snapshots
         self._classes = classes
-        self._is_captured = is_captured
         self._most = most_bytes, most_items
         self._copies = copies
         self._growing = growing
@@ -108,17 +102,13 @@ class Copier:
         if kind == "member":
             return self._copy_member(value)
         one = self._snapshots.find(value)
-        kind = kind_without(kind, value, self._is_captured, depth > 0)
-        if kind == "moving":
-            raise Unsaveable(type(value).__name__)
+        # One that another part has is fixed, though a restore may write to it.
         if one is not None and (
-            kind == "fixed" or not self._snapshots.has_moved(one, value)
+            one.kind == "fixed" or not self._snapshots.has_moved(one, value)
         ):
             return Tagged("at", [list(one.place)])
         # A class that a file names is never instantiated.
-        if kind in ("fixed", "opaque", "value") or (
-            kind in ("object", "generator") and one is None
-        ):
+        if kind in ("object", "generator") and one is None:
             raise Unsaveable(type(value).__name__)
         if kind == "object" and not object_kinds.may_be_written(value):
             raise Unsaveable(type(value).__name__)

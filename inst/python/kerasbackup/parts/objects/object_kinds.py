@@ -238,10 +238,8 @@ def is_of_torch(value: Any) -> bool:
 
 def is_row(kind: type) -> bool:
     """Whether it is the class of a named tuple."""
-    return (
-        issubclass(kind, tuple)
-        and kind.__bases__ == (tuple,)
-        and isinstance(getattr(kind, "_fields", None), tuple)
+    return kind.__bases__ == (tuple,) and isinstance(
+        getattr(kind, "_fields", None), tuple
     )
 
 
@@ -371,10 +369,8 @@ def parts(value: Any, kind: str) -> list[tuple[Any, Any]]:
 
 def items_of(value: Any) -> list[Any]:
     """The items of a sequence, without running code of a derived class."""
-    for kind in SEQUENCES:
-        if isinstance(value, kind):
-            return list(kind.__iter__(value))
-    return list(value)
+    kind = next(kind for kind in SEQUENCES if isinstance(value, kind))
+    return list(kind.__iter__(value))
 
 
 def is_large(value: Any) -> bool:

@@ -87,7 +87,7 @@ class Snapshots:
 
     def begin(self) -> None:
         """Forgets what the last comparison found."""
-        self._found = {}
+        self._compared = set()
         self._reached = set()
 
     def add(self, place, value, kind) -> One:
@@ -179,9 +179,10 @@ class Snapshots:
         if one.has_moved:
             # Its parts are reached as it is copied.
             return True
-        if id(value) not in self._found:
-            self._found[id(value)] = False  # Of one that has itself in it.
-            self._found[id(value)] = one.has_moved = self._compare(one, value)
+        if id(value) not in self._compared:
+            # Before its parts, as it may be one of them.
+            self._compared.add(id(value))
+            one.has_moved = self._compare(one, value)
         return one.has_moved
 
     def _compare(self, one, value) -> bool:
@@ -252,7 +253,7 @@ def _to_numpy(tensor: Any) -> np.ndarray:
     """A tensor of torch's, of any dtype, as its bytes."""
     torch = sys.modules["torch"]
     flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy() if flat.numel() else np.empty(0, "u1")
+    return flat.view(torch.uint8).numpy()
 
 
 def _snapshot(value: Any, kind: str) -> Any:

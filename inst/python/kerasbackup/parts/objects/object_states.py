@@ -103,7 +103,6 @@ class ObjectStates:
         copier = Copier(
             self._snapshots,
             self._classes,
-            self._is_captured,
             *self._limits,
             self._growing,
         )
