@@ -1,4 +1,5 @@
-"""A training that changes objects, is killed, and goes on in another process."""
+"""A training that changes objects, is killed, and goes on in another
+process."""
 
 import json
 
@@ -76,7 +77,7 @@ def unsaved(make, train, **options):
     states = ObjectStates(_named(made), **options)
     train(made)
     states.capture()
-    return sorted(sum(states.unsaved.values(), []))
+    return sorted(name for names in states.unsaved.values() for name in names)
 
 
 def _named(made):

@@ -99,6 +99,20 @@ def changed(callback, **attributes):
     return capture(states)
 
 
+class Copying(unittest.TestCase):
+    def test_weights_that_a_callback_keeps_are_not_copied_for_a_save(self):
+        """The store copies them with the variables, out of their own memory."""
+        one = keras.callbacks.EarlyStopping(restore_best_weights=True)
+        states = CallbackStates([one])
+        one.best_weights = [np.ones((64, 64), "float32") for _ in range(2)]
+        encoder = values.Encoder()
+        states.capture(encoder)
+        saved = list(encoder.arrays.values())
+        self.assertEqual(len(saved), 2)
+        for kept, found in zip(one.best_weights, saved):
+            self.assertTrue(np.shares_memory(kept, found))
+
+
 class Attributes(unittest.TestCase):
     def test_what_changed_is_saved_and_nothing_else(self):
         saved, arrays = changed(

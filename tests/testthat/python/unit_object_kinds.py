@@ -82,7 +82,7 @@ class Lending:
     measure = len
 
 
-class _XSlots_:  # noqa: N801
+class _XSlots_:
     """Its name ends and begins with what a private name is made of."""
 
     __slots__ = ("__dunder__", "__hidden", "shown", "unset")
@@ -92,7 +92,7 @@ class _XSlots_:  # noqa: N801
 
 
 class Alone:
-    __slots__ = "alone"  # noqa: PLC0205
+    __slots__ = "alone"
 
     def __init__(self):
         self.alone = 1

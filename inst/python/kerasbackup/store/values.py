@@ -229,7 +229,7 @@ class _Encoding:
         if isinstance(value, np.generic):
             kind, array = "scalar", np.array(value)
         elif isinstance(value, np.ndarray):
-            kind, array = "array", np.array(value, order="C")
+            kind, array = "array", _native(value)
         else:
             kind, array = "tensor", _array_of(value)
         if array.dtype.name not in DTYPES:
@@ -263,6 +263,12 @@ class _Encoding:
 ITEM_TEXT = 26
 
 
+def _native(array: np.ndarray) -> np.ndarray:
+    """The array in the order of bytes and of elements that a file has: itself,
+    if it can be. The store copies it once, before training goes on."""
+    return np.asarray(array, array.dtype.newbyteorder("="), order="C")
+
+
 def _array_of(value: Any) -> np.ndarray:
     """The value of a tensor.
 
@@ -273,7 +279,7 @@ def _array_of(value: Any) -> np.ndarray:
         if tensors.is_tensor(value):
             if tensors.dtype_of(value) not in DTYPES:
                 raise Unsaveable(f"tensor of {value.dtype}")
-            return np.array(tensors.to_numpy(value), order="C")
+            return _native(tensors.to_numpy(value))
     raise Unsaveable(type(value).__name__)
 
 
