@@ -1,12 +1,12 @@
 """A checksum of a batch, to tell whether the same batch was drawn again.
 
-A checksum costs a few microseconds however large the batch is: of each array at
-most `SAMPLED` elements count, spread over all of it. It is made to notice other
-rows or another order of rows, not a single element of a large batch.
+A checksum costs a few microseconds however large the batch is, because at most
+`SAMPLED` elements of each array are read, spread over all of it. It notices
+other rows or another order of rows, but not a single element of a large batch.
 
-Only memory of the host is read. An array on a device, a ragged or sparse tensor
-and an array of Python objects count with their type only, as to read them would
-wait for the device or cost more.
+Only memory of the host is read. Of an array on a device, a ragged or sparse
+tensor and an array of Python objects only the type counts, because reading them
+would wait for the device or cost more.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The places in the training and in the validation data, as parts of a
+"""The positions in the training and the validation data, as parts of a
 checkpoint."""
 
 from kerasbackup.parts.data import validation
@@ -7,7 +7,7 @@ from kerasbackup.parts.part import Part
 
 
 class ValidationData(Part):
-    """The place in the validation data.
+    """The position in the validation data.
 
     Args:
         position: A `ValidationPosition`.
@@ -41,17 +41,16 @@ class ValidationData(Part):
 
 
 class TrainingData(Part):
-    """The place in the training data.
+    """The position in the training data.
 
     Args:
         position: A `DataPosition`.
-        validation_position: A `ValidationPosition`, which may draw of the same
-            data.
+        validation_position: A `ValidationPosition`, whose data may be the same.
         place: A `Place`, that of the save or restore under way.
-        resumes_in_epoch: Whether an unfinished epoch goes on at its batch,
-            rather than from its beginning.
-        has_other_data: Callable: whether it was told already that the data have
-            other values.
+        resumes_in_epoch: Whether an unfinished epoch continues at its next
+            batch, rather than from its beginning.
+        has_other_data: Callable: whether a message says already that the data
+            have other values.
     """
 
     name = "position"

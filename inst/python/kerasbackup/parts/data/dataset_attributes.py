@@ -1,9 +1,9 @@
 """The attributes of a script's `PyDataset`: which are state, and which of the
 others differ from before.
 
-A dataset that shuffles an index of its own keeps its order there. Attributes
-that did not change are its configuration or its data: they are neither copied
-nor saved.
+A dataset that shuffles itself keeps its order in an attribute. Attributes that
+did not change are its configuration or its data, and are neither copied nor
+saved.
 """
 
 import hashlib
@@ -22,10 +22,11 @@ from kerasbackup.parts.random import generator_kinds
 from kerasbackup.store import values
 from kerasbackup.store.values import Tagged
 
-# How places begin.
+# The first item of the place of an object.
 OWNER = "data"
 
-# What is larger is not saved, and is told from others by a sample.
+# A value beyond the first two is not saved. One beyond the third is compared by
+# a sample of this many items.
 MOST_BYTES = 16 * 2**20
 MOST_ITEMS = 2**16
 MOST_COMPARED = 2**20
@@ -43,7 +44,7 @@ class DatasetAttributes:
         self._name = type(dataset).__name__
         self._dataset = dataset
         self._states = states_of({OWNER: dataset}, _own)
-        # In words, for another process.
+        # Checksums, which another process can compare.
         self._base = {
             name: _digest(value) for name, value in _own(dataset).items()
         }
@@ -54,12 +55,12 @@ class DatasetAttributes:
         return [f"{self._name}.{name}" for name in self._states.unsaved[OWNER]]
 
     def capture(self) -> dict[str, Any]:
-        """For each changed attribute a copy, which `values.Encoder` takes."""
+        """A copy of each changed attribute, for `values.Encoder`."""
         return self._states.capture()[OWNER]
 
     def unchanged(self) -> dict[str, str]:
-        """For each attribute that had not changed at the last capture what
-        tells it from others, where that is known."""
+        """The checksum of each attribute that had not changed at the last
+        capture, where there is one."""
         return {
             name: digest
             for name, digest in self._base.items()
@@ -68,7 +69,8 @@ class DatasetAttributes:
         }
 
     def differing(self, unchanged: dict[str, str]) -> list[str]:
-        """Names of the attributes that are not as `unchanged()` has them."""
+        """Names of the attributes whose checksums differ from those that
+        `unchanged()` gave."""
         return [
             name
             for name, digest in unchanged.items()
@@ -92,7 +94,7 @@ class DatasetAttributes:
         return [name for _, name in failed]
 
     def as_in(self, captured: dict[str, Any]) -> Any:
-        """Another dataset like this one, that has what `capture()` gave."""
+        """A copy of this dataset with the attributes that `capture()` gave."""
         other = object.__new__(type(self._dataset))
         vars(other).update(vars(self._dataset))
         vars(other).update(self._states.build_apart(OWNER, captured))
@@ -127,8 +129,8 @@ def _own(dataset: Any) -> dict[str, Any]:
 
 
 def generators_of(data: Any) -> list[Any]:
-    """The generators of random numbers that are attributes of a `PyDataset`,
-    whose state they are; of anything else none."""
+    """The random number generators in attributes of a `PyDataset`; none for
+    any other data. They are part of the state of the dataset."""
     if not data_adapters.is_py_dataset(data):
         return []
     return [
@@ -139,7 +141,8 @@ def generators_of(data: Any) -> list[Any]:
 
 
 def check(captured: Any) -> None:
-    """Raises where it is not what `capture()` gives, but for arrays' content.
+    """Raises if it is not what `capture()` gives. The content of arrays is not
+    checked.
 
     Raises:
         AttributeError, KeyError, TypeError, ValueError: It is not.
@@ -151,9 +154,9 @@ def check(captured: Any) -> None:
 
 
 def from_first_version(captured: Any) -> dict[str, Any]:
-    """What `capture()` gives, of what it gave in the first version of this
-    package: for each attribute its kind, a copy, and whether it is the same
-    object as when training began.
+    """Converts a state of the first version of this package to what `capture()`
+    gives now. That version had for each attribute its kind, a copy, and whether
+    it is the same object as when training began.
 
     Raises:
         AttributeError, KeyError, TypeError, ValueError: It is none.
@@ -177,8 +180,9 @@ def from_first_version(captured: Any) -> dict[str, Any]:
 
 
 def _numbers(value: Any) -> np.ndarray | None:
-    """A list of numbers, as one that was shuffled often is, as an array: that
-    is quicker."""
+    """A list of numbers as an array, which is quicker to compare; `None` of
+    anything else. A dataset that shuffles itself has its order in such a
+    list."""
     if type(value) is not list or not value or len(value) > MOST_BYTES // 8:
         return None
     for kind, dtype in ((int, "int64"), (float, "float64")):
@@ -217,8 +221,8 @@ def _is_small(value: Any) -> bool:
 
 
 def _digest(value: Any) -> Any:
-    """What differs, most likely, where the value does: a string where it is the
-    same in another process."""
+    """What most likely differs if the value does. A string is the same in
+    another process."""
     kind = generator_kinds.kind_of(value)
     of = kind or type(value).__name__
     if kind is not None:
@@ -231,7 +235,7 @@ def _digest(value: Any) -> Any:
             encoder = values.Encoder()
             text = of + json.dumps(encoder.encode(value, "digest"))
             if "$set" in text:
-                # Its order is another in every process.
+                # A set has another order in every process.
                 return of, text
             digest = hashlib.sha256(text.encode())
             for array in encoder.arrays.values():
@@ -239,7 +243,7 @@ def _digest(value: Any) -> Any:
                 digest.update(array.tobytes())
             return digest.hexdigest()[:32]
     except (values.Unsaveable, RuntimeError):
-        pass  # What it is made of is not known: see below.
+        pass  # Of unknown contents: compared by a sample.
     return of, _sample(value)
 
 

@@ -1,8 +1,8 @@
-"""Notes checksums of the batches that Keras draws from its data.
+"""Takes checksums of the batches that Keras draws from its data.
 
 A resume compares the batches that it draws again with those that were drawn
 before the save. It sees batches that Keras draws in Python. On TensorFlow the
-graph of a step draws them, and to look at one there would cost every step.
+graph of a step draws them, and looking at a batch there would slow every step.
 """
 
 import contextlib
@@ -20,16 +20,16 @@ class DrawnBatches:
     """The checksums of the batches drawn from the newest iterator over the data
     of one data adapter.
 
-    The first batch always has one. Of the others each has one where steps are
-    slow; where they are fast, fewer have, so checksums cost at most `SHARE` of
-    the time.
+    The first batch always has a checksum. If steps are slow, all batches have
+    one; if they are fast, some have none, so that checksums cost at most
+    `SHARE` of the time.
 
     Args:
         adapter: Keras' data adapter.
         states: Callable that returns the states of the generators of random
-            numbers; or `None`. Where drawing moves them batch by batch, later
-            batches than the first are not compared: what callbacks drew in
-            between is not drawn again.
+            numbers; or `None`. If drawing moves them batch by batch, only the
+            first batch is compared, because a replay does not repeat what
+            callbacks drew in between.
 
     Attributes:
         before_first: Callable, called before the first batch is drawn from an
@@ -44,15 +44,15 @@ class DrawnBatches:
         self.before_first = None
         self._adapter = adapter
         self._states = states
-        # Of the generators, when the first batch had been drawn, or they were
-        # put back since; and whether drawing has moved them.
+        # The states of the generators after the first batch was drawn, or after
+        # they were put back; and whether drawing has moved them since.
         self._states_then = None
         self._has_moved = False
         self._first = None
         self._latest = None
         self._next_at = 0.0
-        # By number of the batch: of the iterator that is drawn from, and of the
-        # next one.
+        # The expected checksums by number of the batch: for the current
+        # iterator, and for the next one.
         self._expected = {}
         self._to_expect = {}
         self._differing = None
@@ -66,16 +66,16 @@ class DrawnBatches:
         return list(found.values())
 
     def expect(self, saved: list[list[int]]) -> None:
-        """What `capture()` gave is to be compared with the batches of the next
-        iterator that is drawn from."""
+        """Has the batches of the next iterator compared with what `capture()`
+        gave."""
         self._to_expect = dict(saved)
 
     def notes(self, all_drawn: bool = False) -> list[str]:
-        """Which batch was the first that was not the expected one, in words.
-        That is told once.
+        """A line about the first batch that was not the expected one; empty if
+        there is none, or if a call has returned the line before.
 
         Args:
-            all_drawn: Whether those that are expected should have been drawn.
+            all_drawn: Whether all expected batches should have been drawn.
         """
         number = self._differing
         missing = {*self._expected, *self._to_expect}
@@ -90,7 +90,8 @@ class DrawnBatches:
         ]
 
     def leave_out_note(self) -> None:
-        """Lets `notes()` say nothing, where it is known that data differ."""
+        """Lets `notes()` return nothing, because a message already says that
+        the data differ."""
         self._is_told = True
 
     def draw_first(
@@ -99,16 +100,16 @@ class DrawnBatches:
         """Draws the first batch from an iterator of its own.
 
         Args:
-            before_draw: Callable, called when there is the iterator.
-            options: Dict, with what Keras asks the adapter for one.
+            before_draw: Callable, called after the iterator is made.
+            options: Dict, the arguments with which Keras makes an iterator.
         """
         batches = iter(data_adapters.draw(self._adapter, options))
         before_draw()
         next(batches, None)
 
     def release(self) -> None:
-        """Gives the data adapter its own method back, and lets go of what was
-        given: in a cycle it would keep the data alive."""
+        """Gives the data adapter its own method back, and drops references: a
+        cycle would keep the data alive."""
         self.before_first = self._states = self._states_then = None
         self._give_back()
 
@@ -140,7 +141,8 @@ class DrawnBatches:
 
     @contextlib.contextmanager
     def generators_put_back(self) -> Iterator[None]:
-        """A context in which the generators are put back."""
+        """A context to put the generators back in, which does not count as
+        drawing."""
         is_watched = self._states_then is not None
         self._has_moved = is_watched and self._draws_batch_by_batch()
         yield
@@ -148,22 +150,23 @@ class DrawnBatches:
             self._states_then = self._states()
 
     def _draws_batch_by_batch(self) -> bool:
-        """Whether drawing has moved a generator since the first batch. In a
-        replay nobody else draws."""
+        """Whether drawing has moved a generator since the first batch. During a
+        replay nothing else draws."""
         return self._has_moved or (
             self._states_then is not None
             and self._states() != self._states_then
         )
 
     def _watch(self, batches: Any) -> Any:
-        # To make an iterator of a DataLoader would draw a random number.
+        # Not made into an iterator here: for a DataLoader that draws a random
+        # number.
         if isinstance(batches, Iterator):
             return _WatchedIterator(batches, self)
         return _WatchedIterable(batches, self)
 
 
 class _WatchedIterator:
-    """What an iterator gives, seen on the way. Keeps no batch alive."""
+    """An iterator around another one, which sees each batch and keeps none."""
 
     def __init__(self, batches: Iterator, drawn: DrawnBatches):
         self._next = batches.__next__
@@ -184,7 +187,7 @@ class _WatchedIterator:
 
 
 class _WatchedIterable:
-    """The same of what makes iterators."""
+    """Makes such iterators."""
 
     def __init__(self, batches: Any, drawn: DrawnBatches):
         self._batches = batches

@@ -1,5 +1,5 @@
-"""What is known of data that a training draws from, to train on or for
-validation: the iterators made of them, their batches, and their own state."""
+"""What is known of the training data or the validation data: the iterators made
+of them, their batches, and their own state."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +12,8 @@ from kerasbackup.parts.data.sources.generator import DrawnAhead
 from kerasbackup.parts.data.sources.kinds import source_of
 from kerasbackup.store import values
 
-# How many iterators Keras makes for an epoch, or a validation, at most. It is
-# two in all versions that are known; a newer one may make more.
+# The most iterators that Keras makes for an epoch or a validation. All known
+# versions make two at most; a newer one may make more.
 MOST_ITERATORS = 8
 
 
@@ -21,15 +21,15 @@ class DrawnData:
     """The training data or the validation data of one `fit()`.
 
     Args:
-        name: String, how the names of their tensors begin in a checkpoint.
-        text: String, what the user is told has a state.
+        name: String, the prefix of their tensors' names in a checkpoint.
+        text: String, what messages call the data.
         data: What `fit()` was given; kept only where it is a generator.
 
     Attributes:
-        use: How the data were used before, an `IteratorsMade`.
-        ahead: What of them was drawn ahead, a `DrawnAhead`.
-        made: Integer, iterators made so far.
-        made_earlier: Integer, those that the process had made before.
+        use: An `IteratorsMade`, how often this process has begun the data.
+        ahead: A `DrawnAhead`, the batches that were drawn ahead.
+        made: Integer, iterators made in this training.
+        made_earlier: Integer, iterators that the process had made before it.
         source: The `Source`; from `begin()` on.
         batches: The `DrawnBatches` of the newest iterator; from `begin()` on.
     """
@@ -50,7 +50,7 @@ class DrawnData:
         states: Callable[[], dict[str, Any]] | None = None,
         left: Any = (),
     ) -> None:
-        """To be called once, when there is Keras' `EpochIterator`.
+        """To be called once, when Keras has made its `EpochIterator`.
 
         Args:
             iterator: The `EpochIterator`.
@@ -74,7 +74,7 @@ class DrawnData:
     def encode(
         self, state: Any, ahead: list[Any], encoder: values.Encoder
     ) -> dict[str, Any]:
-        """The fields of a checkpoint that have arrays.
+        """The fields of a checkpoint that may hold arrays.
 
         Args:
             state: What the source captured, or `None`.
@@ -96,8 +96,8 @@ class DrawnData:
 def decode(
     saved: dict[str, Any], arrays: Callable[[str], Any]
 ) -> tuple[Any, list[Any]]:
-    """The state of the source and what was drawn ahead, as
-    `DrawnData.encode()` was given them.
+    """The arguments of `DrawnData.encode()`: the state of the source, and what
+    was drawn ahead.
 
     Args:
         saved: The fields of a checkpoint.
@@ -108,11 +108,11 @@ def decode(
 
 
 def check(saved: dict[str, Any], tensors: dict[str, tuple]) -> bool:
-    """Raises where the fields that positions in training and in validation data
-    share are not what they give.
+    """Raises if the fields that both positions share are not what their
+    `capture()` gives.
 
     Returns:
-        Whether there is a state of the source.
+        Whether the source has a state.
 
     Raises:
         AttributeError, KeyError, TypeError, ValueError: They are not.
@@ -127,8 +127,8 @@ def check(saved: dict[str, Any], tensors: dict[str, tuple]) -> bool:
 
 
 def check_limits(saved: dict[str, Any], limits: dict[str, int]) -> None:
-    """Raises `ValueError` where a count is above its limit: data are drawn
-    again, and iterators made, as often as the counts say."""
+    """Raises `ValueError` if a count is above its limit, because a resume draws
+    batches and makes iterators as often as the counts say."""
     for field, most in limits.items():
         if (saved[field] or 0) > most:
             raise ValueError(f"{field} is {saved[field]}, at most {most}")

@@ -15,26 +15,29 @@ from typing import Any
 from kerasbackup.keras3 import epoch_iterator
 from kerasbackup.parts.data.sources import pipelines
 
-# By stage of a pipeline, or generator: the iterators made of it that we saw.
+# For each stage of a pipeline and each generator, the number of iterators that
+# were seen being made of it.
 _made = weakref.WeakKeyDictionary()
 
 
 class IteratorsMade:
-    """How often data that do not begin anew were begun in this process.
+    """How often this process has begun data that do not start over.
 
     Args:
         data: What `fit()` was given; it is not kept.
 
     Attributes:
-        NOTE: String, what to say where a resume cannot make up for that.
-        DOUBT: String, likewise where it can, if nobody else used them.
-        times: Integer, before this was made; 0 for data that begin anew.
-        is_countable: Whether it is known how to leave data like these as so
-            many iterators leave them.
+        NOTE: String, the message if a resume cannot make up for that.
+        DOUBT: String, the message if a resume can make up for it, provided that
+            nothing else used the data.
+        times: Integer, the number of iterators before this object was made; 0
+            for data that start over.
+        is_countable: Whether the number of iterators determines the state of
+            the data.
         keeps_first_pass: Whether a pipeline caches what it has drawn.
-        ends_by_itself: Whether TensorFlow draws ahead of who asks, so that it
-            comes to the end of an iterator when that has given all batches:
-            what repeats a pipeline takes one more seed there.
+        ends_by_itself: Whether TensorFlow prefetches, and so reaches the end of
+            an iterator that has given all batches. A stage that repeats takes
+            one more seed there.
     """
 
     NOTE = (
@@ -70,23 +73,24 @@ class IteratorsMade:
 
     @property
     def begins_anew(self) -> bool:
-        """Whether each iterator gives the same as the one before."""
+        """Whether each iterator gives the same batches as the one before."""
         return not self._moved
 
     def settled_after(self, length: int | None) -> int | None:
         """How many batches of an iterator must be drawn until its whole order
-        has been, `None` for all: one suffices for a stage that shuffles in
-        front of another, but not where one is begun again.
+        is known; `None` for all batches. One batch suffices if a stage shuffles
+        data that are shuffled already, but not if a stage starts another one
+        again.
 
         Args:
-            length: Integer, how many there are; `None` where nobody knows.
+            length: Integer, how many there are; `None` if that is not known.
         """
         if self._draws_throughout:
             return length
         return 1 if self._draws_late else 0
 
     def shares_with(self, other: "IteratorsMade") -> bool:
-        """Whether an iterator of the one moves the other."""
+        """Whether an iterator of the one also moves the other."""
         return any(
             one is another
             for one in self._alive()
@@ -94,7 +98,7 @@ class IteratorsMade:
         )
 
     def note(self, number: int = 1) -> None:
-        """To be called when so many iterators are made of the data."""
+        """To be called when this number of iterators is made of the data."""
         for stage in self._alive():
             _made[stage] = _made.get(stage, 0) + number
 
@@ -107,9 +111,9 @@ class IteratorsMade:
 
 
 def is_built_from_data(model: Any, data: Any) -> bool:
-    """Whether the `fit()` that begins has made an iterator of its data, for
-    what there was to build. To be asked once, before anything is put back; that
-    iterator is noted here."""
+    """Whether Keras has made an iterator of the data to build the model. To be
+    called once per `fit()`, before anything is restored; it counts that
+    iterator."""
     has_drawn = epoch_iterator.has_drawn_to_build(model)
     if has_drawn:
         IteratorsMade(data).note()

@@ -1,6 +1,9 @@
 """The attributes of what a script wrote for a torch `DataLoader`: its dataset
-and its samplers. Workers change copies in processes of their own, which begin
-each epoch from the script's.
+and its samplers.
+
+Worker processes change only their own copies, which are made anew from the
+script's objects in each epoch.
+
 """
 
 from collections.abc import Iterator
@@ -34,14 +37,14 @@ class LoaderAttributes:
         ]
 
     def capture(self) -> dict[str, dict[str, Any]]:
-        """By part, for each changed attribute a copy, which `values.Encoder`
-        takes. A part of which nothing has changed is left out."""
+        """For each part a copy of each changed attribute, for `values.Encoder`.
+        Parts without a change are left out."""
         captured = self._states.capture()
         return {part: changed for part, changed in captured.items() if changed}
 
     def restore(self, captured: dict[str, dict[str, Any]]) -> list[str]:
-        """Puts back what `capture()` gave. A part that there is no longer is
-        left alone.
+        """Puts back what `capture()` gave. A part that no longer exists is left
+        out.
 
         Returns:
             The names of those that could not be put back.
@@ -61,15 +64,15 @@ def _written_by_user(loader: Any) -> dict[str, Any]:
 
 
 def without_subsets(dataset: Any) -> Any:
-    """The dataset that subsets of torch's are parts of."""
+    """The dataset inside of torch's `Subset`s."""
     while type(dataset).__name__ == "Subset":
         dataset = dataset.dataset
     return dataset
 
 
 def _own(part: Any) -> dict[str, Any]:
-    # A copy: a thread of tf.data may add attributes meanwhile. An iterator that
-    # a part keeps is over when its epoch is, or drawn again by a replay.
+    # A copy, because a thread of tf.data may add attributes meanwhile. An
+    # iterator is left out: it ends with its epoch, or a replay draws from it.
     return {
         name: value
         for name, value in dict(vars(part)).items()

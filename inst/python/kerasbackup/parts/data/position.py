@@ -1,10 +1,10 @@
-"""Where in the data a training is, and how to get there again.
+"""The position in the training data, and how to get there again.
 
-Keras draws the data of `fit()` from an `EpochIterator`. As long as `fit()`
-runs, this wraps two of its methods. The one that makes an iterator is counted,
-and the random generators are noted when it is called. The one that gives the
-steps of an epoch passes over the batches that were trained on before the
-interruption: they are drawn, and no callback sees them.
+Keras draws the data of `fit()` from an `EpochIterator`. While `fit()` runs,
+this module wraps two of its methods. The wrapper of the method that makes an
+iterator counts the calls and records the random generators. The wrapper of the
+method that gives the steps of an epoch passes over the batches that were
+trained on before the interruption: it draws them, and no callback sees them.
 """
 
 from collections.abc import Callable
@@ -33,25 +33,26 @@ class DataPosition:
     Args:
         iterator: Keras' `EpochIterator`.
         generators: `rng.Generators`, all global generators.
-        progress: `replay.Progress`, told how far a replay is.
+        progress: `replay.Progress`, which reports how far a replay is.
         before_batch: Callable that is given the number of a batch before its
             data are drawn and before any callback hears of it; or `None`.
-        at_end: Callable: the last batch of an epoch has been trained; or
-            `None`. Not called where Keras learns of the end from the data.
+        at_end: Callable, called when the last batch of an epoch has been
+            trained; or `None`. Not called if Keras learns of the end from the
+            data.
         data: What `fit()` was given as `x`.
-        is_built_from_data: Whether Keras has made an iterator already, see
-            `iterators_made.is_built_from_data()`.
-        tell: Callable that is given what is no longer as it was, a list, where
-            an epoch shows it after `restore()`; or `None`.
+        is_built_from_data: Whether Keras has already made an iterator to build
+            the model, see `iterators_made.is_built_from_data()`.
+        tell: Callable that is given lines about what differs from before, if
+            that shows only during an epoch; or `None`.
 
     Attributes:
         name: String, the field of a checkpoint's metadata.
         passed: Integer, batches that the first epoch passes over.
-        use: How the data were used before, an `IteratorsMade`.
-        before_first_step: Callable, called once: the first step that is not
-            passed over is about to be announced; or `None`.
-        reached: Integer, batches of the epoch that are done when the last step
-            that began is.
+        use: An `IteratorsMade`, how often this process has begun the data.
+        before_first_step: Callable, called once, just before the first step
+            that is not passed over is announced; or `None`.
+        reached: Integer, batches of the epoch that are done once the current
+            step is.
     """
 
     name = "position"
@@ -78,8 +79,9 @@ class DataPosition:
         )
         self._tell_notes = tell
         self.use = self._data.use
-        # Iterators made before: by earlier trainings, and to build the model.
-        # Once restored, those of the lost run. Data that begin anew count none.
+        # The iterators made before: to build the model, and by earlier
+        # trainings. After a restore, these are the counts of the lost run. Data
+        # that start over count none.
         self._made_to_build = int(is_built_from_data)
         self._data.made_earlier = max(0, self.use.times - self._made_to_build)
         self._generators = generators
@@ -91,8 +93,8 @@ class DataPosition:
         self._steps = None
         # Epochs begun so far.
         self._epochs = 0
-        # Batches that an epoch draws at most, in the whole run, from an
-        # iterator that lives across epochs.
+        # The most batches that an epoch of the whole run draws from a
+        # persistent iterator.
         self._most_steps = epoch_iterator.most_steps(iterator)
         self._at_creation = None
         self._at_first_draw = None
@@ -101,9 +103,9 @@ class DataPosition:
         self.passed = 0
         self.reached = 0
         self.before_first_step = None
-        # Python code that TensorFlow runs may have run ahead when a state was
-        # captured: what it draws from, which a replay shows, is left as the
-        # replay leaves it.
+        # The generators that a replay has moved. Python code that TensorFlow
+        # runs may have been ahead when a state was captured, so these
+        # generators stay as the replay leaves them.
         self._drawn = None
         self._before_replay = None
         epoch_iterator.before_making(iterator, self._before_making)
@@ -112,7 +114,7 @@ class DataPosition:
     # Saving ---------------------------------------------------------------
 
     def on_epoch_begin(self) -> None:
-        """To be called last of all when an epoch begins."""
+        """To be called when an epoch begins, after all callbacks."""
         if self._resume_at is not None:
             self._restore_rng(
                 self._resume_at["epoch_rng"],
@@ -128,8 +130,8 @@ class DataPosition:
         self._epochs += 1
 
     def capture(self, batch: int, encoder: values.Encoder) -> dict[str, Any]:
-        """The position before `batch` of this epoch; 0: after its end."""
-        # At its end: of the epoch that is over.
+        """The position before `batch` of this epoch; 0 means after its end."""
+        # After an epoch, its generators are those of the rehearsal.
         place = (
             self._epoch_start
             if batch
@@ -155,7 +157,7 @@ class DataPosition:
         )
 
     def _place(self, epoch_rng: dict[str, Any] | None) -> dict[str, Any]:
-        """The part of a position that an epoch begins with.
+        """The fields of a position that are fixed when an epoch begins.
 
         Args:
             epoch_rng: The states of the generators when it began.
@@ -169,7 +171,8 @@ class DataPosition:
         }
 
     def _checksums(self, batch: int, position) -> list[list[int]]:
-        """Those of the batches that a resume at a position draws again."""
+        """The checksums of the batches that a resume at a position draws
+        again."""
         found = self._batches.capture()
         if self._rehearsal.may_differ():
             return []
@@ -189,19 +192,19 @@ class DataPosition:
         return batches is None or self.reached < batches
 
     def finish_epoch(self) -> None:
-        """To be called after the last batch of an epoch, where Keras stops and
-        asks for no further step: what it does when there is none is done now.
-        Torch draws a random number, and a dataset may shuffle itself."""
+        """Asks for the step after the last batch of an epoch, which Keras does
+        not do if a callback stops training there. This has effects: torch draws
+        a random number, and a dataset may shuffle itself."""
         next(self._steps, None)
 
     def end_epoch(self) -> None:
-        """The step under way had no data, and Keras knows: none follows in this
-        epoch."""
+        """To be called if the current step had no data: no further step follows
+        in this epoch."""
         self._is_over = True
 
     @property
     def not_saved(self) -> list[str]:
-        """What of the data had changed at the last capture and is not in it."""
+        """What had changed in the data and is missing in the last capture."""
         return self._data.not_saved
 
     @property
@@ -212,8 +215,8 @@ class DataPosition:
     # Restoring ------------------------------------------------------------
 
     def leave_out_batches(self) -> None:
-        """Lets no note say which batch differs, where it is known that the data
-        do."""
+        """Lets no line say which batch differs, because a message already says
+        that the data do."""
         self._batches.leave_out_note()
 
     def restore(
@@ -224,7 +227,7 @@ class DataPosition:
 
         Args:
             position: What `capture()` gave.
-            batch: Integer, batches of the epoch to pass over.
+            batch: Integer, the number of batches of the epoch to pass over.
             arrays: Callable from tensor name to a new array.
             moved: Integer, iterators that validation has made of these data.
 
@@ -247,7 +250,7 @@ class DataPosition:
         self.passed = batch
         notes += self._generators.expect(position["rng"])
         if other_data:
-            # Their places mean nothing here.
+            # Positions in them mean nothing in the data of today.
             self._restore_rng(position["rng"])
             return notes
         epoch_iterator.set_length(self._iterator, position["num_batches"])
@@ -263,19 +266,20 @@ class DataPosition:
         state, ahead = drawn_data.decode(position, arrays)
         changes = state_format.has_changed(state)
         if batch or lives_on:
-            # Of data that change, an iterator that lives on drew its first
-            # batch as they were then. Checkpoints of earlier versions of this
-            # package have no checksums.
+            # A persistent iterator drew its first batch before the data
+            # changed, so batches of such data are not compared. Checkpoints of
+            # earlier versions of this package have no checksums.
             is_comparable = not (lives_on and changes)
             expected = position.get("checksums", []) if is_comparable else []
             self._batches.expect(expected)
         if lives_on:
             notes += self._continue_iterator(position)
         elif self._lives_on():
-            # Those made so far have ended.
+            # All iterators made so far have ended.
             notes += self._use_up(position["made"] + moved, position)
         else:
-            # There may be one more at the end of every epoch, never drawn from.
+            # Keras may make one more at the end of every epoch, which is never
+            # drawn from.
             at_once = epoch_iterator.draws_in_graph()
             number = position["made" if at_once else "epochs"]
             each = number // max(1, position["epochs"])
@@ -302,11 +306,11 @@ class DataPosition:
             position["epoch_rng"] if batch else position["rng"],
             self._to_put_back() if lives_on else None,
         )
-        # Those that the epoch draws again are compared when it has begun.
+        # Batches that the epoch draws again are compared once it has begun.
         notes += self._batches.notes()
         changed = position.get("changed_arrays")
         if changed not in (None, self._rehearsal.arrays()):
-            # Where a callback has them, they were put back with the callback.
+            # If a callback holds the arrays, they were restored with it.
             notes.append(
                 "a callback had changed the arrays that `fit()` trains on: "
                 "this is not saved, so they are as the script makes them"
@@ -321,8 +325,8 @@ class DataPosition:
         return notes
 
     def begin_anew(self, position: dict[str, Any], arrays) -> list[str]:
-        """Puts back the generators, and the state that the source had when the
-        epoch began, which is begun anew.
+        """Restores the generators, and the state that the source had when the
+        unfinished epoch began. That epoch starts over.
 
         Args:
             position: What `capture()` gave.
@@ -340,7 +344,7 @@ class DataPosition:
         return notes + state_format.changes(before, now)
 
     def restore_generators(self, position: dict[str, Any]) -> list[str]:
-        """Only the generators.
+        """Restores only the generators.
 
         Returns:
             What is no longer as it was.
@@ -352,7 +356,7 @@ class DataPosition:
 
     def drawn_meanwhile(self) -> set[str]:
         """Names of the generators that a thread may draw from at any time, for
-        batches that training has not come to yet; as far as a replay showed."""
+        batches that training has not reached, as far as a replay has shown."""
         is_alive = self._lives_on() and self._has_iterator()
         if not is_alive or self._drawn is None:
             return set()
@@ -364,14 +368,15 @@ class DataPosition:
         epoch_iterator.release(self._iterator)
         self._steps = None
         self._data.release()
-        # It refers to a method of ours: a cycle would keep the data alive.
+        # It refers to a method of this object, and a cycle would keep the data
+        # alive.
         self._rehearsal = None
 
     # Wrapping -------------------------------------------------------------
 
     def _is_made_with_steps(self) -> bool:
-        """Whether what Keras draws from is made for the first step of an epoch,
-        and not when Keras asks for an iterator."""
+        """Whether the iterator is made with the first step of an epoch, and not
+        when Keras asks for one."""
         return not (self._lives_on() or epoch_iterator.draws_in_graph())
 
     def _before_making(self) -> None:
@@ -379,11 +384,11 @@ class DataPosition:
         if not self._is_made_with_steps():
             self.use.note()
         if not self._lives_on():
-            # It is made again from the states when its epoch began.
+            # A resume makes it again from the states when its epoch began.
             return
         self._at_creation = self._capture_rng()
-        # What making it draws has its place between the two states: a first
-        # draw in the same epoch follows at once.
+        # Set by the next epoch's beginning, if the first draw comes that late.
+        # In the same epoch it follows at once.
         self._at_first_draw = None
 
     def _begin_steps(self, steps: Callable[[], Iterator[tuple]]):
@@ -403,7 +408,8 @@ class DataPosition:
                 upcoming >= self._resume_at["batch"]
             ):
                 self._end_replay()
-            # (first batch, last batch, iterator), or without the last.
+            # (first batch, last batch, iterator); in some versions of Keras
+            # without the last batch.
             step = next(remaining, None)
             if step is None:
                 self._source.await_end(last)
@@ -445,9 +451,10 @@ class DataPosition:
         try:
             replay.draw_step(self._iterator, step)
         except StopIteration:
-            # Where nobody knows how many batches there are, or somebody is
-            # wrong, the last step of several has the rest, and one more is
-            # announced; in later epochs too: Keras has counted steps by then.
+            # If the number of batches is unknown or wrong, the last step of
+            # several batches has the rest, and one more step is announced. This
+            # is so in later epochs too, because Keras has counted steps by
+            # then.
             is_last = upcoming >= self._resume_at["batch"]
             at_once = self._iterator.steps_per_execution
             if not (is_last and at_once > 1 and self._source.may_end_early):
@@ -496,12 +503,13 @@ class DataPosition:
         self._progress.end()
 
     def _use_up(self, number: int, position, each: int = 1) -> list[str]:
-        """Leaves the source as so many iterators have left it.
+        """Leaves the source as the iterators of the lost run have left it.
 
         Args:
-            number: Integer, how many.
+            number: Integer, the number of iterators.
             position: What `capture()` gave.
-            each: Integer, of so many the first was drawn from.
+            each: Integer; of every group of this many iterators, only the
+                first was drawn from.
 
         Returns:
             What is no longer as it was.
@@ -518,7 +526,7 @@ class DataPosition:
         return self._source.use_up(past, self._progress)
 
     def _note_drawn(self, before: dict[str, Any]) -> None:
-        """To be called after a replay: which generators did it draw from?"""
+        """Notes which generators a replay has moved. To be called after it."""
         now = self._generators.capture()
         moved = {name for name in now if now[name] != before.get(name)}
         self._drawn = (self._drawn or set()) | moved
@@ -530,8 +538,9 @@ class DataPosition:
     # What describes it, and the generators ----------------------------------
 
     def _describe_at(self, position: dict[str, Any], arrays) -> dict[str, Any]:
-        """The data of today; with the state of a position where they differ
-        only without it: how many batches there are may be part of that."""
+        """Describes the data of today. If they differ from those of the
+        position only because of the state that these had, on which the number
+        of batches may depend, they are described with that state."""
         before, now = position["source_kind"], self._source.describe()
         if not state_format.is_other(before, now):
             return now
@@ -547,7 +556,7 @@ class DataPosition:
         return self._generators.capture_order() | self._capture_own()
 
     def _capture_own(self) -> dict[str, Any]:
-        """The states that only these data have."""
+        """The states of generators and counters that only these data have."""
         return {
             "loader": self._source.capture_generators()
         } | epoch_count.capture(self._iterator.data_adapter)
@@ -555,8 +564,8 @@ class DataPosition:
     def _restore_rng(self, states, only=None) -> None:
         with self._batches.generators_put_back():
             self._generators.restore(states, only)
-            # No thread moves it, whatever runs ahead.
+            # Restored in any case, because no thread moves it.
             epoch_count.restore(self._iterator.data_adapter, states)
-            # After a replay that runs ahead they are where it leaves them.
+            # Otherwise they stay where a replay that runs ahead leaves them.
             if only is None:
                 self._source.restore_generators(states["loader"])

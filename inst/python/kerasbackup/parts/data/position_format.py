@@ -8,7 +8,7 @@ from kerasbackup.parts.data import epoch_count
 from kerasbackup.parts.random import rng
 from kerasbackup.store import values
 
-# The states of the generators, several of which are often the same.
+# The fields with states of the generators. Several are often the same state.
 RNG_FIELDS = ("rng", "epoch_rng", "at_creation", "at_first_draw")
 
 COUNTS = (
@@ -22,7 +22,8 @@ COUNTS = (
 
 
 def share(position: dict[str, Any]) -> dict[str, Any]:
-    """Replaces equal states of the generators by one and its number."""
+    """Puts the different states of the generators into a list, and numbers of
+    its items into the fields."""
     position = dict(position)
     states = []
     for field in RNG_FIELDS:
@@ -89,8 +90,9 @@ def check_position(
 def _check_counts(position: dict[str, Any], batch: int, done: int) -> None:
     """Raises where a count is more than the rest of the checkpoint allows.
 
-    `made_earlier` has no such limit. It counts what the process did with the
-    data before this training, of which a checkpoint has nothing else.
+    `made_earlier` has no such limit, because it counts what the process did
+    with the data before this training, which nothing else in a checkpoint
+    shows.
     """
     described = position["source_kind"]
     described.items()
@@ -107,7 +109,7 @@ def _check_counts(position: dict[str, Any], batch: int, done: int) -> None:
     if not all(map(values.is_count, counts)):
         raise ValueError("the position's counts are none")
     epochs = position["epochs"]
-    # With one that had begun and was not complete.
+    # Including the epoch that had begun and was not complete.
     drawn = (epochs + 1) * position["most_steps"]
     limits = {
         "epochs": done + 1,

@@ -1,10 +1,10 @@
-"""Draws the first batch of an epoch that is over once more, from arrays.
+"""Draws the first batch of the last complete epoch again, from arrays.
 
-Where an epoch begins anew after a resume, no batch is drawn that was drawn
-before the save, so none can be compared. But arrays can be drawn from as often
-as is wanted, and nothing but the generators of random numbers notices. So the
-generators are put back to where they were when the last epoch before the save
-drew its first batch: it must come again.
+If a resume starts with a new epoch, it draws no batch that was drawn before the
+save, so none can be compared. But arrays can be drawn from at any time, which
+changes nothing but the random number generators. So the generators are put back
+to where they were when the last epoch before the save drew its first batch, and
+the same batch must come out.
 """
 
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from kerasbackup.parts.data.sources.source import Source
 
 
 class Rehearsal:
-    """The first batch of the last epoch.
+    """Draws the first batch of the last epoch again.
 
     Args:
         iterator: Keras' `EpochIterator`.
-        source: What it draws from.
+        source: The `Source` of these data.
         batches: The `DrawnBatches` of its data adapter.
         capture: Callable that returns the states of the generators that Keras
             may draw an order from.
@@ -56,8 +56,8 @@ class Rehearsal:
         self._first_arrays = self.arrays()
 
     def may_differ(self) -> bool:
-        """Whether the first batch of the last epoch, drawn again, would be
-        another one: a callback has changed the arrays since."""
+        """Whether the first batch of the last epoch would be another one now,
+        because a callback has changed the arrays since."""
         return self._first_arrays != self.arrays()
 
     def arrays(self) -> int | None:
@@ -88,5 +88,5 @@ class Rehearsal:
         """
         restore()
         self._batches.expect(expected)
-        # To make an iterator of torch's draws a random number.
+        # Restored again there: on torch, making the iterator draws a number.
         self._batches.draw_first(restore, self._options)

@@ -8,12 +8,12 @@ from kerasbackup.keras3 import epoch_iterator
 
 
 class Progress:
-    """Tells how far a replay is, where it takes long enough to be of interest.
+    """Reports how far a replay is, if it takes long enough to matter.
 
     Args:
-        report: Callable that is given the number of batches drawn and how many
-            there are, `None` where that is not known; with `None, None` the
-            replay has ended.
+        report: Callable that is given the number of batches drawn and the total
+            (`None` if that is not known), or `None, None` when the replay has
+            ended.
         between: Callable, called after every batch that is drawn again; or
             `None`.
     """

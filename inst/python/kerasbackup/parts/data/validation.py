@@ -1,4 +1,4 @@
-"""Where in the validation data a training is, and how to get there again."""
+"""The position in the validation data, and how to get there again."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,33 +13,32 @@ from kerasbackup.parts.data.sources import loader
 from kerasbackup.parts.random import rng
 from kerasbackup.store import values
 
-# How many there are for an epoch, at most.
+# The most validations that an epoch may have.
 MOST_VALIDATIONS = 8
 
-# That Keras makes for a validation of all data.
+# The iterators that Keras makes for a validation of all data.
 ITERATORS = 2 if epoch_iterator.draws_in_graph() else 1
 
 
 class ValidationPosition:
-    """The position in validation data that do not begin anew in every epoch: a
-    generator, a tf.data pipeline that may reshuffle, or a source that has a
-    state.
+    """The position in validation data that do not start over in every epoch: a
+    generator, a tf.data pipeline that may reshuffle, or data with a state.
 
     Args:
         model: The `keras.Model` being trained; it keeps the `EpochIterator`.
         frequency: `validation_freq` of that `fit()`; `None` where it has no
             validation data.
-        generators: `rng.IdleGenerators`, but for those that training may draw
-            from meanwhile.
-        progress: `replay.Progress`, told of every epoch drawn again.
-        tell: Callable that is given what is no longer as it was, a list.
+        generators: `rng.IdleGenerators`, without those that training may draw
+            from at the same time.
+        progress: `replay.Progress`, which reports every validation drawn again.
+        tell: Callable that is given lines about what differs from before.
         data: What `fit()` was given as `validation_data`; it is not kept.
 
     Attributes:
         name: String, the field of a checkpoint's metadata.
         trained_on: The `PyDataset` or `DataLoader` that is trained on, or
-            `None`: where it is validated on too, its state is no matter of
-            validation's.
+            `None`. If it is also the validation data, its state is saved with
+            the position in the training data.
     """
 
     name = "validation"
@@ -61,24 +60,24 @@ class ValidationPosition:
         self._begun = 0
         self._to_replay = 0
         self._data = DrawnData("validation", "validation data", data)
-        # Whether the state of the data is validation's, once that is known; and
-        # the state that they had in the lost run, until they have it again.
+        # Whether the state of the data is saved here, once that is known; and
+        # the state that they had in the lost run, until it is restored.
         self._has_own_state = False
         self._to_restore = None
         # The `EpochIterator` whose iterators are counted.
         self._counted = None
-        # What the lost run had noted of the batches of its newest validation,
-        # and had drawn ahead, until they were drawn again.
+        # The checksums of the batches of the lost run's newest validation, and
+        # the batches that it had drawn ahead, until they are drawn again.
         self._to_expect = []
         self._ahead_then = []
         self.trained_on = None
-        # The generators when the iterator was made, where that drew from them;
-        # when the training data before it had ended; and when the first
-        # validation began, where what it drew is kept for all.
+        # The states of the generators when the iterator was made, if that drew
+        # from them; when the training data before it had ended; and when the
+        # first validation began, if a cache keeps what it drew for all.
         self._at_creation = None
         self._before = None
         self._at_first = None
-        # The epochs that the lost run had counted, until they are counted here.
+        # The epochs that the lost run had counted, until they are added here.
         self._epochs_before = {}
 
     def capture(self, encoder: values.Encoder) -> dict[str, Any]:
@@ -109,7 +108,7 @@ class ValidationPosition:
     def restore(
         self, saved: dict[str, Any], arrays, training: IteratorsMade
     ) -> list[str]:
-        """To be drawn again when the first validation begins.
+        """Notes what is to be drawn again when the first validation begins.
 
         Args:
             saved: What `capture()` gave.
@@ -131,7 +130,7 @@ class ValidationPosition:
         self._epochs_before = epoch_count.total(saved)
         self._to_restore, self._ahead_then = drawn_data.decode(saved, arrays)
         if data.use.shares_with(training):
-            # Who restores those makes up for it, see `moved()`.
+            # The training data's restore makes up for it, see `moved()`.
             self._to_replay = 0
             return []
         each = data.made // self._begun if self._begun else ITERATORS
@@ -157,9 +156,9 @@ class ValidationPosition:
     def on_data_end(self, epoch: int) -> None:
         """To be called when the training data of an epoch have been drawn.
 
-        If a validation follows, and is the first, Keras makes its iterator now
-        and draws the first batches of a generator, to learn their shapes. It
-        keeps them for every validation to come.
+        If the first validation follows, Keras makes its iterator now and draws
+        the first batches of a generator, to learn their shapes. It keeps these
+        batches for all validations.
         """
         is_first = self._to_replay or not self._begun
         if not is_first or not epoch_iterator.is_validation_due(
@@ -184,7 +183,7 @@ class ValidationPosition:
         made = data.made
         is_distributed = epoch_iterator.is_distributed(iterator)
         if is_distributed and not epoch_iterator.is_watched(iterator):
-            # Keras has drawn a batch, to build what there may be to build.
+            # Keras has drawn a batch, to build what may not be built yet.
             self._note_made()
         self._count(iterator)
         counted = epoch_count.capture(iterator.data_adapter)
@@ -209,7 +208,7 @@ class ValidationPosition:
                 self._generators.restore(self._at_first)
         if replays:
             self._replay(iterator, replays, is_distributed)
-            # Those were counted in the lost run.
+            # The replayed iterators were counted in the lost run.
             data.made = made + (
                 is_distributed or not epoch_iterator.is_watched(iterator)
             )
@@ -228,14 +227,14 @@ class ValidationPosition:
                 self._data.use.note()
             iterator.reset()
             if is_distributed:
-                # As Keras does before each validation, today's included.
+                # As Keras does before each validation.
                 next(iter(epoch_iterator.make_iterator(iterator)))
             self._progress.at(i, replays)
         self._progress.end()
 
     def is_left_undone(self) -> bool:
-        """Whether the lost run had drawn from data that do not begin anew, and
-        no validation has come since that would bring them there."""
+        """Whether the lost run had drawn from data that do not start over, and
+        no validation has followed, which would have replayed that."""
         state = self._to_restore or {}
         return self._to_replay > 0 and (
             not self._data.use.begins_anew
@@ -250,8 +249,8 @@ class ValidationPosition:
         self._data.release()
 
     def _count(self, iterator) -> None:
-        """Counts the iterators that are made of the data: on TensorFlow when
-        Keras makes one, elsewhere one is made when the first batch is drawn."""
+        """Counts the iterators that are made of the data. On TensorFlow Keras
+        makes them; elsewhere one is made when the first batch is drawn."""
         if not epoch_iterator.draws_in_graph():
             self._note_made()
         elif not epoch_iterator.is_watched(iterator):
@@ -269,7 +268,8 @@ class ValidationPosition:
         return epoch_count.capture(iterator.data_adapter)
 
     def _put_epochs_back(self, adapter, counted: dict[str, int]) -> None:
-        """In every process an adapter counts from zero."""
+        """Adds the epochs of the lost run, because an adapter counts from zero
+        in every process."""
         before, self._epochs_before = self._epochs_before, {}
         epoch_count.restore(adapter, epoch_count.total(counted, before))
 
@@ -287,7 +287,7 @@ class ValidationPosition:
             self._tell_of(notes)
 
     def _tell_of(self, notes: list[str]) -> None:
-        """Tells what of the data is no longer as it was, if anything is."""
+        """Tells the user what differs from before, if anything does."""
         if notes:
             self._tell([f"validation: {note}" for note in notes])
 
@@ -296,7 +296,7 @@ class ValidationPosition:
             return self._to_restore
         source = self._data.source
         state = source.capture()
-        # Those that training has too are in its position.
+        # Generators that training uses too are saved with its position.
         generators = source.capture_generators()
         if generators:
             state["generators"] = generators
@@ -308,11 +308,12 @@ class ValidationPosition:
         before: dict[str, Any] | None,
         is_resumed: bool,
     ) -> dict[str, Any]:
-        """What the generators are to be when Keras has drawn its first batches.
+        """The states that the generators must have after Keras has drawn its
+        first batches.
 
         Args:
-            states: What they are.
-            before: What they were before that, if known.
+            states: Their states now.
+            before: Their states before that, if known.
             is_resumed: Whether the lost run had validated.
         """
         if before is None:
@@ -333,7 +334,7 @@ class ValidationPosition:
 
 
 def check(saved: Any, done: int, tensors: dict[str, tuple]) -> None:
-    """Raises where it is not what `ValidationPosition.capture()` gives.
+    """Raises if it is not what `ValidationPosition.capture()` gives.
 
     Args:
         saved: What was read.

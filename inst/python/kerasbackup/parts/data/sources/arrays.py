@@ -1,5 +1,5 @@
-"""Arrays: Keras knows how many batches they have, and no code of the script's
-draws them."""
+"""Arrays: Keras knows the number of their batches, and draws them without any
+code of the script."""
 
 from typing import Any
 

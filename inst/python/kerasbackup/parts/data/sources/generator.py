@@ -1,4 +1,4 @@
-"""Generators: they end once for all, and may draw ahead of who asks."""
+"""Python generators: they end once and for all, and may draw batches ahead."""
 
 from typing import Any
 
@@ -9,7 +9,8 @@ from kerasbackup.parts.data.sources.source import Source
 
 
 class Generator(Source):
-    """A Python generator, or a function of R's."""
+    """A Python generator, or an R function that reticulate has made into
+    one."""
 
     goes_on = True
     is_drawn_when_made = True
@@ -23,11 +24,11 @@ class Generator(Source):
         return notes
 
     def _draw_to_end(self, announced: int | None, progress) -> list[str]:
-        """Draws what there is. Later iterators have only the batches that Keras
-        took from it before training began."""
+        """Draws all batches. Later iterators have only the batches that Keras
+        took from the generator before training began."""
         rest = data_adapters.rest_of_generator(self._adapter)
         for drawn, _ in enumerate(rest):
-            # Keras counts one more: the batch that was not there.
+            # Keras counts one more: the batch that it asked for in vain.
             if announced is None or drawn >= announced:
                 return ["the generator has more batches than before"]
             progress.at(drawn, announced)
@@ -38,8 +39,8 @@ class Generator(Source):
 class DrawnAhead:
     """The batches that a generator has drawn and not handed over yet.
 
-    What reticulate makes of a function in R draws a batch before it is asked
-    for. keras3 has a generator around it.
+    The iterator that reticulate makes of an R function draws a batch before it
+    is asked for one. keras3 puts a generator around it.
 
     Args:
         data: What `fit()` was given; kept where it is a generator.
@@ -47,15 +48,15 @@ class DrawnAhead:
 
     def __init__(self, data: Any):
         if epoch_iterator.draws_in_graph():
-            # Its thread takes batches before they are trained on: what is left
-            # here says nothing, and a replay leaves what is right.
+            # TensorFlow's thread takes batches before they are trained on, so
+            # the queue says nothing. A replay leaves it as it must be.
             data = None
         self._generator = data if hasattr(data, "gi_yieldfrom") else None
         self._known = _queue_of(data)
 
     @property
     def _queue(self):
-        # What a generator yields from is known once it has begun.
+        # A generator shows what it yields from once it has begun.
         if self._known is None and self._generator is not None:
             self._known = _queue_of(self._generator.gi_yieldfrom)
         return self._known

@@ -1,4 +1,4 @@
-"""Datasets of Grain's, which threads of Grain's may read."""
+"""Grain's datasets, which Grain's threads may read."""
 
 import functools
 from typing import Any
@@ -7,12 +7,12 @@ from kerasbackup.keras3 import data_adapters
 from kerasbackup.keras3 import epoch_iterator
 from kerasbackup.parts.data.sources.source import Source
 
-# Stages that have threads whatever they are given.
+# Stages that have threads whatever their arguments are.
 THREADED = ("InterleaveIterDataset", "ThreadPrefetchIterDataset")
 
 
 class Grain(Source):
-    """A dataset or a `DataLoader` of Grain's."""
+    """Grain's datasets and its `DataLoader`."""
 
     @functools.cached_property
     def runs_ahead(self) -> bool:
@@ -23,7 +23,7 @@ class Grain(Source):
 
 def reads_ahead(dataset: Any) -> bool:
     """Whether threads run a script's functions for batches that training has
-    not come to yet. (What processes draw does not move our generators.)
+    not reached. (Worker processes do not move the generators of this process.)
 
     Args:
         dataset: A `MapDataset`, an `IterDataset` or a `DataLoader`.

@@ -1,4 +1,4 @@
-"""Chooses what answers for the data of an `EpochIterator`."""
+"""Chooses the class of `Source` for the data of an `EpochIterator`."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ KINDS = {
 
 
 def source_of(iterator: Any, use: Any = None, left: Any = ()) -> Source:
-    """The `Source` of an `EpochIterator`; its arguments are those of
+    """Makes the `Source` of an `EpochIterator`. The arguments are those of
     `Source`."""
     kind = data_adapters.kind(iterator.data_adapter)
     return KINDS.get(kind, Source)(iterator, use, left)

@@ -1,4 +1,4 @@
-"""DataLoaders of torch's: the generators that they draw from, and their
+"""torch's DataLoaders: the generators that they draw from, and their
 workers."""
 
 import sys
@@ -15,7 +15,8 @@ class Loader(Written):
     """A torch `DataLoader`.
 
     Attributes:
-        NEW_WORKERS: String, what to say where workers that live on are new.
+        NEW_WORKERS: String, the message if persistent workers were started
+            again.
     """
 
     NEW_WORKERS = (
@@ -70,17 +71,17 @@ class Loader(Written):
     def resume_validation(
         self, generators, before: dict[str, Any] | None, is_own: bool
     ) -> list[str]:
-        # Today Keras draws, or did to learn the shapes of a batch, what the
-        # lost run had drawn long before.
+        # Keras draws now, or drew to learn the shapes of a batch, what the lost
+        # run had drawn long before.
         states = generators.capture() if before is None else before
         notes = self.start_workers() if is_own else []
         generators.restore(states, ("torch",))
         return notes
 
     def await_end(self, batches: Any) -> None:
-        # Its sampler draws once more when it has ended, which a thread of
-        # TensorFlow's may find out later than Keras: not in the middle of what
-        # is captured next.
+        # A sampler draws once more when it ends. A thread of TensorFlow's may
+        # notice the end later than Keras, in the middle of the next capture. So
+        # the end is drawn here.
         if self.runs_ahead and not epoch_iterator.lives_on(self._iterator):
             next(batches, None)
 
@@ -93,8 +94,8 @@ class Loader(Written):
 
 
 def generators_of(loader: Any) -> list[Any]:
-    """The generators of torch's that a DataLoader has, each once, in the same
-    order in every process; of anything else none."""
+    """torch's generators in a DataLoader, each once, in the same order in every
+    process; none for any other data."""
     if "torch" not in sys.modules:
         return []
     batches = getattr(loader, "batch_sampler", None)
@@ -107,7 +108,7 @@ def generators_of(loader: Any) -> list[Any]:
     found = []
     for owner in owners:
         generator = getattr(owner, "generator", None)
-        # A sampler of one's own may have another thing of that name.
+        # A sampler of the script's may have something else of that name.
         if isinstance(generator, sys.modules["torch"].Generator) and all(
             generator is not one for one in found
         ):

@@ -1,5 +1,5 @@
-"""The stages of a tf.data pipeline: which differ from iterator to iterator, and
-when they draw."""
+"""The stages of a tf.data pipeline: which of them differ from iterator to
+iterator, and when they draw from the stages before them."""
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from typing import Any
 
 
 def stages(dataset: Any) -> Iterator[Any]:
-    """A tf.data pipeline and all that it is made of; of anything else, only
-    that."""
+    """A tf.data pipeline and all stages that it is made of; for any other data,
+    only the data."""
     pending = [dataset]
     while pending:
         stage = pending.pop()
@@ -19,7 +19,7 @@ def stages(dataset: Any) -> Iterator[Any]:
 
 
 def seeds(dataset: Any) -> list[int]:
-    """The seeds of the stages that shuffle; 0 where a stage has none."""
+    """The seeds of the stages that shuffle; 0 if a stage has none."""
     return [
         int(getattr(stage, name))
         for stage in stages(dataset)
@@ -34,7 +34,7 @@ def caches(stage: Any) -> bool:
 
 
 def is_moved(stage: Any) -> bool:
-    """Whether each iterator of a stage is another."""
+    """Whether a stage differs from iterator to iterator."""
     return bool(
         getattr(stage, "_reshuffle_each_iteration", False)
         or getattr(stage, "_rerandomize", False)
@@ -43,20 +43,20 @@ def is_moved(stage: Any) -> bool:
 
 
 def shuffles(stage: Any) -> bool:
-    """Whether a stage makes an iterator of what is in front of it when the
-    first element is drawn, rather than at once."""
+    """Whether a stage makes an iterator of the stage before it when the first
+    element is drawn, rather than at once."""
     return hasattr(stage, "_reshuffle_each_iteration")
 
 
 def begins_again(stage: Any) -> bool:
-    """Whether a stage makes iterators of what is in front of it later than its
-    own, or several."""
+    """Whether a stage makes an iterator of the stage before it later than its
+    own iterator, or makes several."""
     return _name(stage) in ("_ConcatenateDataset", "_RepeatDataset")
 
 
 def has_other_within(stage: Any) -> bool:
     """Whether a function of a stage uses a pipeline that was made outside of
-    it: which one, and whether it shuffles, cannot be seen."""
+    it. Which one it is, and whether it shuffles, cannot be seen."""
     is_stage = hasattr(stage, "_inputs")
     functions = getattr(stage, "_functions", list) if is_stage else list
     return any(
@@ -67,7 +67,8 @@ def has_other_within(stage: Any) -> bool:
 
 
 def have_behind(found: list[Any], is_such: Callable[[Any], bool]) -> bool:
-    """Whether there is such a stage behind one that is moved."""
+    """Whether a stage for which `is_such` is true has a moved stage before
+    it."""
     return any(
         any(one is not stage and is_moved(one) for one in stages(stage))
         for stage in found
@@ -76,8 +77,8 @@ def have_behind(found: list[Any], is_such: Callable[[Any], bool]) -> bool:
 
 
 def is_drawn_ahead(pipeline: Any) -> bool:
-    """Whether a thread draws from a pipeline. TensorFlow puts one behind each
-    that has none at its end, unless it is told not to."""
+    """Whether a thread draws from a pipeline. TensorFlow adds one at the end of
+    a pipeline without one, unless options forbid it."""
     options = pipeline.options()
     is_left_alone = (
         options.autotune.enabled is False

@@ -1,4 +1,4 @@
-"""Datasets of Keras' own kind, `PyDataset`, which a script writes."""
+"""Keras' `PyDataset`, of which a script writes its own classes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -62,9 +62,9 @@ class PyDataset(Written):
     def resume_validation(
         self, generators, before: dict[str, Any] | None, is_own: bool
     ) -> list[str]:
-        # Keras ends an epoch before each validation. Today it did so before the
-        # state was put back, and on TensorFlow it has drawn batches first, for
-        # their shapes.
+        # Keras ends an epoch of the data before each validation. This time that
+        # was before the state was restored; on TensorFlow, Keras had also drawn
+        # batches for their shapes. So the epoch is ended again.
         if is_own:
             if before is not None:
                 generators.restore(before)

@@ -1,4 +1,4 @@
-"""What each kind of data does: the protocol, and its answers for data that
+"""What each kind of data offers: the protocol, with the answers for data that
 start over with each iterator and keep no state."""
 
 import contextlib
@@ -11,16 +11,17 @@ from kerasbackup.keras3 import epoch_iterator
 
 @dataclasses.dataclass
 class Past:
-    """What the lost run had done with its data.
+    """What the lost run (the one that was interrupted) had done with its data.
 
     Attributes:
-        iterators: How many it had made and used up in this training.
-        each: Of so many the first was drawn from.
-        earlier: How many more its process had made before this training than
-            today's has; negative where today's has made more.
-        to_build: Likewise of those made to build the model.
-        length: The batches of an iterator; `None` where nobody knows.
-        most_drawn: The batches that were drawn in all, at most; `None` where
+        iterators: The number of iterators that it had made and used up.
+        each: Of every group of this many iterators, only the first was drawn
+            from.
+        earlier: How many more iterators its process had made before the
+            training than this process has; negative if this one has made more.
+        to_build: The same for iterators that were made to build the model.
+        length: The batches of an iterator; `None` if that is not known.
+        most_drawn: The most batches that can have been drawn in all; `None` if
             each iterator was drawn to its end.
     """
 
@@ -33,26 +34,27 @@ class Past:
 
 
 class Source:
-    """What an `EpochIterator` draws from.
+    """The data that an `EpochIterator` draws from.
 
     Args:
         iterator: Keras' `EpochIterator`.
         use: The `IteratorsMade` of the data.
-        left: Generators of torch's that another source cares for.
+        left: torch's generators that another source saves and restores.
 
     Attributes:
         goes_on: Whether an iterator may start where the one before left the
-            data: then only drawing brings them to a place.
+            data. Then only drawing batches brings the data to a position.
         is_drawn_when_made: Whether Keras draws the first batches when it makes
             its `EpochIterator`, and keeps them.
         runs_ahead: Whether threads of TensorFlow's or Grain's call the script's
-            code for batches that training has not come to.
-        may_end_early: Whether the data may end before as many batches were
-            drawn as Keras believes there are: a `__len__` may be wrong.
-        arrays: The arrays that batches are taken from; `None` of other kinds.
-        written_by_user: The `PyDataset` or `DataLoader`; `None` of other kinds.
-        not_saved: List of strings, what had changed at the last `capture()` and
-            is not in it.
+            code for batches that training has not reached.
+        may_end_early: Whether the data may have fewer batches than Keras
+            expects, because a `__len__` may be wrong.
+        arrays: The arrays that batches are taken from; `None` for other kinds.
+        written_by_user: The `PyDataset` or `DataLoader`; `None` for other
+            kinds.
+        not_saved: List of strings, what had changed and is missing in the last
+            `capture()`.
     """
 
     goes_on = False
@@ -100,7 +102,7 @@ class Source:
         return contextlib.nullcontext()
 
     def capture_generators(self) -> list[str]:
-        """The states of the generators of torch's that only the data have."""
+        """The states of torch's generators that only the data have."""
         return []
 
     def restore_generators(self, states: list[str]) -> None:
@@ -109,7 +111,7 @@ class Source:
     # Drawing again ----------------------------------------------------------
 
     def use_up(self, past: Past, progress) -> list[str]:
-        """Leaves the data as the iterators of the lost run have left them.
+        """Leaves the data as the iterators of the lost run left them.
 
         Args:
             past: What the lost run had done.
@@ -139,7 +141,7 @@ class Source:
         Args:
             generators: The `rng.IdleGenerators`.
             before: Their states before it was made, if known.
-            is_own: Whether the data are not trained on, too.
+            is_own: Whether training does not use the data too.
 
         Returns:
             What is no longer as it was.
@@ -147,22 +149,23 @@ class Source:
         return []
 
     def await_end(self, batches: Any) -> None:
-        """To be called with an iterator when an epoch has been drawn."""
+        """To be called with the iterator when it has given all steps of an
+        epoch."""
 
     def to_put_back(
         self, names: tuple[str, ...], drawn: set[str] | None
     ) -> tuple[str, ...] | None:
         """The generators to put back after a replay.
 
-        A thread may draw from the others for later batches: they are left where
-        the replay has left them.
+        A thread may draw from the others for later batches, so they stay as the
+        replay has left them.
 
         Args:
             names: All generators.
-            drawn: Those that a replay has moved; `None` where there was none.
+            drawn: Those that a replay has moved; `None` if there was no replay.
 
         Returns:
-            Their names; `None`: all, and those of the source.
+            Their names; `None` means all generators and those of the source.
         """
         if not self.runs_ahead:
             return None
@@ -170,5 +173,6 @@ class Source:
 
 
 def all_but(names: tuple[str, ...], drawn: set[str]) -> tuple[str, ...]:
-    """The generators that no thread draws from. None draws from torch's."""
+    """The generators that no thread draws from. No thread draws from
+    torch's."""
     return tuple(n for n in names if n not in drawn - {"torch"})

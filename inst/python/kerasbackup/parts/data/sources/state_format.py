@@ -1,5 +1,4 @@
-"""The descriptions and the states of data in a checkpoint: comparing and
-checking them."""
+"""Compares descriptions of data, and checks their states in a checkpoint."""
 
 from typing import Any
 
@@ -10,7 +9,7 @@ from kerasbackup.parts.data.sources.written import PROTOCOLS
 from kerasbackup.parts.random import rng
 from kerasbackup.store.values import check_texts
 
-# What batches are drawn from, by Keras' data adapter.
+# What messages call the data, by the class of Keras' data adapter.
 KINDS = {
     "ArrayDataAdapter": "arrays",
     "GeneratorDataAdapter": "a generator",
@@ -20,7 +19,8 @@ KINDS = {
     "TorchDataLoaderAdapter": "a torch DataLoader",
 }
 
-# Where one differs, a batch's number means nothing in the data of today.
+# If one of these differs, the number of a batch means nothing in the data of
+# today.
 SAME = (
     "backend",
     "data",
@@ -32,7 +32,7 @@ SAME = (
 
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What of two descriptions differs, in words."""
+    """Lines about the differences between two descriptions."""
     return script.differences(before, now, _sentence)
 
 
@@ -56,12 +56,12 @@ def _batches(number: int | None) -> str:
 
 
 def _rows(number: int | None) -> str:
-    """In words: Keras has 0 for a last batch that is full."""
+    """A number of rows, in words. Keras has 0 for a last batch that is full."""
     return f"{number} row{'' if number == 1 else 's'}" if number else "all rows"
 
 
 def is_other(before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether a batch's number means nothing in the data of today."""
+    """Whether the number of a batch means nothing in the data of today."""
     lives_on = (before["steps_per_epoch"] is None) != (
         now["steps_per_epoch"] is None
     )
@@ -71,8 +71,8 @@ def is_other(before: dict[str, Any], now: dict[str, Any]) -> bool:
 
 
 def changed_attributes(state: dict[str, Any]) -> dict[str, Any] | None:
-    """What had changed of a `PyDataset`'s attributes, in a state of today's or
-    of the first version of this package; `None` of other states."""
+    """The changed attributes in a `PyDataset`'s state, which this version or
+    the first version of this package wrote; `None` for other states."""
     if "changed" in state or "attributes" not in state:
         return state.get("changed")
     return dataset_attributes.from_first_version(state["attributes"])
@@ -87,7 +87,7 @@ def has_changed(state: dict[str, Any]) -> bool:
 
 
 def check(state: Any) -> None:
-    """Raises where it is not what `Source.capture()` gives.
+    """Raises if it is not what `Source.capture()` gives.
 
     Raises:
         AttributeError, KeyError, TypeError, ValueError: It is not.

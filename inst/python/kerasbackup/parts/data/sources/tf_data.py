@@ -1,5 +1,5 @@
-"""Pipelines of tf.data: one that reshuffles takes new seeds for each iterator,
-so a resume makes as many as the lost run."""
+"""tf.data pipelines. One that reshuffles takes new seeds for each iterator, so
+a resume makes as many iterators as the lost run had made."""
 
 import functools
 import itertools
@@ -27,7 +27,7 @@ class TfData(Source):
 
     @functools.cached_property
     def _seeds(self) -> list[int]:
-        # Described with each checkpoint, and always the same.
+        # Looked up once: they never change, and every checkpoint has them.
         return pipelines.seeds(data_adapters.source(self._adapter))
 
     def dataset(self) -> Any:
@@ -37,7 +37,7 @@ class TfData(Source):
     def to_put_back(
         self, names: tuple[str, ...], drawn: set[str] | None
     ) -> tuple[str, ...]:
-        # A thread that reads ahead calls Python code in a pipeline, too.
+        # The thread that prefetches also calls Python code in a pipeline.
         return all_but(names, drawn or set())
 
     def use_up(self, past: Past, progress) -> list[str]:
@@ -48,7 +48,7 @@ class TfData(Source):
             return [self._use.NOTE]
         dataset, length = self.dataset(), past.length
         if length is None:
-            # None was drawn from further, and this one may have no end.
+            # No iterator was drawn from further, and this one may have no end.
             length = past.most_drawn
         for i in range(missing):
             batches = iter(dataset)
@@ -59,32 +59,34 @@ class TfData(Source):
             for drawn, _ in enumerate(itertools.islice(batches, needed)):
                 progress.at(drawn, needed)
             if needed == length and self._use.ends_by_itself:
-                # Now, and not while the next iterator is made.
+                # Reach the end now, and not while the next iterator is made.
                 next(batches, None)
         progress.end()
-        # The session that was interrupted goes on.
+        # Fewer in the lost run than now: the interrupted session continues.
         return [self._use.DOUBT] * (past.earlier < 0)
 
     def _needed(self, number: int, each: int, length: int | None) -> int | None:
         """How many batches of an iterator must be drawn.
 
         Args:
-            number: Integer, which one; below 0: made to build the model.
-            each: Integer, of so many the first was drawn from.
-            length: Integer, its batches; `None` where nobody knows.
+            number: Integer, which iterator; below 0 for those made to build the
+                model.
+            each: Integer; of every group of this many iterators, only the
+                first was drawn from.
+            length: Integer, its batches; `None` if that is not known.
 
         Returns:
-            Integer, `None`: all.
+            Integer; `None` means all.
         """
         if number < 0:
-            # What repeats makes its first pass when it is drawn from.
+            # A stage that repeats begins its first pass when it is drawn from.
             return 1
         if number == 0 and self._keeps_first_order():
             return length
         return 0 if number % each else self._use.settled_after(length)
 
     def _keeps_first_order(self) -> bool:
-        """Whether the pipeline caches what it has shuffled: then the order of
-        the first epoch is that of all, and must be drawn again."""
+        """Whether the pipeline caches what it has shuffled. Then all epochs
+        have the order of the first one, which must be drawn again."""
         stages = pipelines.stages(data_adapters.source(self._adapter))
         return any(map(pipelines.caches, stages))

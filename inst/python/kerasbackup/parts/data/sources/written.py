@@ -1,5 +1,5 @@
-"""Data of a class that a script may have written: they may offer their state,
-and training may change their attributes."""
+"""Data of a class that a script may have written. Such a class may offer its
+state by methods, and training may change its attributes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from kerasbackup.keras3 import data_adapters
 from kerasbackup.parts.data.sources.source import Source
 from kerasbackup.store import values
 
-# What data may offer to tell their state, and to be given it.
+# The pairs of methods by which data may give their state and take it back.
 PROTOCOLS = (("get_state", "set_state"), ("state_dict", "load_state_dict"))
 
 
 class Written(Source):
     """A `PyDataset` or a `DataLoader`.
 
-    The attributes are looked at where the data do not offer their state;
-    elsewhere `_attributes` is `None`.
+    Its attributes are saved if the data do not offer their state; otherwise
+    `_attributes` is `None`.
     """
 
-    # The class that looks at the attributes, of each kind.
+    # The class that saves the attributes; each kind has its own.
     ATTRIBUTES: Any
 
     def __init__(self, iterator, use=None, left=()):
@@ -61,7 +61,7 @@ class Written(Source):
             Written.restore(self, own)
 
     def _copy_of_state(self, of: dict[str, Any]) -> dict[str, Any]:
-        """What the data tell of themselves, where a state has that too."""
+        """What those methods return now, for each that a state has too."""
         encoder = values.Encoder()
         told = {
             get: getattr(self.written_by_user, get)()
