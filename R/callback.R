@@ -1,7 +1,7 @@
 # The exported callback: its arguments and its help page.
 #
-# May not touch `.Call`, files or arrays. The hooks are in
-# inst/python/kerasbackup/callback.py, the storage behind R/bridge.R.
+# May not touch `.Call`, files or arrays. The callback's hooks are in Python, in
+# inst/python/kerasbackup/callback.py; R/bridge.R leads to them and to the store.
 
 #' Back up training and resume it after an interruption
 #'
@@ -44,7 +44,8 @@
 #' For other callbacks, the attributes that changed since training began are
 #' saved. They may be numbers, strings, arrays, lists, dicts and other
 #' collections of Python's standard library, and objects that consist of such
-#' attributes. They are restored in place, so a list that the script shares with
+#' attributes. Variables in them, and those of layers and metrics in them, are
+#' saved too. All are restored in place, so a list that the script shares with
 #' a callback stays shared. If a callback has `get_state()` and `set_state()`,
 #' those are used instead. A message names what cannot be saved.
 #'
