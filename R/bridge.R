@@ -4,9 +4,9 @@
 # whether the `fit()` that owns a directory still runs.
 #
 # A call from Python into R costs about 100 microseconds, so a batch makes none.
-# A save is one call, and one more asks for R's random state, as the beginning of
-# each epoch does. inst/python/kerasbackup/fit/helper.py decides when to save and
-# when to restore.
+# A save is one call, and one more asks for R's random state. Each epoch asks
+# for it too when it begins. inst/python/kerasbackup/fit/helper.py decides when
+# to save and to restore.
 
 # Creates the Python callback.
 #

@@ -1,7 +1,7 @@
 # The exported callback: its arguments and its help page.
 #
-# May not touch `.Call`, files or arrays. The callback's hooks are in Python, in
-# inst/python/kerasbackup/callback.py; R/bridge.R leads to them and to the store.
+# May not touch `.Call`, files or arrays. The hooks of the callback are in
+# inst/python/kerasbackup/callback.py, and R/bridge.R leads there.
 
 #' Back up training and resume it after an interruption
 #'

@@ -7,8 +7,8 @@
 #
 # @param fault <list> any of `at` (number of the operation that fails), `errno`
 #   ("ENOSPC", ...), `persistent` (and all after it), `op` (count only this
-#   kind: "sync", "sync_dir", ...), `short` (bytes moved at most at once), `kill`
-#   (die in front of this operation), `copy_max` (bytes that the copy may have)
+#   kind: "sync", "sync_dir", ...), `short` (bytes moved at most at once),
+#   `kill` (die before this operation), `copy_max` (bytes for the copy)
 store_open_faulty <- function(dir, keep = 1L, async = FALSE, fault = list()) {
   store <- fault_call("fault_store_open", dir, keep, async, fault)
   if (is.character(store)) {

@@ -19,9 +19,9 @@ class FirstSteps:
     """The steps of the first epoch in a process.
 
     Args:
-        model: The `keras.Model` being trained.
-        places: List of objects that know values which are read when a step is
-            traced. Each has `note_traced()`, `swap_traced()` and `swap_back()`.
+        model: The `keras.Model` being trained. places: List of the parts whose
+        values are read when a step is traced. Each has `note_traced()`,
+        `swap_traced()` and `swap_back()`.
     """
 
     def __init__(self, model, places: list[Any]):
@@ -68,7 +68,7 @@ class FirstSteps:
 
     def _swap(self, step, *args):
         swapped = [(place, place.swap_traced()) for place in self._places]
-        # It takes a look at every layer before each step, so it ends as soon as
+        # Swapping looks at every layer before each step, so it ends as soon as
         # it is not needed.
         self._is_over = not any(before for _, before in swapped)
         try:

@@ -36,7 +36,7 @@ class LastLogs(Part):
         self._epoch_iterator = epoch_iterator
         self._position = position
         self._place = place
-        # Whether the data may end after a step was announced.
+        # Whether the data may end although a step was announced.
         self._is_needed = position.may_end_early
         self._backend = backend.name(model)
         # Set from `restore()` until the first step is announced.
@@ -81,7 +81,7 @@ class LastLogs(Part):
         """Keeps the logs for the resumed epoch. To be called when training
         begins and the variables and the position are restored."""
         if self._position.passed != self._place.batch:
-            # The epoch begins anew.
+            # The epoch starts over.
             return []
         self._position.before_first_step = lambda: self.before_step(
             self._position.end_epoch

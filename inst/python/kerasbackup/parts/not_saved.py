@@ -79,7 +79,8 @@ class UnseenState:
     ):
         self._model = model
         self._is_captured = is_captured
-        # By id, with the owners: the id of a deleted object may be used again.
+        # By id, together with the objects, because the id of a deleted object
+        # may be used again.
         self._seen = {}
         for _, owner in _owners(model):
             self._see(owner)

@@ -1,7 +1,8 @@
-"""Tells what in attributes is neither state nor a setting: what only displays
-or manages a training, the time at which something began, and what names a run.
+"""Recognizes attributes that are neither state nor a setting: those that only
+display or manage a training, the time at which something began, and the name of
+a run.
 
-It differs in every process, and the result does not.
+They differ in every process, although the result is the same.
 """
 
 import os

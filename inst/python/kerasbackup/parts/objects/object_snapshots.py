@@ -1,8 +1,8 @@
-"""Notes what objects were like when training began.
+"""Records what objects were like when training began.
 
-By that, one is known again, by identity and by its place; and it is told
-whether it has changed. Of containers there is a copy of their references, of
-arrays a checksum.
+With this record an object is recognized, by identity and by its place, and a
+change is detected. The record of a container is a copy of its references, and
+that of an array is a checksum.
 """
 
 import sys

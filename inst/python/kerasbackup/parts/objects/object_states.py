@@ -1,10 +1,11 @@
 """Saves what training changes in the attributes of objects, and puts it back.
 
-For callbacks and for datasets alike. What did not change is configuration: the
-script's value counts. What changed is saved. An object that was there when
-training began is known by its place, such as attribute `seen`, item 3: changed,
-it is written to in place, as a variable of the script or another attribute may
-be the same object; unchanged, only its place is saved, inside of what changed.
+The objects are callbacks and datasets. What did not change is configuration,
+for which the script's value counts. What changed is saved. An object that
+existed when training began is identified by its place, such as attribute
+`seen`, item 3. If it changed, it is written to in place, because a variable of
+the script or another attribute may be the same object. If it did not change but
+is part of something that did, only its place is saved.
 """
 
 import contextlib
