@@ -1,5 +1,6 @@
 """script.py: equal for equal scripts, and naming what is not equal."""
 
+import json
 import types
 import unittest
 
@@ -7,6 +8,8 @@ import keras
 import numpy as np
 
 from kerasbackup.parts import script
+from kerasbackup.parts.part import Place
+from kerasbackup.store import errors
 
 
 def model(units=3, activation="relu", optimizer="adam", loss="mse"):
@@ -64,12 +67,53 @@ class Describing(unittest.TestCase):
     def test_a_function_is_told_by_its_name(self):
         self.assertEqual(script.brief(np.mean), "mean")
 
+    def test_what_stands_in_a_message(self):
+        for value, text in (
+            (None, "None"),
+            (True, "True"),
+            (1.5, "1.5"),
+            (np.float64(1.5), "1.5"),
+            ("X", "X"),
+            (object(), "object"),
+            # As long as can be.
+            (198 * "x", 198 * "x"),
+            ({"a": (1, None)}, '{"a": [1, null]}'),
+        ):
+            with self.subTest(text):
+                self.assertEqual(script.brief(value), text)
+        for value, pattern in (
+            (199 * "x", "^str [0-9a-f]{16}$"),
+            (100 * [1], "^list [0-9a-f]{16}$"),
+            (np.zeros((2, 1)), r'^\["array", \[2, 1\], "[0-9a-f]{16}"\]$'),
+            (keras.regularizers.L2(0.5), r'^\["L2", {.*0\.5.*}\]$'),
+        ):
+            with self.subTest(pattern):
+                self.assertRegex(script.brief(value), pattern)
+
+    def test_each_learning_rate_stands_by_its_optimizer(self):
+        scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5))
+        for optimizer, expected in (
+            (keras.optimizers.SGD(0.5), {"learning_rate": "0.5"}),
+            (
+                scaled,
+                {
+                    "learning_rate": "0.0",  # Keras' own, which nothing uses
+                    "inner_optimizer.learning_rate": "0.5",
+                },
+            ),
+        ):
+            found = described(optimizer=optimizer)
+            self.assertEqual(found["learning_rates"], expected)
+            self.assertEqual(found["optimizer"], script.classes_of(optimizer))
+
     def test_a_model_without_an_optimizer(self):
         bare = types.SimpleNamespace(
             _flatten_layers=lambda include_self=True: []
         )
-        description = script.Script(bare, {}).describe()
-        self.assertEqual(description["learning_rates"], {})
+        one = script.Script(bare, {})
+        self.assertEqual(one.describe()["learning_rates"], {})
+        self.assertEqual(one.drift(), [])
+        self.assertFalse(one.is_compiled_otherwise())
 
 
 class Shared(keras.optimizers.SGD):
@@ -202,6 +246,26 @@ class Drifting(unittest.TestCase):
         self.assertIn("the model was compiled again", self.script.drift())
         self.assertEqual(self.script.describe()["optimizer"], "SGD")
 
+    def test_the_new_loss_is_named(self):
+        self.model.compile(self.model.optimizer, "mae")
+        self.assertEqual(
+            self.script.drift(),
+            ["loss changed from mean_squared_error to mean_absolute_error"],
+        )
+
+    def test_a_save_within_an_epoch_does_not_look_again(self):
+        place = Place()
+        drift = script.Drift(self.script, place)
+        self.assertEqual(drift.capture(None), [])
+        self.model.layers[0].trainable = False
+        self.assertEqual(drift.capture(None), [])
+        place.epoch = 1
+        self.assertEqual(len(drift.capture(None)), 1)
+        self.model.layers[0].trainable = True
+        self.assertEqual(len(drift.capture(None)), 1)
+        (note,) = drift.restore(["the loss changed"], None)
+        self.assertRegex(note, "the loss changed: this is not saved")
+
     def test_compile_with_another_optimizer_or_metrics_is_noticed(self):
         self.script.describe()
         self.assertFalse(self.script.is_compiled_otherwise())
@@ -239,6 +303,103 @@ class Comparing(unittest.TestCase):
             ],
         )
 
+    def compiled(self, **kwargs):
+        made = model()
+        made.compile(**{"optimizer": "adam", "loss": "mse", **kwargs})
+        return script.Script(made, {"R": "4.2.2"})
+
+    def test_what_compile_is_given_is_named(self):
+        before = self.compiled(jit_compile=False).describe()
+        for name, value, was, now in (
+            ("loss", "mae", "mean_squared_error", "mean_absolute_error"),
+            ("loss", np.mean, "mean_squared_error", "mean"),
+            ("run_eagerly", True, "False", "True"),
+            ("jit_compile", True, "False", "True"),
+        ):
+            kwargs = {"jit_compile": False, name: value}
+            one = self.compiled(**kwargs)
+            with self.subTest(name):
+                self.assertEqual(
+                    one.changes(before, one.versions),
+                    [script.was_and_is(name, was, now)],
+                )
+
+    def test_a_loss_is_told_by_its_class_and_parameters(self):
+        def huber(delta, reduction="sum"):
+            return keras.losses.Huber(delta, reduction=reduction)
+
+        before = self.compiled(loss=[huber(0.25)]).describe()
+        text = before["fit"]["loss"]
+        self.assertRegex(text, r"Huber \(.*delta 0\.25.*reduction sum.*\)")
+        same, *others = (
+            self.compiled(loss=[loss]).describe()["fit"]["loss"]
+            for loss in (
+                huber(0.25),
+                huber(0.5),
+                huber(0.25, "sum_over_batch_size"),
+                keras.losses.LogCosh(reduction="sum"),
+            )
+        )
+        self.assertEqual(same, text)
+        self.assertEqual(len({text, *others}), 4)
+
+    def test_a_schedule_is_the_scripts(self):
+        def rate(rate):
+            return self.compiled(optimizer=keras.optimizers.SGD(rate))
+
+        schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.9)
+        before, now = rate(0.1).describe(), rate(schedule)
+        is_now = now.describe()["learning_rates"]["learning_rate"]
+        self.assertIn("ExponentialDecay", is_now)
+        self.assertEqual(
+            now.changes(before, now.versions),
+            [script.was_and_is("learning_rate", "0.1", is_now)],
+        )
+        again, before = rate(0.1), rate(schedule).describe()
+        self.assertEqual(
+            again.changes(before, again.versions),
+            [script.was_and_is("learning_rate", is_now, "0.1")],
+        )
+
+    def test_an_optimizer_that_is_gone_has_no_learning_rate(self):
+        before = model()
+        before.critic = [keras.optimizers.Adam(0.1)]
+        saved = script.Script(before, {}).describe()
+        now = script.Script(model(), {})
+        self.assertEqual(now.changes(saved, now.versions), [])
+
+    def test_a_layer_is_its_class_and_settings(self):
+        class One(keras.layers.Layer):
+            def __init__(self, **kwargs):
+                super().__init__(name="one")
+                vars(self).update(kwargs)
+
+        class Other(One):
+            pass
+
+        def notes(*pair):
+            before, now = (
+                keras.Sequential([keras.Input((1,)), layer]) for layer in pair
+            )
+            saved = script.Script(before, {}).describe()
+            one = script.Script(now, {})
+            return one.changes(saved, one.versions)
+
+        # A model is what its layers are.
+        inner = [
+            keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            for _ in range(3)
+        ]
+        inner[1].note, inner[2].layers[0].note = "a", "b"
+        self.assertEqual(notes(One(a=1, b=2), One(b=2, a=1)), [])
+        self.assertEqual(notes(inner[0], inner[1]), [])
+        for before, now in (
+            (One(), Other()),
+            (One(a=1), One(a=2)),
+            (inner[0], inner[2]),
+        ):
+            self.assertRegex(" ".join(notes(before, now)), "settings of layer ")
+
     def test_layers_are_not_compared_across_versions_of_keras(self):
         notes = self.changes(
             described(), versions={"keras": "3.0.0"}, activation="tanh"
@@ -272,3 +433,22 @@ class Comparing(unittest.TestCase):
         self.assertFalse(script.is_other_backend({backend: "1"}))
         self.assertTrue(script.is_other_backend({"other": "1"}))
         self.assertFalse(script.is_other_backend({}))
+
+
+class Checking(unittest.TestCase):
+    def test_what_is_no_description_is_refused(self):
+        known = json.loads(json.dumps(described()))
+        for fine in ({}, known):
+            script.Script.check(fine, {}, Place())
+        for hostile in (
+            [],
+            {"optimizer": 1},
+            {"learning_rates": {"learning_rate": 0.5}},
+            {"optimizer_settings": {"momentum": None}},
+            {"fit": {"loss": 1}},
+            {"layers": 1},
+            {"layers": ["dense"]},
+            {"layers": [["dense", 1]]},
+        ):
+            with self.subTest(hostile), self.assertRaises(errors.DAMAGE):
+                script.Script.check(hostile, {}, Place())
