@@ -3,6 +3,7 @@
 import json
 import types
 import unittest
+from unittest import mock
 
 import keras
 import numpy as np
@@ -246,6 +247,32 @@ class Drifting(unittest.TestCase):
         self.assertIn("the model was compiled again", self.script.drift())
         self.assertEqual(self.script.describe()["optimizer"], "SGD")
 
+    def test_what_is_saved_of_a_layer_is_not_named(self):
+        dense, dropout, _ = self.model.layers
+        dropout.rate = 0.25
+        self.assertEqual(self.script.drift(), [])
+        dense.activation = keras.activations.tanh
+        expected = ["the settings of layer dense changed"]
+        self.assertEqual(self.script.drift(), expected)
+        dense.activation = keras.activations.relu
+        self.assertEqual(self.script.drift(), [])
+        dense.kernel_initializer = keras.initializers.Zeros()
+        self.assertEqual(self.script.drift(), expected)
+
+    def test_attributes_of_the_users_layers_may_be_no_settings(self):
+        class Own(keras.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.a = np.zeros(3)
+                self.function = np.mean
+
+        layer = Own()
+        one = script.Script(keras.Sequential([keras.Input((1,)), layer]), {})
+        one.describe()
+        layer.a = np.ones(3)
+        layer.function = np.sum
+        self.assertEqual(one.drift(), [])
+
     def test_the_new_loss_is_named(self):
         self.model.compile(self.model.optimizer, "mae")
         self.assertEqual(
@@ -399,6 +426,46 @@ class Comparing(unittest.TestCase):
             (inner[0], inner[2]),
         ):
             self.assertRegex(" ".join(notes(before, now)), "settings of layer ")
+
+    def test_of_many_layers_the_first_are_named(self):
+        def notes(count):
+            before, now = (
+                keras.Sequential(
+                    [
+                        keras.Input((1,)),
+                        *(
+                            keras.layers.Dense(units, name=name)
+                            for name in "abcdefg"[:count]
+                        ),
+                    ]
+                )
+                for units in (1, 2)
+            )
+            saved = script.Script(before, {}).describe()
+            one = script.Script(now, {})
+            (note,) = one.changes(saved, one.versions)
+            return note.removesuffix(f" differ from those {script.THEN}")
+
+        for count, whose in (
+            (1, "layer a"),
+            (2, "layers a, b"),
+            (5, "layers a, b, c, d, e"),
+            (6, "layers a, b, c, d, e and 1 more"),
+            (7, "layers a, b, c, d, e and 2 more"),
+        ):
+            with self.subTest(count):
+                self.assertEqual(notes(count), f"the settings of {whose}")
+
+    def test_the_versions_are_those_that_the_model_runs_on(self):
+        made = model()
+        with mock.patch.object(
+            script.backend, "versions", lambda one: {"keras": one.name}
+        ):
+            one = script.Script(made, {"R": "4.2.2"})
+        self.assertEqual(
+            one.versions,
+            {"R": "4.2.2", "keras": made.name, "numpy": np.__version__},
+        )
 
     def test_layers_are_not_compared_across_versions_of_keras(self):
         notes = self.changes(
