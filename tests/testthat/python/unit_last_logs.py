@@ -127,7 +127,10 @@ class Capturing(Case):
             ["log own: object, as it is after the last step"],
         )
         self.assertEqual(self.decoded(self.capture(object())), {})
-        self.assertEqual(len(self.logs.not_saved), 1)
+        self.assertEqual(
+            self.logs.not_saved,
+            ["log object: object, as it is after the last step"],
+        )
         self.capture({"own": 1.0})
         self.assertEqual(self.logs.not_saved, [])
 
@@ -194,7 +197,7 @@ class StepOfAnEpoch(Case):
         return {"loss": next(data)}, state
 
     def step(self, data):
-        self.callbacks.on_train_batch_begin(0)
+        self.callbacks.on_train_batch_begin(batch=0)
         logs, state = self.model.train_function("state", iter(data))
         self.callbacks.on_train_batch_end(0, logs)
         return logs, state
