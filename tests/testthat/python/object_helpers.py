@@ -1,6 +1,6 @@
-"""A training that changes objects, is killed, and goes on in another
-process."""
+"""A training that changes objects, is killed, and goes on elsewhere."""
 
+import itertools
 import json
 
 from kerasbackup.parts.objects import object_builds
@@ -77,7 +77,7 @@ def unsaved(make, train, **options):
     states = ObjectStates(_named(made), **options)
     train(made)
     states.capture()
-    return sorted(name for names in states.unsaved.values() for name in names)
+    return sorted(itertools.chain(*states.unsaved.values()))
 
 
 def _named(made):
