@@ -90,17 +90,10 @@ class Helper(Callback):
     def on_train_begin(self, logs=None):
         try:
             self._begin()
+            self._tell_of_too_few_batches()
         except BaseException:
             self._store.close()
             raise
-        self._may_save_none = self._state.restored is None
-        steps, epochs = self._epoch_iterator.num_batches, self.params["epochs"]
-        if steps:
-            self._tell_if_rare(
-                steps * epochs,
-                f"`save_freq` is {self._owner.save_freq}; {epochs} epochs of "
-                f"{steps} batches are {steps * epochs} batches.",
-            )
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
@@ -205,6 +198,16 @@ class Helper(Callback):
         self._store.finish()
         if self._owner.delete_checkpoint:
             self._owner.complete(self._model)
+
+    def _tell_of_too_few_batches(self) -> None:
+        self._may_save_none = self._state.restored is None
+        steps, epochs = self._epoch_iterator.num_batches, self.params["epochs"]
+        if steps:
+            self._tell_if_rare(
+                steps * epochs,
+                f"`save_freq` is {self._owner.save_freq}; {epochs} epochs of "
+                f"{steps} batches are {steps * epochs} batches.",
+            )
 
     def _tell_if_rare(self, batches: int | None, *lines: str) -> None:
         """Tells the user that there is no save if a training has only so many
