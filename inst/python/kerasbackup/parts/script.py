@@ -115,7 +115,7 @@ class Script(Part):
             self._begun = self._layers = _layers(self._model, _settings_known)
             self._begun_settings = self._describe_settings(_settings_not_saved)
             self._look = _look(self._model)
-        # A callback may have compiled the model again since.
+        # Looked up each time: a callback may have compiled the model again.
         self._description["optimizer"] = classes_of(
             getattr(self._model, "optimizer", None)
         )
@@ -156,7 +156,6 @@ class Script(Part):
     def _describe(self) -> dict[str, Any]:
         return {
             **self._describe_settings(settings),
-            "optimizer": self._classes,
             "learning_rates": self._rates,
             "layers": _layers(self._model, settings),
         }
