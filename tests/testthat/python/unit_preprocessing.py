@@ -7,6 +7,8 @@ import keras
 import numpy as np
 
 from kerasbackup.parts import preprocessing
+from kerasbackup.parts.part import Place
+from kerasbackup.store import errors
 
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 WORDS = ["a cat", "a dog"]
@@ -50,6 +52,7 @@ class Vocabularies(Changes):
         of_data = "layer text_vectorization of the data"
         yield of_data, (model, dataset.map(lambda x: layer(x)).repeat())
         yield of_data, (model, dataset.map(layer))
+        yield of_data, (model, [dataset.map(layer).batch(2), None])
 
         class Data(keras.utils.PyDataset):
             def __init__(self):
@@ -92,6 +95,28 @@ class Vocabularies(Changes):
             preprocessing.changes(before, described(list(WORDS))), []
         )
 
+    def test_the_entries_of_all_tables_in_a_layer_are_counted(self):
+        class Two(keras.layers.Layer):
+            def __init__(self):
+                super().__init__(name="two")
+                self.first = keras.layers.StringLookup(vocabulary=["a", "b"])
+                self.second = keras.layers.StringLookup(vocabulary=["c"])
+
+        class Data(keras.utils.PyDataset):
+            layer = None
+
+        data = Data()
+        data.layer = Two()
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        found = preprocessing.describe(model, data)
+        self.assertEqual(list(found), ["layer two of the data"])
+        self.assertRegex(*found.values(), "^3 entries [0-9a-f]{16}$")
+
+    def test_older_checkpoints_have_the_same_text(self):
+        layer = keras.layers.StringLookup(vocabulary=["a", "b"])
+        found = preprocessing.describe(model_of(layer), None)
+        self.assertEqual([*found.values()], ["2 entries 57633e60c2357695"])
+
     def test_lookups_of_numbers_and_texts(self):
         for kind, before, now, dtype in (
             (keras.layers.StringLookup, ["a", "b"], ["b", "a"], "string"),
@@ -106,7 +131,67 @@ class Vocabularies(Changes):
                 self.assertEqual(len(self.notes(*models[1:])), 1)
 
 
+class Lines(unittest.TestCase):
+    def test_each_difference_is_told_for_itself(self):
+        saved = {
+            "layer gone": "2 entries aa",
+            "layer same": "2 entries aa",
+            "layer a": "2 entries aa",
+            "layer b": "Normalization aa",
+            "layer c": "2 entries aa",
+        }
+        now = {
+            "layer same": "2 entries aa",
+            "layer a": "3 entries bb",
+            "layer b": "Normalization bb",
+            "layer c": "Normalization bb",
+            "layer new": "2 entries aa",
+        }
+        first, second, third = preprocessing.changes(saved, now)
+        self.assertRegex(first, r"of layer a differs \(2 entries .*, 3 now\)")
+        for note, layer in ((second, "b"), (third, "c")):
+            self.assertRegex(note, f"^layer {layer} has other settings, or")
+
+    def test_what_is_no_description_is_refused(self):
+        preprocessing.Learned.check({"layer a": "2 entries aa"}, {}, Place())
+        for hostile in ([], {"layer a": 2}, None):
+            with self.subTest(hostile), self.assertRaises(errors.DAMAGE):
+                preprocessing.Learned.check(hostile, {}, Place())
+
+
 class Layers(Changes):
+    def test_layers_of_one_name_are_counted(self):
+        class Data(keras.utils.PyDataset):
+            def __init__(self, *layers):
+                super().__init__()
+                self.layers = list(layers)
+
+        def cutting(*edges):
+            return Data(*map(keras.layers.Discretization, edges))
+
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        where = "layer discretization of the data"
+        before, now = (
+            preprocessing.describe(model, cutting(*edges))
+            for edges in ([[1.0], [2.0], [3.0]], [[1.0], [2.0], [4.0]])
+        )
+        self.assertEqual(list(before), [where, f"{where}~1", f"{where}~2"])
+        self.assertRegex(before[where], "^Discretization [0-9a-f]{16}$")
+        (note,) = preprocessing.changes(before, now)
+        self.assertIn(f"{where}~2 has", note)
+
+    def test_only_layers_of_keras_tell_what_they_learned(self):
+        class Own(keras.layers.Layer):
+            """Attributes of it may be no settings."""
+
+        class Data(keras.utils.PyDataset):
+            layer = None
+
+        data = Data()
+        data.layer = Own()
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        self.assertEqual(preprocessing.describe(model, data), {})
+
     def test_others_in_the_data_are_told(self):
         class Data(keras.utils.PyDataset):
             def __init__(self, layer):

@@ -73,7 +73,7 @@ class Describing(unittest.TestCase):
             (None, "None"),
             (True, "True"),
             (1.5, "1.5"),
-            (np.float64(1.5), "1.5"),
+            (np.float32(1.5), "1.5"),
             ("X", "X"),
             (object(), "object"),
             # As long as can be.
