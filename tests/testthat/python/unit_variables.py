@@ -3,6 +3,7 @@
 import ctypes
 import types
 import unittest
+from unittest import mock
 
 import keras
 import numpy as np
@@ -152,14 +153,135 @@ class Bytes(unittest.TestCase):
             for name, _, _ in variables.Variables(wrapped(one, other, one)).spec
         ]
         self.assertEqual(names, ["variables/v", "variables/v~1"])
+        others = [variable(n, "float32") for n in range(3)]
+        model = wrapped(one, one, *others)
+        self.assertEqual(
+            [name for name, _, _ in variables.Variables(model).spec],
+            ["variables/v", *(f"variables/v~{n}" for n in (1, 2, 3))],
+        )
 
     def test_how_many_bytes_there_are(self):
         model = wrapped(
             variable(np.zeros((3, 5)), "float32", "a"),
             variable([1, 0], "bool", "b"),
             variable([1], "float16", "c"),
+            variable([1, 2, 3], "int8", "d"),
         )
-        self.assertEqual(variables.count_bytes(model), 3 * 5 * 4 + 2 + 2)
+        count = variables.count_bytes(model)
+        self.assertEqual(count, 3 * 5 * 4 + 2 + 2 + 3)
+        # It stands in messages.
+        self.assertIs(type(count), int)
+
+    def test_a_dtype_that_cannot_be_saved_is_told_by_the_variable(self):
+        model = wrapped(variable(1, "float32"))
+        with (
+            mock.patch.object(memory, "DTYPES", {}),
+            self.assertRaisesRegex(errors.UnsupportedError, "`variables/v`"),
+        ):
+            variables.Variables(model)
+
+    def test_the_memory_is_kept_as_long_as_its_address(self):
+        model = wrapped(variable(1, "float32", "a"), variable(2, "float32"))
+        addresses, owners = variables.Variables(model).locate()
+        self.assertEqual(len(addresses), 2)
+        self.assertEqual([float(one) for one in owners], [1.0, 2.0])
+
+    def test_a_backend_is_told_whether_the_bytes_must_stay(self):
+        model = wrapped(variable(1, "float32"))
+        one = variables.Variables(model)
+        tensor = "F32", [], np.zeros(4, "uint8")
+        for copies in (True, False):
+            with mock.patch.object(one, "_host") as host:
+                one.assign(FakeCheckpoint({"v": tensor}), ["v"], copies=copies)
+            self.assertEqual(host.assign.call_args.args[1:], (*tensor, copies))
+
+    def test_what_is_the_models_own(self):
+        one = variable(1, "float32")
+        inside = memory.value_of(one)
+        expected = {id(part) for part in (one, inside) if part is not None}
+        self.assertEqual(variables.own_variables(wrapped(one)), expected)
+
+    def test_a_checkpoint_may_have_more(self):
+        model = wrapped(variable(1, "float32", "a"))
+        for saved, lacks in (
+            ([], False),
+            (["variables/a"], False),
+            (["variables/a", "optimizer/b", "callbacks/c"], False),
+            (["variables/a", "variables/b"], True),
+            (["variables/a", "metrics/b"], True),
+        ):
+            with self.subTest(saved):
+                self.assertIs(variables.lacks_some(model, saved), lacks)
+
+    def test_all_steps_are_done_when_the_counter_is_there(self):
+        model = wrapped()
+        with mock.patch.object(variables.tensors, "to_numpy") as to_numpy:
+            variables.wait_for_steps(model)
+            to_numpy.assert_not_called()
+            model.optimizer = types.SimpleNamespace(iterations="counter")
+            variables.wait_for_steps(model)
+            to_numpy.assert_called_once_with("counter")
+
+    def test_each_of_the_metrics_makes_them_others(self):
+        model = wrapped(variable(1, "float32"))
+        for name in ("compiled_metrics", "loss_tracker"):
+            one = variables.Variables(model)
+            with mock.patch.object(
+                variables.model_parts,
+                name,
+                lambda asked: object() if asked is model else None,
+            ):
+                self.assertFalse(one.is_current(model), name)
+            self.assertTrue(one.is_current(model))
+
+
+class Digest(unittest.TestCase):
+    """Which weights a training began with; it is in checkpoints."""
+
+    def model(self, *found, trainable=0):
+        made = wrapped(*found)
+        made.built = True
+        made.trainable_weights = list(found[:trainable])
+        return made
+
+    def of(self, *found, **kwargs):
+        return variables.digest(self.model(*found), **kwargs)
+
+    def test_older_checkpoints_have_the_same(self):
+        one = variable([1.0, 2.0], "float32", "a")
+        other = variable([[3]], "int32", "b")
+        self.assertEqual(
+            self.of(one, other), "328433b3bd893a62d65f1367785f3cdb"
+        )
+
+    def test_the_first_bytes_of_the_first_variables_count(self):
+        numbers = np.arange(1100.0)
+        known = self.of(variable(numbers, "float32"))
+        for row, counts in ((0, True), (1023, True), (1024, False)):
+            changed = numbers.copy()
+            changed[row] += 1
+            is_other = self.of(variable(changed, "float32")) != known
+            self.assertIs(is_other, counts, row)
+        many = [variable(n, "float32") for n in range(33)]
+        last, one = variable(7, "float32"), many[0]
+        self.assertEqual(self.of(*many), self.of(*many[:32], last))
+        self.assertNotEqual(self.of(*many), self.of(*many[:31], last))
+        self.assertEqual(self.of(*many, most=1), self.of(one))
+
+    def test_weights_alone_where_states_change_by_themselves(self):
+        weight, state, other = (variable(n, "float32") for n in range(3))
+        before = self.model(weight, state, trainable=1)
+        now = self.model(weight, other, trainable=1)
+        self.assertNotEqual(variables.digest(before), variables.digest(now))
+        self.assertEqual(
+            variables.digest(before, trainable=True),
+            variables.digest(now, trainable=True),
+        )
+
+    def test_there_is_none_without_weights(self):
+        model = self.model(variable(1, "float32"))
+        model.built = False
+        self.assertIsNone(variables.digest(model))
 
 
 class Matching(unittest.TestCase):
@@ -207,7 +329,16 @@ class Matching(unittest.TestCase):
         checkpoint = saved(model)
         one = variables.Variables(model)
         checkpoint.tensors["optimizer/a_momentum"] = ("F32", [1], None)
-        with self.assertRaisesRegex(errors.MismatchError, "`trainable`"):
+        with self.assertRaisesRegex(
+            errors.MismatchError,
+            "is of another optimizer, or of other trainable (?s:.*)`trainable`",
+        ):
+            one.check(checkpoint)
+        with self.assertRaises(errors.MismatchError) as caught:
+            one.check(checkpoint, other="X", advice="Y")
+        self.assertEqual(str(caught.exception).splitlines()[2:], ["Y"])
+        checkpoint.tensors["metrics/mae"] = ("F32", [1], None)
+        with self.assertRaisesRegex(errors.MismatchError, "of another model"):
             one.check(checkpoint)
         checkpoint.tensors["variables/b"] = ("F32", [1], None)
         with self.assertRaises(errors.MismatchError) as caught:
@@ -249,6 +380,16 @@ class Matching(unittest.TestCase):
         self.assertIn("variables/b", lines[0])
         self.assertEqual(lines[-1], "* and 26 more")
 
+    def test_those_that_are_just_as_many_are_all_listed(self):
+        for count, more in ((10, []), (11, ["* and 1 more"])):
+            one = variables.Variables(self.model(*"abcdefghijk"[:count]))
+            with self.assertRaises(errors.MismatchError) as caught:
+                one.check(FakeCheckpoint({}))
+            first, *lines = str(caught.exception).splitlines()
+            self.assertIn("another model", first)
+            self.assertEqual(lines[10:], [*more, variables.ADVICE])
+            self.assertIn("variables/j: float32 (1) in the model", lines[9])
+
     def test_one_layer_more_is_one_difference(self):
         """By order it would be two."""
         sizes = {"v": [1.0], "v_1": [1.0, 2.0], "v_2": [1.0, 2.0, 3.0]}
@@ -259,6 +400,23 @@ class Matching(unittest.TestCase):
             variables.Variables(model).check(checkpoint)
         self.assertEqual(str(caught.exception).count("* "), 1)
         self.assertIn("variables/v_1: float32 (2) in", str(caught.exception))
+
+    def test_so_it_is_between_backends(self):
+        kinds = {"v": "int32", "v_1": "int32", "v_2": "uint8"}
+        model = wrapped(*(variable([1], kinds[n], n) for n in kinds))
+        checkpoint = saved(
+            wrapped(*(variable([1], "uint8", n) for n in ("v", "v_2")))
+        )
+        with self.assertRaises(errors.MismatchError) as caught:
+            variables.Variables(model).check(checkpoint, other_backend=True)
+        self.assertEqual(str(caught.exception).count("* "), 1)
+
+    def test_an_optimizer_in_another_one_is_known_by_its_ends(self):
+        for name, before, expected in (
+            ("optimizer/two/v_1", "optimizer/one/v", "optimizer/one/v"),
+            ("variables/two/v", "variables/one/v", None),
+        ):
+            self.assertEqual(variables._pair([name], [before]), [expected])
 
     def test_no_tensor_is_two_variables(self):
         with self.assertRaisesRegex(errors.MismatchError, "missing in the"):
