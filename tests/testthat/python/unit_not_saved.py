@@ -9,7 +9,10 @@ import keras
 import numpy as np
 
 from kerasbackup.checkpoint import training_state
+from kerasbackup.parts import not_saved
+from kerasbackup.parts.found_variables import FoundVariables
 from kerasbackup.parts.not_saved import UnseenState
+from kerasbackup.parts.part import Place
 from kerasbackup.parts.part import Training
 
 BACKEND = keras.backend.backend()
@@ -118,6 +121,77 @@ class Objects(unittest.TestCase):
         import torch
 
         self.assertEqual(self.found(torch.Generator()), ["layer counting.held"])
+
+    def test_all_objects_that_a_model_has_are_looked_at(self):
+        metric = keras.metrics.MeanAbsoluteError(name="error")
+        model, layer = built(metrics=[metric])
+        unseen = UnseenState(model)
+        for owner in (model, layer, model.optimizer, metric):
+            owner.held = np.random.default_rng(1)
+        layer.pairs = {"a": 1, "b": np.random.default_rng(2)}
+        layer.again = layer.held, layer.held
+        # Keras' own lists are private.
+        layer._private = [np.random.default_rng(1)]
+        self.assertEqual(
+            unseen.find(),
+            [
+                "model.held",
+                "layer counting.held",
+                "layer counting.pairs['b']",
+                "layer counting.again[0]",
+                "layer counting.again[1]",
+                "optimizer.held",
+                "metric error.held",
+            ],
+        )
+
+    def test_a_model_that_comes_with_a_trained_optimizer_is_no_news(self):
+        model = keras.Sequential([Counting()])
+        model.compile("sgd", "mse")
+        unseen = UnseenState(model)
+        inner, _ = built()
+        inner.optimizer.iterations.assign(3)
+        model.add(inner)
+        self.assertEqual(unseen.find(), [])
+        inner.optimizer.iterations.assign(4)
+        self.assertEqual(unseen.find(), [f"layer {inner.name}.optimizer"])
+
+
+class AsAPart(unittest.TestCase):
+    def part(self):
+        self.model, self.layer = built()
+        self.place = Place()
+        found = types.SimpleNamespace(has=lambda one: one is self.layer.found)
+        self.layer.found = np.random.default_rng(1)
+        self.layer.drawn = np.random.default_rng(2)
+        training = Training(
+            self.model,
+            self.place,
+            made={FoundVariables.name: found},
+            is_generator=lambda one: one is self.layer.drawn,
+        )
+        return not_saved.ModelState.begin(training)
+
+    def test_what_other_parts_have_is_saved(self):
+        part = self.part()
+        self.assertEqual(part.not_saved, [])
+        part.capture(None)
+        self.assertEqual(part.not_saved, [])
+
+    def test_it_is_looked_for_once_an_epoch(self):
+        part = self.part()
+        self.assertIsNone(part.capture(None))
+        self.layer.held = np.random.default_rng(3)
+        part.capture(None)
+        self.assertEqual(part.not_saved, [])
+        self.place.epoch = 1
+        for _ in range(2):
+            part.capture(None)
+            self.assertEqual(part.not_saved, ["layer counting.held"])
+        self.layer.held = None
+        part.capture(None)
+        self.assertEqual(part.not_saved, ["layer counting.held"])
+        self.assertEqual(part.restore(None, None), [])
 
 
 class Metadata(unittest.TestCase):
