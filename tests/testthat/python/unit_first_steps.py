@@ -100,6 +100,9 @@ class Steps(unittest.TestCase):
                 self.model.train_function("a", "b"), ("train", ("a", "b"), [3])
             )
             self.assertEqual(place.noted, 1)
+        # Not even if the epoch begins once more.
+        steps.begin(False)
+        self.model.train_function()
         self.assertEqual(self.model.test_function("c"), ("test", ("c",), [3]))
         self.assertEqual((place.noted, place.number), (1, 3))
 

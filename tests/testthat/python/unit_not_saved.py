@@ -180,7 +180,10 @@ class AsAPart(unittest.TestCase):
 
     def test_it_is_looked_for_once_an_epoch(self):
         part = self.part()
-        self.assertIsNone(part.capture(None))
+        # No field of a checkpoint.
+        self.assertEqual(part.capture(None), part.missing)
+        self.assertIsNone(part.missing)
+        self.assertEqual(part.name, "model_state")
         self.layer.held = np.random.default_rng(3)
         part.capture(None)
         self.assertEqual(part.not_saved, [])

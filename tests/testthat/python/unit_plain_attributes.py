@@ -138,7 +138,7 @@ class Attributes(unittest.TestCase):
         saved, arrays = captured(attributes)
         other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         (note,) = PlainAttributes(other).restore(saved, arrays)
-        self.assertRegex(note, "layer Counting.* counter")
+        self.assertRegex(note, "^layer Counting is missing .* its counter$")
 
     def test_what_a_layer_learns_when_it_is_built_is_no_state(self):
         layer = Counting(name="counting")
@@ -167,6 +167,144 @@ class Attributes(unittest.TestCase):
         layer.counter += 10  # when it is traced
         attributes.swap_back(swapped)
         self.assertEqual((layer.counter, layer._hidden), (2, 5))
+
+    def test_where_nothing_differs_nothing_is_swapped(self):
+        model, layer, _ = built()
+        attributes = PlainAttributes(model)
+        self.assertEqual(attributes.swap_traced(), [])
+        layer.counter = 1
+        attributes.note_traced()
+        self.assertEqual(attributes.swap_traced(), [])
+        self.assertEqual(layer.counter, 1)
+
+    def test_each_owner_has_a_name_that_is_the_same_in_every_process(self):
+        layers = [Counting(), Counting(), Counting()]
+        dense = keras.layers.Dense(
+            1, kernel_regularizer=keras.regularizers.L2(0.1)
+        )
+        model = keras.Sequential([keras.Input((2,)), *layers, dense])
+        model.compile("sgd", Weighted(), metrics=[Measure(), Measure()])
+        attributes = PlainAttributes(model)
+        metrics = model._compile_metrics._user_metrics
+        owners = {
+            "model": model,
+            "layer Counting": layers[0],
+            "layer Counting~1": layers[1],
+            "layer Counting~2": layers[2],
+            "layer Dense": dense,
+            "layer Dense.kernel_regularizer": dense.kernel_regularizer,
+            "optimizer": model.optimizer,
+            "metric Measure": metrics[0],
+            "metric Measure~1": metrics[1],
+            "loss Weighted": model.loss,
+        }
+        for number, owner in enumerate(owners.values()):
+            owner.number = number
+        saved, _ = captured(attributes)
+        expected = {
+            label: {"number": [number, number]}
+            for number, label in enumerate(owners)
+        }
+        # It is an attribute of the model as well.
+        expected["layer Sequential.loss"] = expected["loss Weighted"]
+        self.assertEqual(saved, expected)
+
+    def test_what_compile_makes_later_is_looked_at(self):
+        model, layer, _ = built()
+        attributes = PlainAttributes(model)
+        layer.counter = 2
+        model.compile("adam", Weighted())
+        self.assertEqual(list(captured(attributes)[0]), ["layer Counting"])
+        model.optimizer.beta_1 = 0.5
+        model.loss.beta = 0.6
+        saved, arrays = captured(attributes)
+        self.assertEqual(
+            set(saved),
+            {
+                "layer Counting",
+                "optimizer",
+                "loss Weighted",
+                "layer Sequential.loss",
+            },
+        )
+        self.assertEqual(saved["loss Weighted"], {"beta": [0.6, 0.1]})
+        other, layer, _ = built()
+        one = PlainAttributes(other)
+        other.compile("adam", Weighted())
+        self.assertEqual(one.restore(saved, arrays), [])
+        found = layer.counter, other.optimizer.beta_1, other.loss.beta
+        self.assertEqual(found, (2, 0.5, 0.6))
+
+    def test_large_values_are_arrays_of_their_own(self):
+        model, layer, _ = built()
+        layer.phases = [float(n) for n in range(999)]
+        attributes = PlainAttributes(model)
+        layer.phases[0] = 0.5
+        encoder = values.Encoder()
+        saved = attributes.capture(encoder)
+        self.assertEqual(
+            list(encoder.arrays),
+            [
+                f"attributes/layer Counting/phases/{which}/numbers"
+                for which in ("now", "traced")
+            ],
+        )
+        tensors = {
+            name: ("F64", list(one.shape), memoryview(one.tobytes()))
+            for name, one in encoder.arrays.items()
+        }
+        PlainAttributes.check(saved, tensors, None)
+        with self.assertRaises(errors.DAMAGE):
+            PlainAttributes.check(saved, {}, None)
+        again, layer, _ = built()
+        one = PlainAttributes(again)
+        one.restore(saved, encoder.arrays.__getitem__)
+        self.assertEqual(layer.phases[:2], [0.5, 1.0])
+        self.assertTrue(one.swap_traced())
+        self.assertEqual(layer.phases[:2], [0.0, 1.0])
+
+    def test_what_is_another_value(self):
+        for before, now, is_other in (
+            (1, 1.0, False),
+            (True, 1, False),
+            (1, 2, True),
+            ("a", "b", True),
+            ("1", 1, True),
+            (None, 0, True),
+            (float("nan"), float("nan"), False),
+            (float("nan"), 1.0, True),
+            (np.float32(1), 1.0, False),
+            ([1, 2], (1, 2), False),
+            ([1], [1, 2], True),
+            ([1, 2], [1, 3], True),
+            ([1], 1, True),
+            ({"a": 1}, {"a": 1.0}, False),
+            ({"a": 1}, {"a": 2}, True),
+            ({"a": 1}, {"b": 1}, True),
+            ({"a": 1}, ["a"], True),
+            # These are no plain values.
+            (1, object(), False),
+            (1, [object()], False),
+            (1, np.ones(2), False),
+        ):
+            model, layer, _ = built()
+            layer.held = before
+            attributes = PlainAttributes(model)
+            layer.held = now
+            with self.subTest(before=before, now=now):
+                self.assertIs(bool(captured(attributes)[0]), is_other)
+                self.assertIs(
+                    bool(attributes.swap_traced()),
+                    is_other,
+                )
+
+    def test_values_may_be_nested_as_deeply_as_they_can_be_saved(self):
+        def nested(depth):
+            return [nested(depth - 1)] if depth else 1
+
+        most = values.MOST_NESTED
+        self.assertTrue(plain_attributes.is_plain(nested(most + 1)))
+        self.assertFalse(plain_attributes.is_plain(nested(most + 2)))
 
     def test_what_is_no_state_is_refused(self):
         good = {"layer Counting": {"counter": [1, 0]}}
