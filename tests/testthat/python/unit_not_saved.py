@@ -1,5 +1,6 @@
 """not_saved.py: what of a model's state is in no checkpoint has a name."""
 
+import importlib.util
 import json
 import random
 import types
@@ -78,6 +79,17 @@ class Objects(unittest.TestCase):
         inner.optimizer.iterations.assign(3)
         self.assertEqual(unseen.find(), [f"layer {inner.name}.optimizer"])
 
+    def test_what_an_inner_model_has_trained_before_is_no_state(self):
+        inner, _ = built()
+        inner.optimizer.iterations.assign(3)
+        model = keras.Sequential([keras.Input((2,)), inner])
+        model.compile(optimizer="sgd", loss="mse")
+        self.assertEqual(UnseenState(model).find(), [])
+        unseen = UnseenState(model)
+        # Before the first look.
+        inner.optimizer.iterations.assign(4)
+        self.assertEqual(unseen.find(), [f"layer {inner.name}.optimizer"])
+
     def test_generators_of_random_numbers(self):
         for one in (
             np.random.default_rng(1),
@@ -106,7 +118,9 @@ class Objects(unittest.TestCase):
                 model = keras.Sequential([keras.Input((2,)), Counting(one)])
                 self.assertEqual(UnseenState(model).find(), [])
 
-    @unittest.skipIf(BACKEND != "tensorflow", "the backend has none")
+    @unittest.skipUnless(
+        importlib.util.find_spec("tensorflow"), "there is no TensorFlow"
+    )
     def test_tensorflows(self):
         import tensorflow as tf
 
