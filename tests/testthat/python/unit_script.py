@@ -330,6 +330,26 @@ class Comparing(unittest.TestCase):
             ],
         )
 
+    def test_the_strength_of_a_regularizer_is_a_setting_in_a_tensor_too(self):
+        for kind in (keras.regularizers.L1, keras.regularizers.L2):
+            before, same, other = (
+                keras.Sequential(
+                    [
+                        keras.Input((2,)),
+                        keras.layers.Dense(
+                            1, kernel_regularizer=kind(strength)
+                        ),
+                    ]
+                )
+                for strength in (0.1, 0.1, 0.2)
+            )
+            saved = script.Script(before, {}).describe()
+            for made, number in ((same, 0), (other, 1)):
+                one = script.Script(made, {})
+                with self.subTest(kind=kind, number=number):
+                    notes = one.changes(saved, one.versions)
+                    self.assertEqual(len(notes), number)
+
     def compiled(self, **kwargs):
         made = model()
         made.compile(**{"optimizer": "adam", "loss": "mse", **kwargs})
@@ -340,6 +360,7 @@ class Comparing(unittest.TestCase):
         for name, value, was, now in (
             ("loss", "mae", "mean_squared_error", "mean_absolute_error"),
             ("loss", np.mean, "mean_squared_error", "mean"),
+            ("loss_weights", [0.5], "None", "[0.5]"),
             ("run_eagerly", True, "False", "True"),
             ("jit_compile", True, "False", "True"),
         ):

@@ -11,6 +11,13 @@ def function_name(model: Any, loss: str) -> str:
     return getattr(keras.losses.get(loss), "__name__", loss)
 
 
+def weights(model: Any) -> Any:
+    """The `loss_weights` that the script gave to `compile()`."""
+    return getattr(
+        getattr(model, "_compile_loss", None), "_user_loss_weights", None
+    )
+
+
 def parameters(loss: Any) -> dict[str, Any]:
     """The arguments that a loss object passes to its function."""
     return getattr(loss, "_fn_kwargs", {})

@@ -171,10 +171,11 @@ class Script(Part):
                 for name, text in settings_of(optimizer).items()
             },
             "fit": {
+                "loss_weights": brief(losses.weights(model)),
                 "loss": _loss(model, settings_of),
                 **{
                     name: brief(getattr(model, name, None))
-                    for name in ("loss_weights", "run_eagerly", "jit_compile")
+                    for name in ("run_eagerly", "jit_compile")
                 },
             },
         }
@@ -317,7 +318,7 @@ def brief(value: Any) -> str:
 def settings(thing: Any) -> dict[str, str]:
     """The public attributes of a Keras object, in brief."""
     return {
-        name: brief(value)
+        name: brief(_number_of(value))
         for name, value in vars(thing).items()
         if not (
             name.startswith("_")
@@ -325,6 +326,18 @@ def settings(thing: Any) -> dict[str, str]:
             or no_state.is_of_run(value)
         )
     }
+
+
+def _number_of(value: Any) -> Any:
+    """The number that a constant tensor holds, as the strength of an `L1`;
+    anything else as it is."""
+    is_constant = (
+        tensors.is_tensor(value)
+        and not hasattr(value, "assign")
+        and not getattr(value, "requires_grad", False)
+        and len(value.shape) == 0
+    )
+    return tensors.to_numpy(value).item() if is_constant else value
 
 
 def _plain(value: Any) -> Any:
