@@ -120,6 +120,14 @@ class Restored(unittest.TestCase):
         self.assertEqual(failed, [("kept", "a")])
         self.assertEqual((owners["kept"].b, owners["kept"].list), (2, [4, 4]))
 
+    def test_what_was_put_back_is_state_though_the_script_has_it_so(self):
+        captured = lost(
+            lambda: Owner(count=0), lambda owner: setattr(owner, "count", 3)
+        )
+        states = ObjectStates({"owner": Owner(count=3)})
+        states.restore(captured, {"owner": "owner"})
+        self.assertEqual(states.capture(), {"owner": {"count": 3}})
+
     def test_a_capture_is_put_back_into_the_same_objects_too(self):
         states = ObjectStates({"owner": (one := Owner(seen=[], other={}))})
         one.seen.append(1)

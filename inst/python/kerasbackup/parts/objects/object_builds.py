@@ -46,7 +46,6 @@ class Builder:
         self._partners = partners
         self._classes = classes
         self._boxes = {}
-        self._fills = []
 
     def build_one(self, value: Any) -> Any:
         """One attribute: all of it is put back, or nothing.
