@@ -2,6 +2,7 @@
 
 import collections
 import enum
+import random
 import sys
 import types
 import unittest
@@ -53,6 +54,18 @@ class Sharing(unittest.TestCase):
         self.assertEqual(again.ramp.calls, 3)
         self.assertIs(again.alias, again.ramp)
         self.assertIs(again.list[0], again.ramp)
+
+    def test_a_generator_of_random_numbers(self):
+        def make():
+            return Owner(dice=random.Random(1))
+
+        expected = make()
+        expected.dice.random()
+        dice = (again := make()).dice
+        captured = lost(make, lambda owner: owner.dice.random())
+        self.assertEqual(put_back(captured, again), [])
+        self.assertIs(again.dice, dice)
+        self.assertEqual(dice.random(), expected.dice.random())
 
     def test_what_was_put_back_stays_state(self):
         """Also where it is what the script made."""
