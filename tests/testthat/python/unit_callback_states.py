@@ -698,6 +698,18 @@ class Configuration(unittest.TestCase):
                 self.assertEqual(saved["Holder"]["changed"], {})
                 self.assertEqual(states.not_saved, [])
 
+    def test_other_values_are_told_as_python_writes_them(self):
+        for before, now, words in (
+            ((1, 2), (1, 3), "held was (1, 2) when"),
+            ([{3}], None, "held was [{3}] when"),
+            ("a", "b", "held was a when"),
+        ):
+            saved, arrays = capture(CallbackStates([Holder(before)]))
+            again = CallbackStates([Holder(now)])
+            with self.subTest(before=before):
+                (note,) = again.restore(saved, arrays.__getitem__)
+                self.assertIn(words, note)
+
     def test_a_single_changed_byte_of_an_array_shows(self):
         for shape, dtype in (((3, 5), "uint8"), ((70001, 3), "float32")):
             for place in (0, -1, 7):

@@ -8,6 +8,7 @@ metrics there, are saved if they are not the model's. A callback in an attribute
 counts as if it were in the list.
 """
 
+import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,7 @@ from kerasbackup.parts.objects.object_states import ObjectStates
 from kerasbackup.parts.objects.object_states import with_place
 from kerasbackup.parts.part import Part
 from kerasbackup.parts.variables import own_variables
+from kerasbackup.store import errors
 from kerasbackup.store import values
 
 
@@ -190,7 +192,9 @@ class CallbackStates(Part):
             notes += [
                 f"callback {name}: {change}"
                 for change in script.differences(
-                    state.get("configuration", {}), self._configurations[name]
+                    state.get("configuration", {}),
+                    self._configurations[name],
+                    _was_and_is,
                 )
             ]
         kept = set(partners.values())
@@ -358,6 +362,21 @@ def continue_logs(callbacks, states: dict[str, Any]) -> None:
         if os.path.getsize(callback.filename) >= size:
             os.truncate(callback.filename, size)
         callback.append = True
+
+
+def _was_and_is(name: str, before: str, now: str) -> str:
+    return script.was_and_is(name, _as_python(before), _as_python(now))
+
+
+def _as_python(text: str) -> str:
+    """The description of a value as Python writes the value, where it was
+    encoded: a tuple, a set, bytes."""
+    if '{"$' not in text:
+        return text
+    try:
+        return repr(values.decode(json.loads(text), {}.__getitem__))
+    except errors.DAMAGE:
+        return text
 
 
 def _named(callbacks) -> dict[str, Any]:
