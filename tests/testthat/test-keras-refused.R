@@ -81,7 +81,7 @@ test_that("a model of tf_keras is refused", {
   dir <- withr::local_tempfile()
   expect_error(
     fit_model(model, callbacks = list(callback_backup_and_restore(dir))),
-    "UnsupportedError.*one of tf_keras"
+    "UnsupportedError.*not of tf_keras"
   )
   expect_false(dir.exists(dir))
 })
