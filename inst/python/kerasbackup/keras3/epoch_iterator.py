@@ -89,14 +89,13 @@ def call_between_steps(iterator: Any, function: Callable[[], None]) -> None:
         iterator: Keras' `EpochIterator`.
         function: Callable without arguments.
     """
-    steps = iterator._enumerate_iterator
 
-    def calling():
+    def calling(steps):
         for step in steps():
             yield step
             function()
 
-    iterator._enumerate_iterator = calling
+    replace_steps(iterator, calling)
 
 
 def release_steps(iterator: Any) -> None:

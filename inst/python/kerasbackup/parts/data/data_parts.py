@@ -49,7 +49,7 @@ class TrainingData(Part):
         place: A `Place`, that of the save or restore under way.
         resumes_in_epoch: Whether an unfinished epoch continues at its next
             batch, rather than from its beginning.
-        has_other_data: Callable: whether a message says already that the data
+        same_training: The `SameTraining`, which may say already that the data
             have other values.
     """
 
@@ -61,23 +61,22 @@ class TrainingData(Part):
         validation_position,
         place,
         resumes_in_epoch,
-        has_other_data,
+        same_training,
     ):
         self._position = position
         self._validation = validation_position
         self._place = place
         self._resumes_in_epoch = resumes_in_epoch
-        self._has_other_data = has_other_data
+        self._same_training = same_training
 
     @classmethod
     def begin(cls, training):
-        same_training = training.made["training"]
         return cls(
             training.position,
             training.validation,
             training.place,
             training.resumes_in_epoch,
-            lambda: same_training.has_other_data,
+            training.made["training"],
         )
 
     @property
@@ -92,7 +91,7 @@ class TrainingData(Part):
         check_position(saved, place.batch, place.logged, tensors)
 
     def restore(self, saved, arrays):
-        if self._has_other_data():
+        if self._same_training.has_other_data:
             self._position.leave_out_batches()
         batch = self._place.batch
         if batch and not self._resumes_in_epoch:

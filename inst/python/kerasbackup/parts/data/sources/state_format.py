@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kerasbackup.keras3 import data_adapters
 from kerasbackup.parts import script
 from kerasbackup.parts.data import dataset_attributes
 from kerasbackup.parts.data import loader_attributes
@@ -9,14 +10,14 @@ from kerasbackup.parts.data.sources.written import PROTOCOLS
 from kerasbackup.parts.random import rng
 from kerasbackup.store.values import check_texts
 
-# What messages call the data, by the class of Keras' data adapter.
-KINDS = {
-    "ArrayDataAdapter": "arrays",
-    "GeneratorDataAdapter": "a generator",
-    "GrainDatasetAdapter": "a Grain dataset",
-    "PyDatasetAdapter": "a PyDataset",
-    "TFDatasetAdapter": "a tf.data pipeline",
-    "TorchDataLoaderAdapter": "a torch DataLoader",
+# What each kind of data is called in messages.
+WORDS = {
+    "arrays": "arrays",
+    "generator": "a generator",
+    "grain": "a Grain dataset",
+    "loader": "a torch DataLoader",
+    "py_dataset": "a PyDataset",
+    "tf_data": "a tf.data pipeline",
 }
 
 # If one of these differs, the number of a batch means nothing in the data of
@@ -38,7 +39,10 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def _sentence(name: str, before: Any, now: Any) -> str:
     if name == "data":
-        then, today = (KINDS.get(str(one), one) for one in (before, now))
+        then, today = (
+            WORDS.get(data_adapters.KINDS.get(str(one)), one)
+            for one in (before, now)
+        )
         return f"the data were {then} {script.THEN} and are {today} now"
     if name == "batches":
         then, today = (_batches(one) for one in (before, now))
