@@ -2,7 +2,6 @@
 
 import ast
 import dataclasses
-import difflib
 from collections.abc import Iterator
 
 import libcst as cst
@@ -58,25 +57,78 @@ def _is_wanted(old: cst.CSTNode, new: cst.CSTNode) -> bool:
     return True
 
 
+class _Pieces:
+    """The statements of a module, and those of its classes. For a change, only
+    the text of one of them is written anew: a whole module takes ten times as
+    long."""
+
+    def __init__(self, module: cst.Module) -> None:
+        self._module = module
+        self._texts: list[str] = []
+        self._found: dict[int, tuple[int, cst.CSTNode, bool]] = {}
+        rest = module.code
+        for node, in_class in _statements(module):
+            text = self._write(node, in_class)
+            before, _, rest = rest.partition(text)
+            self._texts += [before, text]
+            for inside in _nodes(node):
+                self._found[id(inside)] = len(self._texts) - 1, node, in_class
+        self._texts.append(rest)
+
+    def replaced(self, old: cst.CSTNode, new: cst.CSTNode) -> str:
+        """The whole text, with one node in place of another."""
+        if id(old) not in self._found:
+            return self._module.deep_replace(old, new).code
+        place, node, in_class = self._found[id(old)]
+        texts = [*self._texts]
+        changed = node.deep_replace(old, new)
+        texts[place] = self._write(changed, in_class)
+        return "".join(texts)
+
+    def _write(self, node: cst.CSTNode, in_class: bool) -> str:
+        if not in_class:
+            return self._module.code_for_node(node)
+        around = cst.ClassDef(cst.Name("C"), cst.IndentedBlock([node]))
+        _, _, text = self._module.code_for_node(around).partition("\n")
+        return text
+
+
+def _statements(module: cst.Module) -> Iterator[tuple[cst.CSTNode, bool]]:
+    """Each with whether it is a class's."""
+    for node in module.body:
+        body = node.body if isinstance(node, cst.ClassDef) else None
+        if isinstance(body, cst.IndentedBlock):
+            yield from ((inside, True) for inside in body.body)
+        else:
+            yield node, False
+
+
+def _nodes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    yield node
+    for child in node.children:
+        yield from _nodes(child)
+
+
 def _difference(old: list[str], new: list[str]) -> tuple[int, str, str]:
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    codes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
-    first, last = codes[0], codes[-1]
+    """The number of the first line that differs, and the lines that do."""
+    first = _count_alike(old, new)
+    old, new = old[first:], new[first:]
+    last = _count_alike(old[::-1], new[::-1])
     return (
-        first[1] + 1,
-        " ".join(line.strip() for line in old[first[1] : last[2]]),
-        " ".join(line.strip() for line in new[first[3] : last[4]]),
+        first + 1,
+        " ".join(line.strip() for line in old[: len(old) - last]),
+        " ".join(line.strip() for line in new[: len(new) - last]),
     )
 
 
-def _lines_around(old: list[str], new: list[str]) -> int:
-    """How many lines at the beginning are alike: `difflib` is slow on them."""
-    alike = 0
-    for one, other in zip(old, new):
-        if one != other:
+def _count_alike(one: list[str], other: list[str]) -> int:
+    """How many lines at the beginning are alike."""
+    count = 0
+    for line, its in zip(one, other):
+        if line != its:
             break
-        alike += 1
-    return alike
+        count += 1
+    return count
 
 
 def mutations(text: str) -> Iterator[Mutation]:
@@ -84,13 +136,13 @@ def mutations(text: str) -> Iterator[Mutation]:
     nothing = pragma_handling.IgnoredCode(set(), set(), set())
     visitor = _Visitor(mutators.mutation_operators, nothing)
     module = wrapper.visit(visitor)
+    pieces = _Pieces(module)
     lines = text.splitlines()
     seen = set()
     for one in visitor.mutations:
         if not _is_wanted(one.original_node, one.mutated_node):
             continue
-        changed = module.deep_replace(one.original_node, one.mutated_node)
-        code = changed.code
+        code = pieces.replaced(one.original_node, one.mutated_node)
         if code in seen or code == text:
             continue
         seen.add(code)
@@ -98,7 +150,5 @@ def mutations(text: str) -> Iterator[Mutation]:
             ast.parse(code)
         except SyntaxError:
             continue
-        new = code.splitlines()
-        skip = _lines_around(lines, new)
-        line, was, becomes = _difference(lines[skip:], new[skip:])
-        yield Mutation(skip + line, was, becomes, code)
+        line, was, becomes = _difference(lines, code.splitlines())
+        yield Mutation(line, was, becomes, code)
