@@ -2,6 +2,8 @@
 back; those of others are left alone."""
 
 import functools
+import importlib.util
+import sys
 import unittest
 from unittest import mock
 
@@ -12,6 +14,8 @@ import __main__
 from kerasbackup.parts import first_steps
 from kerasbackup.parts import found_variables
 from kerasbackup.parts.found_variables import FoundVariables
+from kerasbackup.parts.part import Place
+from kerasbackup.parts.part import Training
 from kerasbackup.store import errors
 from kerasbackup.store import values
 
@@ -162,7 +166,140 @@ class Finding(unittest.TestCase):
         self.assertEqual(other.tolist(), [1.5])
 
 
+class Asking(unittest.TestCase):
+    def test_it_is_made_from_a_training(self):
+        beta, named = keras.Variable(0.1), keras.Variable(0.2)
+        held = keras.Variable(0.3)
+        found = FoundVariables.begin(
+            Training(
+                built(Penalty(beta)),
+                Place(),
+                callbacks=[Held(held)],
+                names={"R named": named},
+            )
+        )
+        for one, is_found in (
+            (beta, True),
+            (named, True),
+            (held, False),
+            (keras.Variable(0.1), False),
+        ):
+            self.assertIs(found.has(one), is_found)
+        # A callback that sets one when the epoch begins would be undone.
+        self.assertTrue(found.is_put_again)
+
+    def test_which_objects_are_variables(self):
+        for one, expected in (
+            (keras.Variable(0.1), True),
+            (0.1, False),
+            (np.zeros(2), False),
+            (keras.ops.zeros((2,)), False),
+        ):
+            self.assertIs(found_variables.is_variable(one), expected)
+        if importlib.util.find_spec("tensorflow"):
+            import tensorflow as tf
+
+            self.assertTrue(found_variables.is_variable(tf.Variable(0.1)))
+            self.assertFalse(found_variables.is_variable(tf.constant(0.1)))
+        # A backend that is not loaded has none.
+        missing = {"tensorflow": None, "torch": None}
+        with mock.patch.dict(sys.modules, missing):
+            self.assertFalse(found_variables.is_variable(0.1))
+
+    def test_one_without_a_value_is_not_found(self):
+        beta, empty = keras.Variable(0.1), keras.Variable(0.2)
+        to_numpy = found_variables.tensors.to_numpy
+        for error in (RuntimeError, TypeError, ValueError):
+
+            def read(one, error=error):
+                if one is empty:
+                    raise error("it has no value")
+                return to_numpy(one)
+
+            with mock.patch.object(found_variables.tensors, "to_numpy", read):
+                found = FoundVariables(built(), [], {"a": empty, "b": beta})
+            self.assertEqual((found.has(empty), found.has(beta)), (False, True))
+
+    def test_the_bytes_are_in_the_order_of_the_elements(self):
+        """So a save can take them as they are."""
+        transposed = np.arange(6.0).reshape(2, 3).T
+        one = found_variables.FoundVariable(transposed)
+        self.assertTrue(one.read().flags.c_contiguous)
+        self.assertEqual(one.read().tolist(), transposed.tolist())
+        self.assertFalse(np.shares_memory(one.read(), transposed))
+
+
 class Restoring(unittest.TestCase):
+    def test_where_a_step_is_traced_it_is_with_the_values_of_then(self):
+        def loose(beta, still, on="jax"):
+            model = built(lambda y, p: keras.ops.mean(p) * beta * still)
+
+            def name(one=None):
+                return on if one is model else "torch"
+
+            with mock.patch.object(found_variables.backend, "name", name):
+                return FoundVariables(model, [])
+
+        def of(number):
+            # As large as a tensor of its own.
+            return keras.Variable(np.full(100, number, "float32"))
+
+        def number_of(one):
+            (number,) = {*keras.ops.convert_to_numpy(one).tolist()}
+            return number
+
+        beta, still = of(0.5), of(3.0)
+        lost = loose(beta, still)
+        beta.assign(np.full(100, 0.75))
+        lost.note_traced()
+        beta.assign(np.full(100, 1.75))
+        encoder = values.Encoder()
+        saved = lost.capture(encoder)
+        self.assertEqual(list(saved), ["loss.beta"])
+        self.assertEqual(
+            {name: number_of(one) for name, one in encoder.arrays.items()},
+            {"loose/0/now": 1.75, "loose/0/traced": 0.75},
+        )
+        tensors = {name: ("F32", [100], b"\0" * 400) for name in encoder.arrays}
+        FoundVariables.check(saved, tensors, None)
+        with self.assertRaises(errors.DAMAGE):
+            FoundVariables.check(saved, {}, None)
+        for on, traced in (("jax", 0.75), ("tensorflow", 1.75)):
+            beta = of(0.5)
+            again = loose(beta, still, on)
+            again.restore(saved, encoder.arrays.__getitem__)
+            swapped = again.swap_traced()
+            self.assertEqual(len(swapped), on == "jax")
+            self.assertEqual(number_of(beta), traced)
+            again.swap_back(swapped)
+            self.assertEqual(number_of(beta), 1.75)
+
+    def test_those_after_one_that_is_gone_come_back(self):
+        names = {"a": keras.Variable(1.0), "b": keras.Variable(2.0)}
+        saved, arrays = moved(
+            FoundVariables(built(), [], names), *names.values()
+        )
+        other = keras.Variable(2.0)
+        again = FoundVariables(built(), [], {"b": other})
+        self.assertEqual(
+            again.restore(saved, arrays),
+            [
+                "variable a, which training had changed, was not found: it has "
+                "the script's value"
+            ],
+        )
+        self.assertEqual(float(other.value), 3.0)
+
+    def test_one_of_another_dtype_is_another(self):
+        saved, arrays = moved(
+            FoundVariables(built(), [], {"a": (one := keras.Variable(1.0))}),
+            one,
+        )
+        other = keras.Variable(1, dtype="int32", trainable=False)
+        again = FoundVariables(built(), [], {"a": other})
+        self.assertEqual(len(again.restore(saved, arrays)), 1)
+        self.assertEqual(int(other.value), 1)
+
     def test_the_one_on_the_same_path_takes_the_value(self):
         beta = keras.Variable(0.5)
         loose = FoundVariables(built(Penalty(beta)), [])

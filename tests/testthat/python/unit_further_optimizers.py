@@ -1,6 +1,7 @@
 """further_optimizers.py: variables of optimizers in a model's attributes."""
 
 import unittest
+from unittest import mock
 
 import keras
 
@@ -67,8 +68,37 @@ class Finding(unittest.TestCase):
         outer = keras.Sequential([keras.Input((2,)), model.first])
         self.assertEqual(further_optimizers.further(outer), {})
 
+    def test_their_names_say_where_they_are(self):
+        """Those of an inner model are found behind other layers, too."""
+        inner = part(3, 2)
+        inner.compile("adam")
+        inner.aside = keras.optimizers.SGD()
+        outer = keras.Sequential(
+            [keras.Input((2,)), keras.layers.Dense(2), inner]
+        )
+        outer.compile("sgd")
+        outer.critic = [keras.optimizers.SGD()]
+        expected = {
+            "critic[0]": outer.critic[0],
+            f"{inner.name}/aside": inner.aside,
+        }
+        self.assertEqual(further_optimizers.further(outer), expected)
+        # What the outer model has too stands there.
+        outer.again = inner.aside
+        expected = {"critic[0]": outer.critic[0], "again": inner.aside}
+        self.assertEqual(further_optimizers.further(outer), expected)
+
     def test_a_step_of_its_own(self):
+        class Stepping(keras.Sequential):
+            def train_step(self, data):
+                return {}
+
+        class Bare(keras.Model):
+            """Has no `call()`."""
+
         self.assertTrue(further_optimizers.has_own_step(Pair()))
+        self.assertTrue(further_optimizers.has_own_step(Stepping()))
+        self.assertTrue(further_optimizers.has_own_step(Bare()))
         self.assertFalse(further_optimizers.has_own_step(part(1, 1)))
 
 
@@ -84,6 +114,56 @@ class Building(unittest.TestCase):
         self.assertEqual(shapes(fresh), shapes(trained))
         self.assertFalse(fresh.optimizer.built)
 
+    def test_what_each_is_built_for_is_described(self):
+        model = Pair()
+        self.assertEqual(further_optimizers.describe(model, {}), {})
+        model.train()
+        model.optimizer.build(model.first.trainable_variables)
+        names = {
+            id(one): f"{part.name}/{one.name}"
+            for part in (model.first, model.second)
+            for one in part.trainable_variables
+        }
+        first, second = (
+            [names[id(one)] for one in part.trainable_variables]
+            for part in (model.first, model.second)
+        )
+        self.assertEqual(
+            further_optimizers.describe(model, names),
+            {
+                "": first,
+                "by_part['first']": first,
+                "by_part['others'][0]": second,
+            },
+        )
+        # One of variables that have no name is left out.
+        del names[id(model.second.trainable_variables[-1])]
+        self.assertEqual(
+            list(further_optimizers.describe(model, names)),
+            ["", "by_part['first']"],
+        )
+
+    def test_one_is_built_if_all_of_its_variables_are_there(self):
+        model = Pair()
+        kernel, bias = model.first.trainable_variables
+        first, second = model.both()
+        described = {
+            "": ["kernel", "bias"],
+            "by_part['first']": ["kernel", "gone"],
+            "by_part['others'][0]": ["bias"],
+            "gone": ["kernel"],
+        }
+        named = {"kernel": kernel, "bias": bias}
+        further_optimizers.build(model, described, named)
+        self.assertTrue(model.optimizer.built)
+        self.assertFalse(first.built)
+        self.assertEqual(list(map(id, second._trainable_variables)), [id(bias)])
+        # One that is built stays as it is.
+        described["by_part['others'][0]"] = ["kernel"]
+        with mock.patch.object(second, "build") as build:
+            further_optimizers.build(model, described, named)
+        build.assert_not_called()
+
     def test_variables_are_found_anew_when_one_is_built(self):
         model = Pair()
         found = variables.Variables(model)
@@ -98,6 +178,8 @@ class Building(unittest.TestCase):
         self.assertEqual(seen.find(), [])
 
     def test_what_is_no_description_is_refused(self):
+        for good in (None, {}, {"": [], "a": ["b", "c"]}):
+            further_optimizers.check(good)
         for wrong in ([], {"a": "text"}, {"a": [1]}, 3):
             with (
                 self.subTest(wrong),

@@ -8,6 +8,8 @@ import numpy as np
 
 from kerasbackup.parts import plain_attributes
 from kerasbackup.parts import script
+from kerasbackup.parts.part import Place
+from kerasbackup.parts.part import Training
 from kerasbackup.parts.plain_attributes import PlainAttributes
 from kerasbackup.store import errors
 from kerasbackup.store import values
@@ -139,6 +141,102 @@ class Attributes(unittest.TestCase):
         other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         (note,) = PlainAttributes(other).restore(saved, arrays)
         self.assertRegex(note, "^layer Counting is missing .* its counter$")
+
+    def test_those_after_an_owner_that_is_gone_come_back(self):
+        model, layer, _ = built()
+        saved = {"layer Gone": {"a": [1, 0], "b": [1, 0]}}
+        saved |= {"layer Counting": {"counter": [3, 0]}}
+        notes = PlainAttributes.begin(Training(model, Place())).restore(
+            saved, None
+        )
+        self.assertEqual(
+            notes,
+            ["layer Gone is missing now; training had changed its a, b"],
+        )
+        self.assertEqual(layer.counter, 3)
+
+    def test_none_and_what_came_later_are_values_too(self):
+        model, layer, _ = built()
+        attributes = PlainAttributes(model)
+        layer.unset, layer.limit, layer.late = 0.5, None, 7
+        saved, _ = captured(attributes)
+        names = saved["layer Counting"]
+        self.assertEqual(names["unset"], [0.5, None])
+        self.assertIsNone(names["limit"][0])
+        # A step would have been traced with it.
+        self.assertEqual(names["late"], [7, 7])
+        layer.unset, layer.limit = None, float("nan")
+        self.assertEqual(attributes.swap_traced(), [])
+        self.assertEqual(layer.late, 7)
+
+    def test_a_value_of_another_kind_takes_the_place(self):
+        for before, now in (
+            ([1], None),
+            (None, [1]),
+            ({"a": 1}, 2),
+            (2, {"a": 1}),
+            ([1], {"a": 1}),
+            ({"a": 1}, [1]),
+            ([1], (2,)),
+        ):
+            model, layer, _ = built()
+            layer.held = before
+            attributes = PlainAttributes(model)
+            layer.held = now
+            encoder = values.Encoder()
+            saved = attributes.capture(encoder)
+            model, layer, _ = built()
+            layer.held = before
+            attributes = PlainAttributes(model)
+            attributes.restore(saved, encoder.arrays.__getitem__)
+            with self.subTest(before=before, now=now):
+                self.assertEqual(layer.held, now)
+                self.assertEqual(isinstance(layer.held, tuple), now == (2,))
+
+    def test_what_a_loss_has_is_known_from_the_beginning(self):
+        """It is never built, unlike a layer."""
+        model, _, _ = built()
+        model.loss.beta = None
+        attributes = PlainAttributes(model)
+        model.loss.beta = 0.5
+        # Everything is looked at once more.
+        model.compile("adam", model.loss)
+        saved, _ = captured(attributes)
+        self.assertEqual(saved["loss Weighted"], {"beta": [0.5, None]})
+
+    def test_a_layer_learns_only_when_it_is_built(self):
+        layer = Counting(name="counting")
+        model = keras.Sequential([layer, keras.layers.Dense(3)])
+        model.compile("sgd", "mse")
+        attributes = PlainAttributes(model)
+        model.build((None, 2))
+        self.assertEqual(captured(attributes)[0], {})
+        layer.unset = 2
+        for optimizer in ("adam", "sgd"):
+            model.compile(optimizer, "mse")
+            saved, _ = captured(attributes)
+            self.assertEqual(saved, {"layer Counting": {"unset": [2, None]}})
+
+    def test_each_thing_that_compile_makes_is_looked_for(self):
+        def compiled():
+            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            model.compile("sgd", Weighted())
+            return model
+
+        model = compiled()
+        attributes = PlainAttributes(model)
+        model.compile(model.optimizer, Weighted())
+        captured(attributes)
+        model.loss.beta = 0.6
+        self.assertIn("loss Weighted", captured(attributes)[0])
+        model = compiled()
+        attributes = PlainAttributes(model)
+        measure = Measure()
+        model.compile(model.optimizer, model.loss, metrics=[measure])
+        captured(attributes)
+        measure.seen = 3
+        saved, _ = captured(attributes)
+        self.assertEqual(saved, {"metric Measure": {"seen": [3, 0]}})
 
     def test_what_a_layer_learns_when_it_is_built_is_no_state(self):
         layer = Counting(name="counting")
@@ -299,12 +397,20 @@ class Attributes(unittest.TestCase):
                 )
 
     def test_values_may_be_nested_as_deeply_as_they_can_be_saved(self):
-        def nested(depth):
-            return [nested(depth - 1)] if depth else 1
+        def nested(depth, around):
+            return around(nested(depth - 1, around)) if depth else 1
 
         most = values.MOST_NESTED
-        self.assertTrue(plain_attributes.is_plain(nested(most + 1)))
-        self.assertFalse(plain_attributes.is_plain(nested(most + 2)))
+        for around in (
+            lambda one: [one],
+            lambda one: (one,),
+            lambda one: {"a": one},
+        ):
+            for depth, is_plain in ((most + 1, True), (most + 2, False)):
+                value = nested(depth, around)
+                self.assertIs(plain_attributes.is_plain(value), is_plain)
+                key = {nested(depth - 1, lambda one: (one,)): 1}
+                self.assertIs(plain_attributes.is_plain(key), is_plain)
 
     def test_what_is_no_state_is_refused(self):
         good = {"layer Counting": {"counter": [1, 0]}}
@@ -320,7 +426,12 @@ class Attributes(unittest.TestCase):
             {"model": {"stop_training": [True, False]}},
             {"model": {"__class__": [1, 2]}},
             {"model": {"steps": [1]}},
+            {"model": {"steps": [1, 2, 3]}},
+            {"model": {"": [1, 2]}},
             {"model": {"steps": [{"$function": "numpy.less"}, 1]}},
+            # It can be saved elsewhere, and is no plain value.
+            {"model": {"steps": [{"$set": [1]}, 1]}},
+            {"model": {"steps": [1, {"$set": [1]}]}},
         ):
             with self.subTest(saved=saved), self.assertRaises(errors.DAMAGE):
                 plain_attributes.check(saved, {})

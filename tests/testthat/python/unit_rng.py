@@ -4,11 +4,13 @@ import json
 import random
 import sys
 import unittest
+from unittest import mock
 
 import keras
 import numpy as np
 
 from kerasbackup.parts.random import rng
+from kerasbackup.store import errors
 
 
 class FakeStore:
@@ -170,6 +172,15 @@ class Capturing(unittest.TestCase):
         with self.assertRaises(TypeError):
             rng.check(states)
 
+    def test_an_order_of_keras_is_drawn_again(self):
+        states = rng.Generators.capture_order()
+        loaded = [
+            name for name in rng.ORDER if name in (*sys.modules, "python")
+        ]
+        self.assertEqual(list(states), loaded)
+        everything = self.generators.capture()
+        self.assertEqual(states, {name: everything[name] for name in states})
+
     def test_some_are_left_to_others(self):
         free = np.random.default_rng(5)
         in_use = {"numpy"}
@@ -194,3 +205,164 @@ class Capturing(unittest.TestCase):
         in_use.clear()
         some.restore(states)
         self.assertEqual(free.normal(), drawn)
+
+    def test_of_those_that_are_named_the_others_are_left(self):
+        some = rng.IdleGenerators(self.generators, lambda: {"numpy"})
+        states = self.generators.capture()
+        first = draw()
+        some.restore(states, only=("numpy", "python"))
+        now = draw()
+        self.assertEqual(now["python"], first["python"])
+        self.assertNotEqual(now["numpy"], first["numpy"])
+        self.assertNotEqual(now["keras"], first["keras"])
+
+
+def encoded(count=624, dtype="uint32"):
+    return rng._encode(np.ones(count, dtype))
+
+
+def of_r(kind, count):
+    return ",".join([str(kind), *["1"] * count])
+
+
+class Damage(unittest.TestCase):
+    def taken(self, name, *states):
+        for state in states:
+            with self.subTest(name=name, state=state):
+                rng.check({name: state})
+
+    def refused(self, name, *states):
+        for state in states:
+            with self.subTest(name=name, state=state):
+                with self.assertRaises(errors.DAMAGE):
+                    rng.check({name: state})
+
+    def test_of_python(self):
+        words = encoded(625)
+        self.taken("python", [3, words, None], [3, words, 0.5])
+        self.refused(
+            "python",
+            None,
+            [3, words],
+            [9, words, None],
+            [3, encoded(624), None],
+            [3, words, 1],
+            [3, words, "a"],
+        )
+
+    def test_of_numpy(self):
+        words = encoded()
+        self.taken(
+            "numpy",
+            ["MT19937", words, 0, 0, 0.0],
+            ["MT19937", words, 624, 1, 0.5],
+        )
+        self.refused(
+            "numpy",
+            ["PCG64", words, 0, 0, 0.0],
+            ["MT19937", encoded(623), 0, 0, 0.0],
+            ["MT19937", encoded(625), 0, 0, 0.0],
+            ["MT19937", words, -1, 0, 0.0],
+            ["MT19937", words, 625, 0, 0.0],
+            ["MT19937", words, True, 0, 0.0],
+            ["MT19937", words, 0, 2, 0.0],
+            ["MT19937", words, 0, -1, 0.0],
+            ["MT19937", words, 0, 0, 0],
+            ["MT19937", words, 0, 0],
+        )
+
+    def test_of_keras(self):
+        self.taken("keras", None, [0, 1], [2**32 - 1, 0])
+        self.refused("keras", [1], [0, 1, 2], [-1, 0], [2**32, 0], [0.0, 1])
+
+    def test_of_r(self):
+        """Their lengths are those that R's help names."""
+        for kind, count in (
+            (10400, 3),
+            (10401, 2),
+            (10402, 2),
+            (10403, 625),
+            (10404, 101),
+            (10406, 101),
+            (10407, 6),
+        ):
+            self.taken("r", of_r(kind, count), of_r(kind - 10400, count))
+            self.refused("r", of_r(kind, count + 1), of_r(kind, count - 1))
+        # One that the user supplied.
+        self.taken("r", "", of_r(10405, 1), of_r(10405, 9))
+        self.taken("r", "10401,NA,-2147483647", "999999,1")
+        self.refused(
+            "r",
+            None,
+            "10405",
+            "a,1",
+            "10401,1,",
+            "10401,1,a",
+            "10401,1,2147483648",
+            "10401,1,-2147483648",
+            "10401,1,10000000000",
+            "9999999,1",
+            "1" * 10**6,
+        )
+
+    def test_of_tensorflow(self):
+        eager = [3, encoded(625), None]
+        self.taken(
+            "tensorflow",
+            {"eager": None, "global": None},
+            {"eager": eager, "global": [0, 1]},
+            {"eager": None, "global": [-(2**63), 0, 2**63 - 1]},
+        )
+        self.refused(
+            "tensorflow",
+            None,
+            {"eager": None},
+            {"global": None},
+            {"eager": [3, "", None], "global": None},
+            {"eager": None, "global": [1]},
+            {"eager": None, "global": [1, 2, 3, 4]},
+            {"eager": None, "global": [0, 2**63]},
+            {"eager": None, "global": [0, -(2**63) - 1]},
+            {"eager": None, "global": [0, True]},
+        )
+
+    @unittest.skipUnless("torch" in sys.modules, "torch is not loaded")
+    def test_of_torch(self):
+        cpu = rng.encode_torch(sys.modules["torch"].get_rng_state())
+        self.taken("torch", {"cpu": cpu}, {"cpu": cpu, "cuda": [cpu]})
+        self.refused(
+            "torch", None, {}, {"cpu": ""}, {"cpu": cpu, "cuda": ["a"]}
+        )
+
+    def test_of_others(self):
+        entry = {"kind": "SeedGenerator", "name": "", "first": [1, 0]}
+        entry["state"] = [1, 2]
+        self.taken("loose 0", entry)
+        self.refused("loose 0", entry | {"state": [1]})
+        # What a later version may add is not looked at.
+        self.taken("another", None)
+
+
+class Torch(unittest.TestCase):
+    def test_the_generators_of_all_gpus_come_back(self):
+        asked = {"cpu": "c", "cuda": ["g", "h"]}
+        with (
+            mock.patch.dict(sys.modules, {"torch": mock.Mock()}),
+            mock.patch.object(
+                rng.global_generators, "torch_states", return_value=asked
+            ),
+            mock.patch.object(
+                rng.global_generators, "restore_torch"
+            ) as restore,
+            mock.patch.object(rng, "encode_torch", str.upper),
+            mock.patch.object(rng, "decode_torch", str.lower),
+        ):
+            states = rng.Generators.capture_order()["torch"]
+            self.assertEqual(states, {"cpu": "C", "cuda": ["G", "H"]})
+            generators = rng.Generators(FakeStore())
+            generators.restore({"torch": states})
+            generators.restore({"torch": {"cpu": "C"}})
+        self.assertEqual(
+            restore.call_args_list,
+            [mock.call("c", ["g", "h"]), mock.call("c", [])],
+        )

@@ -226,7 +226,7 @@ def _has_value(variable: Any) -> bool:
 
 
 def _digest(array: np.ndarray) -> bytes:
-    return hashlib.blake2b(array.tobytes(), digest_size=16).digest()
+    return hashlib.blake2b(array.tobytes()).digest()
 
 
 def _equal(one: np.ndarray, other: np.ndarray) -> bool:

@@ -170,7 +170,7 @@ class _Owner:
 
     def look_again(self) -> None:
         """Notes values again that a layer did not know before it was built."""
-        if not self._was_built and getattr(self.owner, "built", True):
+        if not self._was_built and self.owner.built:
             self._was_built = True
             for name, value in self.read().items():
                 if self._begun.get(name) is None:
@@ -307,7 +307,7 @@ def _copy(value: Any, depth: int = 0) -> Any:
             _copy(key, depth + 1): _copy(item, depth + 1)
             for key, item in value.items()
         }
-    raise values.Unsaveable(type(value).__name__)
+    raise values.Unsaveable("not plain")
 
 
 def is_plain(value: Any) -> bool:

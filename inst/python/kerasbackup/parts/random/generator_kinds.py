@@ -31,7 +31,7 @@ def state_of(generator: Any, kind: str) -> Any:
     if kind == "Random":
         version, (*keys, place), gauss = generator.getstate()
         # NumPy takes twice as long to make an array of a tuple.
-        keys = np.array(array.array("I", keys), "uint32")
+        keys = np.array(array.array("I", keys))
         return [version, keys, place, gauss]
     if kind == "RandomState":
         return list(generator.get_state()[1:])
