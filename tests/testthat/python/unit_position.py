@@ -435,6 +435,14 @@ class Reshuffling(unittest.TestCase):
         _, notes = self.resumed(before.saved, 2, x, batch_size=None)
         self.assertEqual(notes, [iterators_made.IteratorsMade.NOTE])
 
+    def test_earlier_trainings_count_in_the_first_epoch_too(self):
+        x = pipeline(3)
+        Run(x=x, batch_size=None).run_epochs(2)
+        before = lost((0, 3), x=x, batch_size=None)
+        run, notes = self.resumed(before.saved, 0, pipeline(3), batch_size=None)
+        self.assertEqual(notes, [])
+        self.assertEqual(run.drawn, before.drawn[before.drawn_before :])
+
     def test_one_that_repeats_cannot_be_counted(self):
         kwargs = {"batch_size": None, "steps_per_epoch": 3}
         x = pipeline(3).repeat()

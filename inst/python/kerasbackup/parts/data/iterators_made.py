@@ -3,9 +3,9 @@ over: a tf.data pipeline shuffles on from where it was left, and a generator has
 lost the batches that were drawn.
 
 A pipeline that reshuffles takes new seeds for each iterator that is made of it,
-whoever makes it. So a resume makes as many as the lost run had made since its
-process began. Keras makes one by itself where it builds a model, which only
-the first `fit()` does.
+whoever makes it. So a resume makes as many iterators as the lost run had made
+since its process began. Among them is the one that Keras makes in the first
+`fit()`, to build the model.
 """
 
 import inspect
@@ -15,8 +15,8 @@ from typing import Any
 from kerasbackup.keras3 import epoch_iterator
 from kerasbackup.parts.data.sources import pipelines
 
-# For each stage of a pipeline and each generator, the number of iterators that
-# were seen being made of it.
+# The number of iterators made of each pipeline stage and each generator, as far
+# as this package has seen them made.
 _made = weakref.WeakKeyDictionary()
 
 
@@ -27,17 +27,19 @@ class IteratorsMade:
         data: What `fit()` was given; it is not kept.
 
     Attributes:
-        NOTE: String, the message if a resume cannot make up for that.
-        DOUBT: String, the message if a resume can make up for it, provided that
+        NOTE: String, the message if the data have been used and a resume cannot
+            make up for that.
+        DOUBT: String, the message if a resume can make up for it only if
             nothing else used the data.
-        times: Integer, the number of iterators before this object was made; 0
-            for data that start over.
+        times: Integer, the number of iterators that had been made before this
+            object; 0 for data that start over.
         is_countable: Whether the number of iterators determines the state of
             the data.
-        keeps_first_pass: Whether a pipeline caches what it has drawn.
-        ends_by_itself: Whether TensorFlow prefetches, and so reaches the end of
-            an iterator that has given all batches. A stage that repeats takes
-            one more seed there.
+        keeps_first_pass: Whether a pipeline caches what its first iterator
+            draws.
+        ends_by_itself: Whether TensorFlow prefetches, so that an iterator that
+            has given all batches reaches its end without being asked. A stage
+            that repeats takes one more seed there.
     """
 
     NOTE = (
@@ -53,6 +55,8 @@ class IteratorsMade:
         found = list(pipelines.stages(data))
         is_generator = inspect.isgenerator(data)
         moved = [s for s in found if is_generator or pipelines.is_moved(s)]
+        # Seeds are taken in the course of an iterator, or with its first batch,
+        # rather than when it is made.
         self._draws_throughout = pipelines.have_behind(
             found, pipelines.begins_again
         ) or any(map(pipelines.has_other_within, found))
@@ -90,7 +94,8 @@ class IteratorsMade:
         return 1 if self._draws_late else 0
 
     def shares_with(self, other: "IteratorsMade") -> bool:
-        """Whether an iterator of the one also moves the other."""
+        """Whether an iterator made of these data also changes what the next
+        iterator of the other data gives."""
         return any(
             one is another
             for one in self._alive()
@@ -98,7 +103,7 @@ class IteratorsMade:
         )
 
     def note(self, number: int = 1) -> None:
-        """To be called when this number of iterators is made of the data."""
+        """Counts iterators. To be called when they are made of the data."""
         for stage in self._alive():
             _made[stage] = _made.get(stage, 0) + number
 

@@ -79,9 +79,9 @@ class DataPosition:
         )
         self._tell_notes = tell
         self.use = self._data.use
-        # The iterators made before: to build the model, and by earlier
-        # trainings. After a restore, these are the counts of the lost run. Data
-        # that start over count none.
+        # Iterators were also made to build the model, and by earlier trainings
+        # in this process. After a restore, both are the counts of the lost run.
+        # For data that start over with each iterator both are 0.
         self._made_to_build = int(is_built_from_data)
         self._data.made_earlier = max(0, self.use.times - self._made_to_build)
         self._generators = generators
@@ -89,12 +89,12 @@ class DataPosition:
         self._before_batch = before_batch
         self._at_end = at_end
         self._is_over = False
-        # The steps of the epoch under way, as Keras draws them.
+        # The steps of the current epoch, as Keras gets them.
         self._steps = None
-        # Epochs begun so far.
+        # The number of epochs that have begun.
         self._epochs = 0
-        # The most batches that an epoch of the whole run draws from a
-        # persistent iterator.
+        # The most batches that any epoch has drawn from a persistent iterator,
+        # including the epochs before a resume.
         self._most_steps = epoch_iterator.most_steps(iterator)
         self._at_creation = None
         self._at_first_draw = None
@@ -103,9 +103,9 @@ class DataPosition:
         self.passed = 0
         self.reached = 0
         self.before_first_step = None
-        # The generators that a replay has moved. Python code that TensorFlow
-        # runs may have been ahead when a state was captured, so these
-        # generators stay as the replay leaves them.
+        # The names of the generators that a replay has moved. They stay as the
+        # replay leaves them: TensorFlow runs Python code of the data ahead of
+        # training, so their captured states may belong to later batches.
         self._drawn = None
         self._before_replay = None
         epoch_iterator.before_making(iterator, self._before_making)
@@ -131,7 +131,8 @@ class DataPosition:
 
     def capture(self, batch: int, encoder: values.Encoder) -> dict[str, Any]:
         """The position before `batch` of this epoch; 0 means after its end."""
-        # After an epoch, its generators are those of the rehearsal.
+        # After an epoch, nothing of it is drawn again but what the rehearsal
+        # draws, so the states are those that the rehearsal begins with.
         place = (
             self._epoch_start
             if batch
@@ -239,67 +240,37 @@ class DataPosition:
         before = position["source_kind"]
         now = self._describe_at(position, arrays)
         notes = state_format.changes(before, now)
-        other_data = state_format.is_other(before, now)
-        steps = self._iterator.num_batches
-        at_once = self._iterator.steps_per_execution
-        if batch and (
-            other_data or batch % at_once or (steps and batch >= steps)
-        ):
+        has_other_data = state_format.is_other(before, now)
+        if batch and (has_other_data or not self._can_reach(batch)):
             notes.append("the unfinished epoch starts over")
             batch = 0
         self.passed = batch
         notes += self._generators.expect(position["rng"])
-        if other_data:
-            # Positions in them mean nothing in the data of today.
+        if has_other_data:
+            # A position in the data of the lost run means nothing in others.
             self._restore_rng(position["rng"])
             return notes
         epoch_iterator.set_length(self._iterator, position["num_batches"])
         lives_on = self._lives_on() and position["has_iterator"]
-        if moved and (lives_on or not self.use.is_countable):
-            notes.append(
-                "training and validation take turns to draw from the same "
-                "data: their position in these is not exact"
-            )
-            moved = 0
-        if position["made"] > 1 if lives_on else position["epochs"]:
-            notes += self._source.start_workers()
         state, ahead = drawn_data.decode(position, arrays)
-        changes = state_format.has_changed(state)
-        if batch or lives_on:
+        changes = lives_on and state_format.has_changed(state)
+        if (batch or lives_on) and not changes:
             # A persistent iterator drew its first batch before the data
-            # changed, so batches of such data are not compared. Checkpoints of
-            # earlier versions of this package have no checksums.
-            is_comparable = not (lives_on and changes)
-            expected = position.get("checksums", []) if is_comparable else []
-            self._batches.expect(expected)
-        if lives_on:
-            notes += self._continue_iterator(position)
-        elif self._lives_on():
-            # All iterators made so far have ended.
-            notes += self._use_up(position["made"] + moved, position)
-        else:
-            # Keras may make one more at the end of every epoch, which is never
-            # drawn from.
-            at_once = epoch_iterator.draws_in_graph()
-            number = position["made" if at_once else "epochs"]
-            each = number // max(1, position["epochs"])
-            notes += self._use_up(number + moved, position, each)
-        self._data.made_earlier = position["made_earlier"]
-        self._made_to_build = position["made_to_build"]
-        self._data.made = position["made"]
-        self._epochs = position["epochs"]
-        self._most_steps = max(self._most_steps, position["most_steps"])
+            # changed, so batches of such data are not compared.
+            self._batches.expect(_checksums_in(position))
+        notes += self._restore_iterators(position, lives_on, moved)
+        self._restore_counts(position)
         notes += self._source.restore(state)
         if not batch:
             self._data.ahead.restore(ahead)
-        if lives_on and self._source.runs_ahead and changes:
+        if changes and self._source.runs_ahead:
             notes.append(
                 "the data change during training, and TensorFlow prefetches "
                 "them: the next batches may differ"
             )
         if is_between_epochs and self._rehearsal.is_possible:
             self._rehearsal.run(
-                position.get("checksums", []),
+                _checksums_in(position),
                 lambda: self._restore_rng(position["epoch_rng"], rng.ORDER),
             )
         self._restore_rng(
@@ -308,13 +279,7 @@ class DataPosition:
         )
         # Batches that the epoch draws again are compared once it has begun.
         notes += self._batches.notes()
-        changed = position.get("changed_arrays")
-        if changed not in (None, self._rehearsal.arrays()):
-            # If a callback holds the arrays, they were restored with it.
-            notes.append(
-                "a callback had changed the arrays that `fit()` trains on: "
-                "this is not saved, so they are as the script makes them"
-            )
+        notes += self._changed_arrays(position)
         if batch:
             self._resume_at = {
                 "epoch_rng": position["epoch_rng"],
@@ -323,6 +288,65 @@ class DataPosition:
                 "ahead": ahead,
             }
         return notes
+
+    def _can_reach(self, batch: int) -> bool:
+        """Whether an epoch of today has a step that begins with this batch."""
+        batches = self._iterator.num_batches
+        is_in_epoch = not batches or batch < batches
+        return is_in_epoch and batch % self._iterator.steps_per_execution == 0
+
+    def _restore_iterators(
+        self, position: dict[str, Any], lives_on: bool, moved: int
+    ) -> list[str]:
+        """Makes and draws from as many iterators as the lost run did.
+
+        Args:
+            position: What `capture()` gave.
+            lives_on: Whether the lost run had an iterator that lives across
+                epochs.
+            moved: Integer, iterators that validation has made of these data.
+
+        Returns:
+            What is no longer as it was.
+        """
+        notes = []
+        if moved and (lives_on or not self.use.is_countable):
+            notes.append(
+                "training and validation take turns to draw from the same "
+                "data: their position in these is not exact"
+            )
+            moved = 0
+        if position["made"] > 1 if lives_on else position["epochs"]:
+            notes += self._source.start_workers()
+        if lives_on:
+            return notes + self._continue_iterator(position)
+        number, each = position["made"], 1
+        if not self._lives_on():
+            # At the end of an epoch Keras may make one more iterator, from
+            # which nothing is drawn. It counts only on TensorFlow, because
+            # elsewhere nothing is made before the first batch is drawn.
+            if not epoch_iterator.draws_in_graph():
+                number = position["epochs"]
+            each = max(1, number // max(1, position["epochs"]))
+        return notes + self._use_up(number + moved, position, each)
+
+    def _restore_counts(self, position: dict[str, Any]) -> None:
+        self._data.made_earlier = position["made_earlier"]
+        self._made_to_build = position["made_to_build"]
+        self._data.made = position["made"]
+        self._epochs = position["epochs"]
+        self._most_steps = max(self._most_steps, position["most_steps"])
+
+    def _changed_arrays(self, position: dict[str, Any]) -> list[str]:
+        """A line if a callback had changed the arrays. If a callback holds
+        them, they were restored with it, and there is no line."""
+        changed = position.get("changed_arrays")
+        if changed in (None, self._rehearsal.arrays()):
+            return []
+        return [
+            "a callback had changed the arrays that `fit()` trains on: this is "
+            "not saved, so they are as the script makes them"
+        ]
 
     def begin_anew(self, position: dict[str, Any], arrays) -> list[str]:
         """Restores the generators, and the state that the source had when the
@@ -368,8 +392,8 @@ class DataPosition:
         epoch_iterator.release(self._iterator)
         self._steps = None
         self._data.release()
-        # It refers to a method of this object, and a cycle would keep the data
-        # alive.
+        # The rehearsal refers to a method of this object, and the cycle would
+        # keep the data alive.
         self._rehearsal = None
 
     # Wrapping -------------------------------------------------------------
@@ -384,11 +408,12 @@ class DataPosition:
         if not self._is_made_with_steps():
             self.use.note()
         if not self._lives_on():
-            # A resume makes it again from the states when its epoch began.
+            # A resume makes it again from the states with which its epoch
+            # began, so no others are needed.
             return
         self._at_creation = self._capture_rng()
-        # Set by the next epoch's beginning, if the first draw comes that late.
-        # In the same epoch it follows at once.
+        # If the first batch is drawn in the next epoch, `on_epoch_begin()` sets
+        # this. In the same epoch it is drawn at once, from the same states.
         self._at_first_draw = None
 
     def _begin_steps(self, steps: Callable[[], Iterator[tuple]]):
@@ -408,8 +433,8 @@ class DataPosition:
                 upcoming >= self._resume_at["batch"]
             ):
                 self._end_replay()
-            # (first batch, last batch, iterator); in some versions of Keras
-            # without the last batch.
+            # A step is (first batch, last batch, iterator). Some versions of
+            # Keras leave out the last batch.
             step = next(remaining, None)
             if step is None:
                 self._source.await_end(last)
@@ -451,10 +476,11 @@ class DataPosition:
         try:
             replay.draw_step(self._iterator, step)
         except StopIteration:
-            # If the number of batches is unknown or wrong, the last step of
-            # several batches has the rest, and one more step is announced. This
-            # is so in later epochs too, because Keras has counted steps by
-            # then.
+            # If the number of batches is unknown or wrong, Keras announces one
+            # more step than there are batches for. If a step is several
+            # batches, that step may have had some of them, and the lost run
+            # went on. So it was in later epochs, because Keras had counted the
+            # announced step by then.
             is_last = upcoming >= self._resume_at["batch"]
             at_once = self._iterator.steps_per_execution
             if not (is_last and at_once > 1 and self._source.may_end_early):
@@ -526,7 +552,12 @@ class DataPosition:
         return self._source.use_up(past, self._progress)
 
     def _note_drawn(self, before: dict[str, Any]) -> None:
-        """Notes which generators a replay has moved. To be called after it."""
+        """Notes which generators a replay has moved. To be called when it has
+        ended.
+
+        Args:
+            before: The states of the generators before it.
+        """
         now = self._generators.capture()
         moved = {name for name in now if now[name] != before.get(name)}
         self._drawn = (self._drawn or set()) | moved
@@ -538,9 +569,9 @@ class DataPosition:
     # What describes it, and the generators ----------------------------------
 
     def _describe_at(self, position: dict[str, Any], arrays) -> dict[str, Any]:
-        """Describes the data of today. If they differ from those of the
-        position only because of the state that these had, on which the number
-        of batches may depend, they are described with that state."""
+        """Describes the data of today. The number of batches may depend on the
+        state of the data. So if they are described alike once they have the
+        state of the position, that description is returned."""
         before, now = position["source_kind"], self._source.describe()
         if not state_format.is_other(before, now):
             return now
@@ -564,8 +595,15 @@ class DataPosition:
     def _restore_rng(self, states, only=None) -> None:
         with self._batches.generators_put_back():
             self._generators.restore(states, only)
-            # Restored in any case, because no thread moves it.
+            # No thread changes this count, so it is always put back.
             epoch_count.restore(self._iterator.data_adapter, states)
-            # Otherwise they stay where a replay that runs ahead leaves them.
+            # A thread may draw from these ahead of training. Then they stay as
+            # the replay leaves them.
             if only is None:
                 self._source.restore_generators(states["loader"])
+
+
+def _checksums_in(position: dict[str, Any]) -> list[list[int]]:
+    """The checksums of batches in a checkpoint. Earlier versions of this
+    package wrote none."""
+    return position.get("checksums", [])

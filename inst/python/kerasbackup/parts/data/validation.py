@@ -60,24 +60,28 @@ class ValidationPosition:
         self._begun = 0
         self._to_replay = 0
         self._data = DrawnData("validation", "validation data", data)
-        # Whether the state of the data is saved here, once that is known; and
-        # the state that they had in the lost run, until it is restored.
+        # Whether the state of the data is saved here and not with the training
+        # data. Known once Keras has made its iterator.
         self._has_own_state = False
+        # The state that the data had in the lost run, until it is restored.
         self._to_restore = None
-        # The `EpochIterator` whose iterators are counted.
+        # The `EpochIterator` that has been wrapped to count its iterators.
         self._counted = None
-        # The checksums of the batches of the lost run's newest validation, and
-        # the batches that it had drawn ahead, until they are drawn again.
+        # Until the lost run's validations are drawn again: the checksums of the
+        # batches of its newest one, and the batches that it had drawn ahead.
         self._to_expect = []
         self._ahead_then = []
         self.trained_on = None
-        # The states of the generators when the iterator was made, if that drew
-        # from them; when the training data before it had ended; and when the
-        # first validation began, if a cache keeps what it drew for all.
+        # The states of the generators when Keras made its iterator, if making
+        # it drew from them.
         self._at_creation = None
+        # Their states when the training data of the epoch had ended.
         self._before = None
+        # Their states when the first validation began, if a cache keeps what
+        # that one drew for all others.
         self._at_first = None
-        # The epochs that the lost run had counted, until they are added here.
+        # The epochs that the lost run had counted, until they are added to
+        # those of today's data adapter.
         self._epochs_before = {}
 
     def capture(self, encoder: values.Encoder) -> dict[str, Any]:
@@ -102,7 +106,7 @@ class ValidationPosition:
 
     @property
     def not_saved(self) -> list[str]:
-        """What of the data had changed at the last capture and is not in it."""
+        """What had changed in the data and is missing in the last capture."""
         return self._data.not_saved
 
     def restore(
@@ -173,7 +177,8 @@ class ValidationPosition:
     def on_test_begin(self) -> None:
         """To be called when validation begins."""
         iterator = epoch_iterator.of_validation(self._model)
-        # A callback may evaluate on its own, without that iterator.
+        # Until `fit()` has made it, any validation is an `evaluate()` that a
+        # callback has called, and its data are not counted.
         if iterator is None:
             return
         replays, self._to_replay = self._to_replay, 0
@@ -183,7 +188,8 @@ class ValidationPosition:
         made = data.made
         is_distributed = epoch_iterator.is_distributed(iterator)
         if is_distributed and not epoch_iterator.is_watched(iterator):
-            # Keras has drawn a batch, to build what may not be built yet.
+            # Keras has made an iterator and drawn a batch, because something
+            # may not be built yet.
             self._note_made()
         self._count(iterator)
         counted = epoch_count.capture(iterator.data_adapter)
@@ -208,7 +214,7 @@ class ValidationPosition:
                 self._generators.restore(self._at_first)
         if replays:
             self._replay(iterator, replays, is_distributed)
-            # The replayed iterators were counted in the lost run.
+            # The lost run has counted the iterators that were just replayed.
             data.made = made + (
                 is_distributed or not epoch_iterator.is_watched(iterator)
             )
@@ -274,7 +280,7 @@ class ValidationPosition:
         epoch_count.restore(adapter, epoch_count.total(counted, before))
 
     def _begin(self, iterator) -> None:
-        """To be called once, when there is Keras' `EpochIterator`."""
+        """To be called once, when Keras has made its `EpochIterator`."""
         left = loader.generators_of(self.trained_on)
         self._data.begin(iterator, left=left)
         source = self._data.source
@@ -308,8 +314,8 @@ class ValidationPosition:
         before: dict[str, Any] | None,
         is_resumed: bool,
     ) -> dict[str, Any]:
-        """The states that the generators must have after Keras has drawn its
-        first batches.
+        """Returns the states that the generators must have after Keras has
+        drawn its first batches, and notes those before it if they differ.
 
         Args:
             states: Their states now.
