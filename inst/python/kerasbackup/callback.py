@@ -9,14 +9,14 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from kerasbackup.anykeras import callbacks
+from kerasbackup.anykeras import unsupported
+from kerasbackup.anykeras.running_fit import RunningFit
+from kerasbackup.anykeras.running_fit import is_running
 from kerasbackup.checkpoint.training_state import TrainingState
 from kerasbackup.fit.cache_locks import CacheLocks
 from kerasbackup.fit.helper import Helper
 from kerasbackup.fit.helper import others_in
-from kerasbackup.keras3 import callbacks
-from kerasbackup.keras3 import unsupported
-from kerasbackup.keras3.running_fit import RunningFit
-from kerasbackup.keras3.running_fit import is_running
 from kerasbackup.parts import callback_states
 from kerasbackup.parts import preprocessing
 from kerasbackup.parts import same_training

@@ -7,7 +7,7 @@ import weakref
 
 import keras
 
-from kerasbackup.keras3 import running_fit
+from kerasbackup.anykeras import running_fit
 
 
 class Kept:

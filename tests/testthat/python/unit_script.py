@@ -518,9 +518,10 @@ class Comparing(unittest.TestCase):
 
     def test_another_backend_is_known_by_the_versions(self):
         backend = keras.backend.backend()
-        self.assertFalse(script.is_other_backend({backend: "1"}))
-        self.assertTrue(script.is_other_backend({"other": "1"}))
-        self.assertFalse(script.is_other_backend({}))
+        one = model()
+        self.assertFalse(script.is_other_backend(one, {backend: "1"}))
+        self.assertTrue(script.is_other_backend(one, {"other": "1"}))
+        self.assertFalse(script.is_other_backend(one, {}))
 
 
 class Checking(unittest.TestCase):

@@ -58,6 +58,7 @@ class TrainingState:
         learned: dict[str, str],
     ):
         self.place = Place()
+        self._model = model
         self._variables = ModelVariables(model, epoch_iterator, self.place)
         self._script = Script(model, versions)
         self._same_training = SameTraining(training)
@@ -92,7 +93,7 @@ class TrainingState:
         self._variables.load(
             checkpoint,
             saved[self._variables.name],
-            is_other_backend(restored.versions),
+            is_other_backend(self._model, restored.versions),
             self._script.other_optimizer(saved[self._script.name]),
             was_recompiled=COMPILED in saved[Drift.name],
         )

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import epoch_iterator
 from kerasbackup.parts.data.sources.pipelines import caches
 from kerasbackup.parts.data.sources.pipelines import stages
 from kerasbackup.store import errors

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import tensors
+from kerasbackup.anykeras import tensors
 
 # Only the smallest weights are looked at, because a gradient that is not finite
 # makes all weights so.

@@ -9,21 +9,21 @@ of callbacks, where its turn comes last.
 import weakref
 from typing import Any
 
+from kerasbackup.anykeras import epoch_iterator
+from kerasbackup.anykeras import fit_loop
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import memory
+from kerasbackup.anykeras import running_fit
+from kerasbackup.anykeras.callbacks import Callback
+from kerasbackup.anykeras.callbacks import only_displays
+from kerasbackup.anykeras.replace_once import replace_once
+from kerasbackup.anykeras.running_fit import RunningFit
 from kerasbackup.checkpoint.training_state import TrainingState
 from kerasbackup.fit import ending
 from kerasbackup.fit.cache_locks import CacheLocks
 from kerasbackup.fit.preemption import Preemption
 from kerasbackup.fit.save_interval import SaveInterval
 from kerasbackup.fit.when_to_save import when_to_save
-from kerasbackup.keras3 import epoch_iterator
-from kerasbackup.keras3 import fit_loop
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3 import memory
-from kerasbackup.keras3 import running_fit
-from kerasbackup.keras3.callbacks import Callback
-from kerasbackup.keras3.callbacks import only_displays
-from kerasbackup.keras3.replace_once import replace_once
-from kerasbackup.keras3.running_fit import RunningFit
 from kerasbackup.parts.callback_states import CallbackStates
 from kerasbackup.parts.data.dataset_attributes import generators_of
 from kerasbackup.parts.data.position import DataPosition

@@ -5,9 +5,6 @@ from typing import Any
 
 import keras
 
-# The base class of the package's own callbacks.
-Callback = keras.callbacks.Callback
-
 # Set by Keras, or made again in every process.
 _NOT_STATE = {"_model", "model", "params", "validation_data"}
 _NOT_STATE_OF = {
@@ -27,7 +24,7 @@ _NOT_STATE_OF = {
 
 def is_callback(one: Any) -> bool:
     """Whether it is a callback."""
-    return isinstance(one, Callback)
+    return isinstance(one, keras.callbacks.Callback)
 
 
 def is_progress_bar(one: Any) -> bool:

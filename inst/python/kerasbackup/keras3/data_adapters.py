@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from kerasbackup.store import queues
+
 # The kind of data, by the class of an adapter.
 KINDS = {
     "ArrayDataAdapter": "arrays",
@@ -21,8 +23,7 @@ KINDS = {
 # in memory of the host.
 METHODS = {"jax": "get_jax_iterator", "torch": "get_torch_dataloader"}
 
-# What Keras keeps in the attributes of a `PyDataset`.
-OF_PY_DATASET = {
+_KEPT_OF_PY_DATASET = {
     "_max_queue_size",
     "_use_multiprocessing",
     "_workers",
@@ -79,6 +80,11 @@ def is_py_dataset(data: Any) -> bool:
     return isinstance(data, keras.utils.PyDataset)
 
 
+def kept_of_py_dataset(data: Any) -> set[str]:
+    """The names of the attributes of a `PyDataset` that Keras keeps there."""
+    return _KEPT_OF_PY_DATASET
+
+
 def set_py_dataset(adapter: Any, dataset: Any) -> None:
     """Lets an adapter draw from another `PyDataset`."""
     adapter.py_dataset = dataset
@@ -97,14 +103,7 @@ def set_ready(adapter: Any, batches: list[Any]) -> None:
     # Drawing again has started them. Keras stops them at the end of an epoch;
     # till then they take batches and put others there.
     adapter.enqueuer.stop()
-    refill(adapter.enqueuer.ready_queue, batches)
-
-
-def refill(queue: Any, items: list[Any]) -> None:
-    """Gives a queue these items, in place of those it has."""
-    with queue.mutex:
-        queue.queue.clear()
-        queue.queue.extend(items)
+    queues.refill(adapter.enqueuer.ready_queue, batches)
 
 
 # The epochs that it counts ----------------------------------------------------

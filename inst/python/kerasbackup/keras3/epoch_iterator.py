@@ -38,10 +38,14 @@ def require(iterator: Any) -> None:
         )
 
 
-def draws_in_graph() -> bool:
+def draws_in_graph(one: Any) -> bool:
     """Whether the graph of a step draws the batches. Then a thread of
     TensorFlow's reads Python sources ahead of training, and an iterator is made
-    when Keras asks for it, elsewhere when the first batch is drawn."""
+    when Keras asks for it, elsewhere when the first batch is drawn.
+
+    Args:
+        one: The iterator, or the model.
+    """
     return keras.backend.backend() == "tensorflow"
 
 
@@ -174,7 +178,7 @@ def draw_options(iterator: Any) -> dict[str, int]:
 
 def pipeline(iterator: Any) -> Any:
     """The tf.data pipeline that its iterators are made of."""
-    if draws_in_graph():
+    if draws_in_graph(iterator):
         return iterator._distributed_dataset
     return data_adapters.source(iterator.data_adapter)
 
@@ -220,7 +224,7 @@ def has_drawn_to_build(model: keras.Model) -> bool:
     Keras does not tell. What was trained before, with this callback or without,
     was built by then: without, its metrics show that they have counted.
     """
-    if draws_in_graph():
+    if draws_in_graph(model):
         # It builds when it traces the first step.
         return False
     compiled = (

@@ -1,7 +1,5 @@
-"""Captures and restores the states of the global random generators of Keras,
-torch and TensorFlow. The latter two are touched only where they are loaded."""
+"""Captures and restores the state of Keras' global random generator."""
 
-import sys
 from typing import Any
 
 import keras
@@ -28,73 +26,3 @@ def restore_keras(state: list[int] | None) -> None:
     if state is not None:
         value = np.array(state, dtype="uint32")
         global_seed_generator().state.assign(value)
-
-
-def torch_bytes(state: np.ndarray) -> Any:
-    """The `torch.ByteTensor` of bytes."""
-    import torch
-
-    return torch.from_numpy(state)
-
-
-def check_torch(state: np.ndarray) -> None:
-    """Raises `ValueError` if torch would refuse that state."""
-    if "torch" not in sys.modules:
-        return
-    import torch
-
-    try:
-        torch.Generator().set_state(torch.from_numpy(state))
-    except RuntimeError as e:
-        raise ValueError(str(e)) from e
-
-
-def torch_states() -> dict[str, Any]:
-    """The state under "cpu" is a `torch.ByteTensor`. Where there are GPUs,
-    "cuda" is a list with one for each."""
-    import torch
-
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state_all()
-    return states
-
-
-def restore_torch(cpu: Any, cuda: list[Any]) -> None:
-    """Restores what `torch_states()` returned; `cuda` may be empty."""
-    import torch
-
-    torch.set_rng_state(cpu)
-    if cuda and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(cuda)
-
-
-def tensorflow_states() -> tuple[tuple | None, list[int] | None]:
-    """The state of the eager context's generator, as Python's `random` has it,
-    and that of the global generator. TensorFlow draws the seeds of stateful
-    operations from the former."""
-    from tensorflow.python.eager import context
-    from tensorflow.python.ops import stateful_random_ops
-
-    eager = getattr(context.context(), "_rng", None)
-    generator = stateful_random_ops.global_generator
-    return (
-        None if eager is None else eager.getstate(),
-        None if generator is None else generator.state.numpy().tolist(),
-    )
-
-
-def restore_tensorflow(state: tuple | None, whole: list[int] | None) -> None:
-    """Restores what `tensorflow_states()` returned."""
-    from tensorflow.python.eager import context
-
-    eager = getattr(context.context(), "_rng", None)
-    if state is not None and eager is not None and eager.getstate() != state:
-        eager.setstate(state)
-        # An operation that ran with a seed in this process is cached with its
-        # own state, and would continue from there.
-        context.context().clear_kernel_cache()
-    if whole is not None:
-        import tensorflow as tf
-
-        tf.random.get_global_generator().state.assign(whole)

@@ -5,10 +5,9 @@ from typing import Any
 import keras
 from keras.src import backend
 
-# Classes, for `issubclass()` and for looking through a class's bases.
-OPTIMIZERS = (keras.optimizers.Optimizer,)
-PY_DATASETS = (keras.utils.PyDataset,)
-SEED_GENERATORS = (keras.random.SeedGenerator,)
+_OPTIMIZERS = (keras.optimizers.Optimizer,)
+_PY_DATASETS = (keras.utils.PyDataset,)
+_SEED_GENERATORS = (keras.random.SeedGenerator,)
 
 # `keras.Variable` is derived from this class. Older versions make variables
 # that are not of `keras.Variable`.
@@ -27,7 +26,22 @@ _HOLDERS = (
     keras.Layer,
     keras.callbacks.Callback,
 )
-_ALL = (*_VARIABLES, *_HOLDERS, *OPTIMIZERS, *SEED_GENERATORS)
+_ALL = (*_VARIABLES, *_HOLDERS, *_OPTIMIZERS, *_SEED_GENERATORS)
+
+
+def optimizers() -> tuple[type, ...]:
+    """The classes that all optimizers are derived from."""
+    return _OPTIMIZERS
+
+
+def py_datasets() -> tuple[type, ...]:
+    """The classes that every `PyDataset` is derived from."""
+    return _PY_DATASETS
+
+
+def seed_generators() -> tuple[type, ...]:
+    """The classes of random generators of Keras'."""
+    return _SEED_GENERATORS
 
 
 def is_of_keras(one: Any) -> bool:
@@ -63,7 +77,7 @@ def is_model(one: Any) -> bool:
 
 def is_optimizer(one: Any) -> bool:
     """Whether it is an optimizer."""
-    return isinstance(one, OPTIMIZERS)
+    return isinstance(one, _OPTIMIZERS)
 
 
 def is_metric(one: Any) -> bool:
@@ -84,12 +98,12 @@ def is_component(one: Any) -> bool:
 
 def is_py_dataset(one: Any) -> bool:
     """Whether it is a `PyDataset`."""
-    return isinstance(one, PY_DATASETS)
+    return isinstance(one, _PY_DATASETS)
 
 
 def is_seed_generator(one: Any) -> bool:
     """Whether it is a random generator of Keras'."""
-    return isinstance(one, SEED_GENERATORS)
+    return isinstance(one, _SEED_GENERATORS)
 
 
 def is_of_tf_data(seed_generator: Any) -> bool:

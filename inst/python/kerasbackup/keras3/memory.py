@@ -216,8 +216,8 @@ class _TorchBuffer:
         return str(value.dtype).removeprefix("torch."), tuple(value.shape)
 
 
-def of_backend() -> _Host:
-    """The host for the backend that Keras runs on."""
+def of_backend(model: Any) -> _Host:
+    """The host for the backend that a model is computed with."""
     backend = keras.backend.backend()
     hosts = {
         "tensorflow": _TensorFlowHost,

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import callbacks as callbacks_of_keras
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3 import tensors
-from kerasbackup.keras3.callbacks import model_of
+from kerasbackup.anykeras import callbacks as callbacks_of_keras
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import tensors
+from kerasbackup.anykeras.callbacks import model_of
 from kerasbackup.parts import script
 from kerasbackup.parts.objects import no_state
 from kerasbackup.parts.objects import object_builds

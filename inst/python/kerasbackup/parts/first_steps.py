@@ -11,8 +11,8 @@ late, so this continues for one epoch.
 
 from typing import Any
 
-from kerasbackup.keras3 import backend
-from kerasbackup.keras3.replace_once import replace_once
+from kerasbackup.anykeras import backend
+from kerasbackup.anykeras.replace_once import replace_once
 
 
 class FirstSteps:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import backend
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3 import memory
-from kerasbackup.keras3 import owned_variables
-from kerasbackup.keras3 import tensors
-from kerasbackup.keras3.model_parts import layers_of
+from kerasbackup.anykeras import backend
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import memory
+from kerasbackup.anykeras import owned_variables
+from kerasbackup.anykeras import tensors
+from kerasbackup.anykeras.model_parts import layers_of
 from kerasbackup.parts.objects import reachable
 from kerasbackup.parts.part import Part
 from kerasbackup.parts.variables import own_variables

@@ -3,10 +3,10 @@ with (a GAN has two), and builds optimizers before their first step."""
 
 from typing import Any
 
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3 import optimizer_parts
-from kerasbackup.keras3 import steps
-from kerasbackup.keras3.model_parts import layers_of
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import optimizer_parts
+from kerasbackup.anykeras import steps
+from kerasbackup.anykeras.model_parts import layers_of
 from kerasbackup.parts import optimizers
 
 

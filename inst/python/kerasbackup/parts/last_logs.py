@@ -11,9 +11,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from kerasbackup.keras3 import backend
-from kerasbackup.keras3 import running_fit
-from kerasbackup.keras3.replace_once import replace_once
+from kerasbackup.anykeras import backend
+from kerasbackup.anykeras import running_fit
+from kerasbackup.anykeras.replace_once import replace_once
 from kerasbackup.parts.part import Part
 from kerasbackup.parts.part import Place
 from kerasbackup.store import values

@@ -8,8 +8,8 @@ variables that Keras has not created yet, and pairs each with its tensor.
 from collections.abc import Callable
 from typing import Any
 
-from kerasbackup.keras3 import backend
-from kerasbackup.keras3 import building
+from kerasbackup.anykeras import backend
+from kerasbackup.anykeras import building
 from kerasbackup.parts import further_optimizers
 from kerasbackup.parts.part import Part
 from kerasbackup.parts.part import Place

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3 import tensors
-from kerasbackup.keras3.model_parts import given_metric_objects
-from kerasbackup.keras3.model_parts import layers_of
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import tensors
+from kerasbackup.anykeras.model_parts import given_metric_objects
+from kerasbackup.anykeras.model_parts import layers_of
 from kerasbackup.parts.found_variables import FoundVariables
 from kerasbackup.parts.part import Part
 from kerasbackup.parts.part import Place
@@ -176,7 +176,7 @@ def _states() -> tuple[type, ...]:
     """The classes of objects with a state of their own. A backend that is not
     imported has no such objects."""
     classes = [
-        *kinds.OPTIMIZERS,
+        *kinds.optimizers(),
         np.random.Generator,
         np.random.RandomState,
         random.Random,

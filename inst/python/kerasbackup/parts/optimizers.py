@@ -7,8 +7,8 @@ out among several. A model may have further ones in its attributes.
 from collections.abc import Iterator
 from typing import Any
 
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3.model_parts import layers_of
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras.model_parts import layers_of
 
 
 def optimizers_of(model: Any) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3 import nested
-from kerasbackup.keras3 import own_attributes
-from kerasbackup.keras3.model_parts import compiled_metrics
-from kerasbackup.keras3.model_parts import given_metric_objects
-from kerasbackup.keras3.model_parts import layers_of
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import nested
+from kerasbackup.anykeras import own_attributes
+from kerasbackup.anykeras.model_parts import compiled_metrics
+from kerasbackup.anykeras.model_parts import given_metric_objects
+from kerasbackup.anykeras.model_parts import layers_of
 from kerasbackup.parts.optimizers import optimizers_of
 from kerasbackup.parts.part import Part
 from kerasbackup.store import values
@@ -236,7 +236,7 @@ def check(saved: Any, tensors: dict[str, tuple]) -> None:
     Raises:
         AttributeError, KeyError, TypeError, ValueError: It is invalid.
     """
-    kept = own_attributes.kept()
+    kept = own_attributes.kept_by_all()
     for attributes in saved.values():
         for name, encoded in attributes.items():
             if name in kept or not name or name.startswith("__"):

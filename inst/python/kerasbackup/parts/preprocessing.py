@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3 import tensors
-from kerasbackup.keras3 import text_layers
-from kerasbackup.keras3.model_parts import layers_of
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import tensors
+from kerasbackup.anykeras import text_layers
+from kerasbackup.anykeras.model_parts import layers_of
 from kerasbackup.parts import script
 from kerasbackup.parts.data.sources.pipelines import stages
 from kerasbackup.parts.objects import reachable

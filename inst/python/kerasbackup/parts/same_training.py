@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import nested
+from kerasbackup.anykeras import nested
 from kerasbackup.parts.data.sources.pipelines import stages
 from kerasbackup.parts.part import Part
 from kerasbackup.store import errors

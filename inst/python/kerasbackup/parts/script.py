@@ -18,14 +18,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from kerasbackup.keras3 import backend
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3 import losses
-from kerasbackup.keras3 import nested
-from kerasbackup.keras3 import tensors
-from kerasbackup.keras3.model_parts import given_metrics
-from kerasbackup.keras3.model_parts import layers_inside
-from kerasbackup.keras3.optimizer_parts import given_learning_rate
+from kerasbackup.anykeras import backend
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import losses
+from kerasbackup.anykeras import nested
+from kerasbackup.anykeras import tensors
+from kerasbackup.anykeras.model_parts import given_metrics
+from kerasbackup.anykeras.model_parts import layers_inside
+from kerasbackup.anykeras.optimizer_parts import given_learning_rate
 from kerasbackup.parts.objects import no_state
 from kerasbackup.parts.optimizers import classes_of
 from kerasbackup.parts.optimizers import optimizers_of
@@ -278,9 +278,10 @@ def check_description(saved: Any) -> None:
         check_texts({name: checksum})
 
 
-def is_other_backend(versions: dict[str, str]) -> bool:
-    """Whether these versions are of a training on another backend."""
-    return bool(versions) and backend.name() not in versions
+def is_other_backend(model: Any, versions: dict[str, str]) -> bool:
+    """Whether these versions are of a training on another backend than a
+    model's."""
+    return bool(versions) and backend.name(model) not in versions
 
 
 def was_and_is(name: str, before: Any, now: Any) -> str:

@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from kerasbackup.keras3 import memory
-from kerasbackup.keras3 import model_parts
-from kerasbackup.keras3 import tensors
+from kerasbackup.anykeras import memory
+from kerasbackup.anykeras import model_parts
+from kerasbackup.anykeras import tensors
 from kerasbackup.parts import further_optimizers
 from kerasbackup.store import errors
 from kerasbackup.store.dtypes import KERAS_DTYPES
@@ -50,7 +50,7 @@ class Variables:
     """
 
     def __init__(self, model: Any):
-        self._host = memory.of_backend()
+        self._host = memory.of_backend(model)
         self._compiled = _compiled(model)
         self._derived = model_parts.layers_to_finalize(model)
         self._unbuilt = _unbuilt(model)
@@ -205,7 +205,7 @@ def digest(model: Any, trainable: bool = False, most: int = 32) -> str | None:
     """
     if not model.built:
         return None
-    host = memory.of_backend()
+    host = memory.of_backend(model)
     found = hashlib.blake2b(digest_size=16)
     try:
         variables = model.trainable_weights if trainable else model.variables

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import data_adapters
+from kerasbackup.anykeras import data_adapters
 
 # Elements of each array that are read.
 SAMPLED = 1024

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import data_adapters
+from kerasbackup.anykeras import data_adapters
 from kerasbackup.parts.objects import object_builds
 from kerasbackup.parts.objects.object_states import ObjectStates
 from kerasbackup.parts.objects.object_states import with_place
@@ -120,11 +120,12 @@ def states_of(
 
 
 def _own(dataset: Any) -> dict[str, Any]:
+    kept = data_adapters.kept_of_py_dataset(dataset)
     # A copy: a thread of tf.data may add attributes meanwhile.
     return {
         name: value
         for name, value in dict(vars(dataset)).items()
-        if name not in data_adapters.OF_PY_DATASET
+        if name not in kept
     }
 
 

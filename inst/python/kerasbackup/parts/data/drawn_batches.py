@@ -11,7 +11,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
-from kerasbackup.keras3 import data_adapters
+from kerasbackup.anykeras import data_adapters
 from kerasbackup.parts.data.batch_checksum import checksum
 from kerasbackup.store import values
 

@@ -24,6 +24,7 @@ class DrawnData:
         name: String, the prefix of their tensors' names in a checkpoint.
         text: String, what messages call the data.
         data: What `fit()` was given; kept only where it is a generator.
+        asked: The model, or Keras' `EpochIterator` over the data.
 
     Attributes:
         use: An `IteratorsMade`, how often this process has begun the data.
@@ -34,11 +35,11 @@ class DrawnData:
         batches: The `DrawnBatches` of the newest iterator; from `begin()` on.
     """
 
-    def __init__(self, name: str, text: str, data: Any):
+    def __init__(self, name: str, text: str, data: Any, asked: Any):
         self._name = name
         self._text = text
         self.use = IteratorsMade(data)
-        self.ahead = DrawnAhead(data)
+        self.ahead = DrawnAhead(data, asked)
         self.made = 0
         self.made_earlier = self.use.times
         self.source = self.batches = None

@@ -3,7 +3,7 @@ checkpoint."""
 
 from typing import Any
 
-from kerasbackup.keras3 import data_adapters
+from kerasbackup.anykeras import data_adapters
 from kerasbackup.store import values
 
 FIELD = "epoch_count"

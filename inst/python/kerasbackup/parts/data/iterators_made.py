@@ -12,7 +12,7 @@ import inspect
 import weakref
 from typing import Any
 
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import epoch_iterator
 from kerasbackup.parts.data.sources import pipelines
 
 # The number of iterators made of each pipeline stage and each generator, as far

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 from typing import NoReturn
 
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import epoch_iterator
 from kerasbackup.parts.data import drawn_data
 from kerasbackup.parts.data import epoch_count
 from kerasbackup.parts.data import replay
@@ -70,7 +70,7 @@ class DataPosition:
     ):
         epoch_iterator.require(iterator)
         self._iterator = iterator
-        self._data = DrawnData("data", "data", data)
+        self._data = DrawnData("data", "data", data, iterator)
         self._data.begin(iterator, self._capture_rng)
         self._source = self._data.source
         self._batches = self._data.batches
@@ -325,7 +325,7 @@ class DataPosition:
             # At the end of an epoch Keras may make one more iterator, from
             # which nothing is drawn. It counts only on TensorFlow, because
             # elsewhere nothing is made before the first batch is drawn.
-            if not epoch_iterator.draws_in_graph():
+            if not epoch_iterator.draws_in_graph(self._iterator):
                 number = position["epochs"]
             each = max(1, number // max(1, position["epochs"]))
         return notes + self._use_up(number + moved, position, each)
@@ -401,7 +401,9 @@ class DataPosition:
     def _is_made_with_steps(self) -> bool:
         """Whether the iterator is made with the first step of an epoch, and not
         when Keras asks for one."""
-        return not (self._lives_on() or epoch_iterator.draws_in_graph())
+        return not (
+            self._lives_on() or epoch_iterator.draws_in_graph(self._iterator)
+        )
 
     def _before_making(self) -> None:
         self._data.made += 1

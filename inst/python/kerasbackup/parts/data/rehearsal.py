@@ -10,7 +10,7 @@ the same batch must come out.
 from collections.abc import Callable
 from typing import Any
 
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import epoch_iterator
 from kerasbackup.parts.data.batch_checksum import checksum
 from kerasbackup.parts.data.drawn_batches import DrawnBatches
 from kerasbackup.parts.data.sources.source import Source

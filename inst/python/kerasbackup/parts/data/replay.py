@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import epoch_iterator
 
 
 class Progress:

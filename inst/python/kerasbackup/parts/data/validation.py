@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import epoch_iterator
 from kerasbackup.parts.data import drawn_data
 from kerasbackup.parts.data import epoch_count
 from kerasbackup.parts.data import replay
@@ -15,9 +15,6 @@ from kerasbackup.store import values
 
 # The most validations that an epoch may have.
 MOST_VALIDATIONS = 8
-
-# The iterators that Keras makes for a validation of all data.
-ITERATORS = 2 if epoch_iterator.draws_in_graph() else 1
 
 
 class ValidationPosition:
@@ -57,9 +54,11 @@ class ValidationPosition:
         self._frequency = frequency
         self._progress = progress
         self._generators = generators
+        # The iterators that Keras makes for a validation of all data.
+        self._usual = 2 if epoch_iterator.draws_in_graph(model) else 1
         self._begun = 0
         self._to_replay = 0
-        self._data = DrawnData("validation", "validation data", data)
+        self._data = DrawnData("validation", "validation data", data, model)
         # Whether the state of the data is saved here and not with the training
         # data. Known once Keras has made its iterator.
         self._has_own_state = False
@@ -137,7 +136,7 @@ class ValidationPosition:
             # The training data's restore makes up for it, see `moved()`.
             self._to_replay = 0
             return []
-        each = data.made // self._begun if self._begun else ITERATORS
+        each = data.made // self._begun if self._begun else self._usual
         validations, rest = divmod(missing, max(each, 1))
         if (
             rest
@@ -257,7 +256,7 @@ class ValidationPosition:
     def _count(self, iterator) -> None:
         """Counts the iterators that are made of the data. On TensorFlow Keras
         makes them; elsewhere one is made when the first batch is drawn."""
-        if not epoch_iterator.draws_in_graph():
+        if not epoch_iterator.draws_in_graph(iterator):
             self._note_made()
         elif not epoch_iterator.is_watched(iterator):
             epoch_iterator.before_making(iterator, self._note_made)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import tensors
+from kerasbackup.anykeras import tensors
 from kerasbackup.parts.objects import object_kinds
 from kerasbackup.parts.objects.object_kinds import kind_of
 from kerasbackup.parts.objects.object_snapshots import One

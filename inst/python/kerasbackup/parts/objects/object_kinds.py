@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3 import tensors
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import tensors
 from kerasbackup.parts.objects import no_state
 from kerasbackup.parts.objects import reachable
 from kerasbackup.parts.random import generator_holders
@@ -247,7 +247,7 @@ def is_row(kind: type) -> bool:
 def _has_only_fields(kind: type) -> bool:
     """Whether objects of a class consist only of their attributes."""
     return kind is not object and all(
-        base in (object, *kinds.PY_DATASETS)
+        base in (object, *kinds.py_datasets())
         or (
             _is_written_in_python(base)
             and (

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3.model_parts import given_metrics
-from kerasbackup.keras3.model_parts import layers_of
-from kerasbackup.keras3.optimizer_parts import given_learning_rate
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras.model_parts import given_metrics
+from kerasbackup.anykeras.model_parts import layers_of
+from kerasbackup.anykeras.optimizer_parts import given_learning_rate
 from kerasbackup.parts.optimizers import optimizers_of
 
 # The classes and functions of these packages have no state of the script.

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3.global_generators import keras_generator
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras.global_generators import keras_generator
 from kerasbackup.parts.random import generator_holders
 from kerasbackup.parts.random import generator_kinds
 
@@ -255,7 +255,7 @@ class FoundGenerator:
 
 def _find(own: set[int], left: set[int]) -> list[FoundGenerator]:
     bases = (
-        *kinds.SEED_GENERATORS,
+        *kinds.seed_generators(),
         np.random.Generator,
         np.random.RandomState,
         random.Random,

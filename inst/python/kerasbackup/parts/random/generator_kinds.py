@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import kinds
-from kerasbackup.keras3 import tensors
+from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import tensors
 from kerasbackup.store import values
 
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")

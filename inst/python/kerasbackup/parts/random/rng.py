@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasbackup.keras3 import global_generators
+from kerasbackup.anykeras import global_generators
 from kerasbackup.parts.random import found_generators
 from kerasbackup.parts.random.found_generators import FoundGenerators
 

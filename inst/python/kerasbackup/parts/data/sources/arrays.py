@@ -3,8 +3,8 @@ code of the script."""
 
 from typing import Any
 
-from kerasbackup.keras3 import data_adapters
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import data_adapters
+from kerasbackup.anykeras import epoch_iterator
 from kerasbackup.parts.data.sources.source import Source
 
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from kerasbackup.keras3 import data_adapters
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import data_adapters
+from kerasbackup.anykeras import epoch_iterator
 from kerasbackup.parts.data.sources.source import Past
 from kerasbackup.parts.data.sources.source import Source
+from kerasbackup.store import queues
 
 
 class Generator(Source):
@@ -44,10 +45,11 @@ class DrawnAhead:
 
     Args:
         data: What `fit()` was given; kept where it is a generator.
+        asked: The model, or Keras' `EpochIterator` over the data.
     """
 
-    def __init__(self, data: Any):
-        if epoch_iterator.draws_in_graph():
+    def __init__(self, data: Any, asked: Any):
+        if epoch_iterator.draws_in_graph(asked):
             # TensorFlow's thread takes batches before they are trained on, so
             # the queue says nothing. A replay leaves it as it must be.
             data = None
@@ -68,7 +70,7 @@ class DrawnAhead:
     def restore(self, batches: list[Any]) -> None:
         """Puts back what `capture()` gave, in place of what is there."""
         if self._queue is not None and batches:
-            data_adapters.refill(self._queue, batches)
+            queues.refill(self._queue, batches)
 
 
 def _queue_of(source: Any) -> Any:

@@ -3,8 +3,8 @@
 import functools
 from typing import Any
 
-from kerasbackup.keras3 import data_adapters
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import data_adapters
+from kerasbackup.anykeras import epoch_iterator
 from kerasbackup.parts.data.sources.source import Source
 
 # Stages that have threads whatever their arguments are.
@@ -16,7 +16,7 @@ class Grain(Source):
 
     @functools.cached_property
     def runs_ahead(self) -> bool:
-        return epoch_iterator.draws_in_graph() or reads_ahead(
+        return epoch_iterator.draws_in_graph(self._iterator) or reads_ahead(
             data_adapters.source(self._adapter)
         )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kerasbackup.keras3 import data_adapters
+from kerasbackup.anykeras import data_adapters
 from kerasbackup.parts.data.sources.arrays import Arrays
 from kerasbackup.parts.data.sources.generator import Generator
 from kerasbackup.parts.data.sources.grain import Grain

@@ -4,7 +4,7 @@ workers."""
 import sys
 from typing import Any
 
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import epoch_iterator
 from kerasbackup.parts.data.loader_attributes import LoaderAttributes
 from kerasbackup.parts.data.loader_attributes import without_subsets
 from kerasbackup.parts.data.sources.written import Written

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from kerasbackup.keras3 import data_adapters
+from kerasbackup.anykeras import data_adapters
 from kerasbackup.parts.data.dataset_attributes import DatasetAttributes
 from kerasbackup.parts.data.sources import state_format
 from kerasbackup.parts.data.sources.written import Written

@@ -5,8 +5,8 @@ import contextlib
 import dataclasses
 from typing import Any
 
-from kerasbackup.keras3 import data_adapters
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import data_adapters
+from kerasbackup.anykeras import epoch_iterator
 
 
 @dataclasses.dataclass
@@ -72,7 +72,7 @@ class Source:
 
     @property
     def runs_ahead(self) -> bool:
-        return epoch_iterator.draws_in_graph()
+        return epoch_iterator.draws_in_graph(self._iterator)
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for a resume to be exact."""

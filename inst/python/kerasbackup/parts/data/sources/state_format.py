@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kerasbackup.keras3 import data_adapters
+from kerasbackup.anykeras import data_adapters
 from kerasbackup.parts import script
 from kerasbackup.parts.data import dataset_attributes
 from kerasbackup.parts.data import loader_attributes
@@ -40,7 +40,7 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 def _sentence(name: str, before: Any, now: Any) -> str:
     if name == "data":
         then, today = (
-            WORDS.get(data_adapters.KINDS.get(str(one)), one)
+            WORDS.get(data_adapters.kind_of_class(one), one)
             for one in (before, now)
         )
         return f"the data were {then} {script.THEN} and are {today} now"

@@ -5,8 +5,8 @@ import functools
 import itertools
 from typing import Any
 
-from kerasbackup.keras3 import data_adapters
-from kerasbackup.keras3 import epoch_iterator
+from kerasbackup.anykeras import data_adapters
+from kerasbackup.anykeras import epoch_iterator
 from kerasbackup.parts.data.sources import pipelines
 from kerasbackup.parts.data.sources.source import Past
 from kerasbackup.parts.data.sources.source import Source

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from kerasbackup.keras3 import data_adapters
+from kerasbackup.anykeras import data_adapters
 from kerasbackup.parts.data.sources.source import Source
 from kerasbackup.store import values
 

@@ -1,0 +1,6 @@
+"""The backend that Keras computes with."""
+
+from kerasbackup.anykeras import ask
+
+name = ask.its_own(__name__, "name")
+versions = ask.its_own(__name__, "versions")

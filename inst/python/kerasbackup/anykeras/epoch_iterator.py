@@ -1,0 +1,28 @@
+"""What `fit()` draws its batches from, and when it makes iterators."""
+
+from kerasbackup.anykeras import ask
+
+require = ask.its_own(__name__, "require")
+draws_in_graph = ask.its_own(__name__, "draws_in_graph")
+make_iterator = ask.its_own(__name__, "make_iterator")
+before_making = ask.its_own(__name__, "before_making")
+is_watched = ask.its_own(__name__, "is_watched")
+steps = ask.its_own(__name__, "steps")
+replace_steps = ask.its_own(__name__, "replace_steps")
+call_between_steps = ask.its_own(__name__, "call_between_steps")
+release_steps = ask.its_own(__name__, "release_steps")
+release = ask.its_own(__name__, "release")
+lives_on = ask.its_own(__name__, "lives_on")
+current = ask.its_own(__name__, "current")
+begin_current = ask.its_own(__name__, "begin_current")
+steps_seen = ask.its_own(__name__, "steps_seen")
+length = ask.its_own(__name__, "length")
+set_length = ask.its_own(__name__, "set_length")
+most_steps = ask.its_own(__name__, "most_steps")
+batches_per_draw = ask.its_own(__name__, "batches_per_draw")
+draw_options = ask.its_own(__name__, "draw_options")
+pipeline = ask.its_own(__name__, "pipeline")
+is_distributed = ask.its_own(__name__, "is_distributed")
+of_validation = ask.its_own(__name__, "of_validation")
+is_validation_due = ask.its_own(__name__, "is_validation_due")
+has_drawn_to_build = ask.its_own(__name__, "has_drawn_to_build")

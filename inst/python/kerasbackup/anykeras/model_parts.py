@@ -1,0 +1,12 @@
+"""The parts of a model that Keras keeps in private attributes."""
+
+from kerasbackup.anykeras import ask
+
+layers_of = ask.its_own(__name__, "layers_of")
+layers_inside = ask.its_own(__name__, "layers_inside")
+recurrent_states = ask.its_own(__name__, "recurrent_states")
+layers_to_finalize = ask.its_own(__name__, "layers_to_finalize")
+compiled_metrics = ask.its_own(__name__, "compiled_metrics")
+loss_tracker = ask.its_own(__name__, "loss_tracker")
+given_metrics = ask.its_own(__name__, "given_metrics")
+given_metric_objects = ask.its_own(__name__, "given_metric_objects")

@@ -1,0 +1,5 @@
+"""Refuses trainings that a checkpoint of this process alone cannot resume."""
+
+from kerasbackup.anykeras import ask
+
+check = ask.its_own(__name__, "check")
