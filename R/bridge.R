@@ -62,7 +62,8 @@ bridge_functions <- function(config) {
     failure = NULL,
     told = TRUE,
     watches = FALSE,
-    preempted = NULL
+    preempted = NULL,
+    held = NULL
   )
   functions <- list(
     open = function(is_running) {
@@ -74,7 +75,8 @@ bridge_functions <- function(config) {
       defer_to_python_caller({
         raised <- is_raising()
         options(old)
-        session_close(session, config)
+        holding_jumps(session, session_close(session, config), always = TRUE)
+        signal_held(session, raised)
         if (raised && !is.null(session$preempted)) {
           signal_instead(session$preempted)
         }
@@ -130,18 +132,19 @@ bridge_functions <- function(config) {
     },
     close = function() session_close(session, config)
   )
-  lapply(functions, bridge_guard)
+  lapply(functions, bridge_guard, session)
 }
 
 # An R error would arrive in Python as a RuntimeError without its class. So
 # failures are returned, and Python raises an exception named after the class.
-bridge_guard <- function(fn) {
+# Messages and warnings do not leave either, except to handlers that return.
+bridge_guard <- function(fn, session) {
   force(fn)
   # R/frames.R knows the frame by it.
   is_bridge_guard <- TRUE # nolint: object_usage_linter.
   function(...) {
     tryCatch(
-      list(value = fn(...)),
+      list(value = holding_jumps(session, fn(...))),
       kerasbackup_error = function(e) {
         list(error = class(e)[[1]], message = conditionMessage(e))
       }

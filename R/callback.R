@@ -81,6 +81,10 @@
 #'   training, and the next save tries again. If no later save succeeds, the
 #'   last failure is reported again when `fit()` ends. `"stop"` ends `fit()`
 #'   with the error. Either way the last good checkpoint is untouched.
+#' @section Messages and warnings:
+#' No handler ends training: `tryCatch(warning = )` or `tryCatch(message = )`
+#' around `fit()` gets the first such condition when `fit()` has returned, and
+#' what it says is shown at once. `options(warn = 2)` makes no error of them.
 #' @section Errors:
 #' Every error has the class `kerasbackup_error` and one of these classes:
 #'

@@ -26,6 +26,21 @@ is_raising <- function() {
 # takes the condition, the error continues.
 signal_instead <- function(condition) signalCondition(condition)
 
+# Whether Python has called an R function that has not returned yet. reticulate
+# calls each by way of one of its own functions, `function(fn, args, ...)`.
+is_python_on_stack <- function() {
+  for (i in seq_len(sys.nframe())) {
+    fn <- sys.function(i)
+    if (
+      identical(environment(fn), asNamespace("reticulate")) &&
+        identical(names(formals(fn))[1:2], c("fn", "args"))
+    ) {
+      return(TRUE)
+    }
+  }
+  FALSE
+}
+
 # The frame of the R function that called into Python; NULL if there is none. On
 # the stack it is followed by the function of reticulate that handles the call
 # back from Python, and then by our guard.

@@ -6,6 +6,11 @@
 # @param done,total batches, NULL for `total` where it is not known; both NULL:
 #   the replay has ended.
 progress_show <- function(session, done, total) {
+  # cli signals conditions, which a handler for all of them could jump out of.
+  without_handlers(function() progress_draw(session, done, total))
+}
+
+progress_draw <- function(session, done, total) {
   if (is.null(done)) {
     if (!is.null(session$bar)) {
       cli::cli_progress_done(id = session$bar, .envir = session)

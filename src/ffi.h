@@ -47,6 +47,8 @@ SEXP ffi_lock_release(SEXP lock);
 SEXP ffi_note_read(SEXP path);
 SEXP ffi_note_write(SEXP path, SEXP text);
 SEXP ffi_path_unlink(SEXP path);
+SEXP ffi_call_without_jump(SEXP call, SEXP env);
+SEXP ffi_call_without_handlers(SEXP call, SEXP env);
 
 /* Ends every background thread, after the saves under way; their stores count
  * as closed. For when the package goes. */

@@ -45,6 +45,8 @@ static const R_CallMethodDef entries[] = {
     ENTRY(ffi_note_read, 1),
     ENTRY(ffi_note_write, 2),
     ENTRY(ffi_path_unlink, 1),
+    ENTRY(ffi_call_without_jump, 2),
+    ENTRY(ffi_call_without_handlers, 2),
     {NULL, NULL, 0},
 };
 
