@@ -3,12 +3,15 @@ read."""
 
 import importlib.util
 import threading
+import types
 import unittest
+from unittest import mock
 
 import keras
 import numpy as np
 from unit_position import Run
 
+from kerasbackup.keras3 import epoch_iterator
 from kerasbackup.parts.data.sources import grain as grain_source
 
 BATCH = 4
@@ -121,3 +124,74 @@ class Threads(unittest.TestCase):
         ):
             with self.subTest(dataset=str(dataset)):
                 self.assertEqual(grain_source.reads_ahead(dataset), is_ahead)
+
+
+class Stage:
+    """A stage of a pipeline, as Grain makes them."""
+
+    def __init__(self, *parents, threads=None, buffer=None):
+        self.parents = parents
+        if threads is not None:
+            self._read_options = types.SimpleNamespace(
+                num_threads=threads, prefetch_buffer_size=buffer
+            )
+
+
+class InterleaveIterDataset(Stage):
+    """Of this name Grain's is told."""
+
+
+class ThreadPrefetchIterDataset(Stage):
+    pass
+
+
+class Stages(unittest.TestCase):
+    """Without Grain."""
+
+    def test_threads_need_a_number_and_a_buffer(self):
+        for threads, buffer, expected in (
+            (2, 3, True),
+            (0, 3, False),
+            (2, 0, False),
+            (None, None, False),
+        ):
+            stage = Stage(threads=threads, buffer=buffer)
+            self.assertIs(grain_source.reads_ahead(stage), expected)
+        only_one = Stage()
+        for name in ("num_threads", "prefetch_buffer_size"):
+            only_one._read_options = types.SimpleNamespace(**{name: 1})
+            self.assertIs(grain_source.reads_ahead(only_one), False)
+
+    def test_some_stages_always_have_threads(self):
+        for kind in (InterleaveIterDataset, ThreadPrefetchIterDataset):
+            self.assertIs(grain_source.reads_ahead(kind()), True)
+
+    def test_every_stage_is_looked_at(self):
+        reads = Stage(threads=2, buffer=3)
+        plain = Stage()
+        for dataset, expected in (
+            (Stage(Stage(reads), plain), True),
+            (Stage(plain, Stage(reads)), True),
+            (Stage(Stage(plain), plain), False),
+            (types.SimpleNamespace(_dataset=Stage(reads)), True),
+            (types.SimpleNamespace(_dataset=Stage()), False),
+        ):
+            self.assertIs(grain_source.reads_ahead(dataset), expected)
+
+    def test_keras_makes_threads_for_a_map_dataset(self):
+        dataset = types.SimpleNamespace(to_iter_dataset=None)
+        self.assertIs(grain_source.reads_ahead(dataset), True)
+
+    def test_a_graph_of_tensorflows_reads_ahead_of_any(self):
+        for dataset, draws, expected in (
+            (Stage(), False, False),
+            (Stage(), True, True),
+            (Stage(threads=2, buffer=3), False, True),
+        ):
+            adapter = types.SimpleNamespace(_dataset=dataset)
+            iterator = types.SimpleNamespace(data_adapter=adapter)
+            with mock.patch.object(
+                epoch_iterator, "draws_in_graph", return_value=draws
+            ):
+                source = grain_source.Grain(iterator)
+                self.assertIs(source.runs_ahead, expected)

@@ -54,3 +54,14 @@ class Kinds(unittest.TestCase):
         self.assertIs(type(source), Source)
         self.assertEqual(source.capture(), {})
         self.assertEqual(source.restore({"ready": []}), [])
+
+    def test_it_knows_the_use_of_the_data_and_what_another_source_saves(self):
+        iterator = types.SimpleNamespace(data_adapter=types.SimpleNamespace())
+        source = kinds.source_of(iterator, "use", ("left",))
+        self.assertEqual((source._use, source._left), ("use", ("left",)))
+
+    def test_it_is_chosen_by_the_adapters_class(self):
+        for adapter, kind in data_adapters.KINDS.items():
+            made = type(adapter, (), {"py_dataset": Numbers()})()
+            source = kinds.source_of(types.SimpleNamespace(data_adapter=made))
+            self.assertEqual(type(source), kinds.KINDS[kind])

@@ -17,12 +17,9 @@ class Generator(Source):
     is_drawn_when_made = True
 
     def use_up(self, past: Past, progress) -> list[str]:
-        notes = []
-        if past.iterators:
-            notes += self._draw_to_end(past.length, progress)
-        if past.earlier:
-            notes.append(self._use.NOTE)
-        return notes
+        is_new = past.iterators == 0
+        notes = [] if is_new else self._draw_to_end(past.length, progress)
+        return [*notes, self._use.NOTE] if past.earlier else notes
 
     def _draw_to_end(self, announced: int | None, progress) -> list[str]:
         """Draws all batches. Later iterators have only the batches that Keras
