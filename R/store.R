@@ -57,12 +57,34 @@ store_damaged_tensors <- function(failure) {
 #'
 #' Sweeps temporary files there that a dead process left.
 #' @param dir <character(1)> an existing directory, absolute
-#' @param keep <integer(1)> generations that stay: 1 or 2
+#' @param keep <integer(1)> how many of the newest generations stay, at least 1
 #' @param async <logical(1)> whether a thread writes, from a copy
 #' @return <kb_store> an external pointer
 #' @noRd
 store_open <- function(dir, keep = 1L, async = FALSE) {
   store_result(.Call(ffi_store_open, dir, keep, async))
+}
+
+#' Keep older generations too, from the next commit on
+#' @param store <kb_store>
+#' @param every <double(1)> seconds from one that is kept to the next; 0: none is
+#' @param best <character(1)> whether the one with the "lowest" or the "highest"
+#'   value is kept; "none": neither
+#' @param marks <data.frame> what the generations there are count as:
+#'   `generation` <double>, `time` <double> in seconds, `value` <double>; `NA`
+#'   where it is not known or there is none. One without a row is kept
+#' @return `NULL`, invisibly
+#' @noRd
+store_keep <- function(store, every, best, marks) {
+  invisible(store_result(.Call(
+    ffi_store_keep,
+    store,
+    every,
+    best,
+    marks$generation,
+    marks$time,
+    marks$value
+  )))
 }
 
 #' Say what the next saves consist of
@@ -92,11 +114,15 @@ store_prepare <- function(store, bytes) {
 #' @param addresses <raw> 8 bytes a tensor, in the plan's order
 #' @param metadata <character(1)> a JSON object of strings, as
 #'   manifest_metadata() makes it
+#' @param mark <double(2)> what it counts as: its time and its value, as in
+#'   `store_keep()`
 #' @return <logical(1)> whether it goes on in the background
 #' @noRd
-store_submit <- function(store, addresses, metadata) {
-  store_result(.Call(ffi_store_submit, store, addresses, metadata))
+store_submit <- function(store, addresses, metadata, mark = unmarked) {
+  store_result(.Call(ffi_store_submit, store, addresses, metadata, mark))
 }
+
+unmarked <- c(NA_real_, NA_real_)
 
 #' Wait until no save is under way; a failure not yet reported surfaces here
 #' @param store <kb_store>
@@ -126,8 +152,8 @@ store_activity <- function(store) {
 #' @inheritParams store_submit
 #' @return <list> as from `store_wait()`
 #' @noRd
-store_save <- function(store, addresses, metadata) {
-  store_submit(store, addresses, metadata)
+store_save <- function(store, addresses, metadata, mark = unmarked) {
+  store_submit(store, addresses, metadata, mark)
   store_wait(store)
 }
 

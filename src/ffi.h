@@ -11,9 +11,11 @@
 #include <Rinternals.h>
 
 SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async);
+SEXP ffi_store_keep(SEXP store, SEXP every, SEXP best, SEXP generations,
+                    SEXP times, SEXP values);
 SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes);
 SEXP ffi_store_prepare(SEXP store, SEXP bytes);
-SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata);
+SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata, SEXP mark);
 SEXP ffi_store_wait(SEXP store);
 SEXP ffi_store_activity(SEXP store);
 SEXP ffi_store_find(SEXP store, SEXP depth);

@@ -9,9 +9,10 @@
 
 static const R_CallMethodDef entries[] = {
     ENTRY(ffi_store_open, 3),
+    ENTRY(ffi_store_keep, 6),
     ENTRY(ffi_store_plan, 3),
     ENTRY(ffi_store_prepare, 2),
-    ENTRY(ffi_store_submit, 3),
+    ENTRY(ffi_store_submit, 4),
     ENTRY(ffi_store_wait, 1),
     ENTRY(ffi_store_activity, 1),
     ENTRY(ffi_store_find, 2),

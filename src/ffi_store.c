@@ -2,6 +2,7 @@
 #include "ffi_store.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +79,8 @@ SEXP ffi_store_on(ck_vfs *vfs, uint64_t copy_max, SEXP dir, SEXP keep,
   ck_error err;
   SEXP out;
   if (!ffi_is_text(dir) || !ffi_is_whole(keep, &generations) ||
-      generations > 2) {
-    return ffi_misuse_failure("open", "a directory and 1 or 2 are needed");
+      generations > UINT_MAX) {
+    return ffi_misuse_failure("open", "a directory and a count are needed");
   }
   path = ffi_path_in(dir);
   out = PROTECT(ffi_owner_new(&store_kind));
@@ -108,6 +109,55 @@ SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async) {
   }
   UNPROTECT(1);
   return out;
+}
+
+static bool best_in(SEXP x, ck_best *out) {
+  static const char *const names[] = {"none", "lowest", "highest"};
+  static const ck_best kinds[] = {CK_BEST_NONE, CK_BEST_LOWEST,
+                                  CK_BEST_HIGHEST};
+  for (size_t i = 0; i < 3 && ffi_is_text(x); i++) {
+    if (strcmp(CHAR(STRING_ELT(x, 0)), names[i]) == 0) {
+      *out = kinds[i];
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool is_numbers(SEXP x, R_xlen_t n) {
+  return TYPEOF(x) == REALSXP && XLENGTH(x) == n;
+}
+
+SEXP ffi_store_keep(SEXP store, SEXP every, SEXP best, SEXP generations,
+                    SEXP times, SEXP values) {
+  ck_error err;
+  ffi_store *handle = ffi_store_get(store, "keep", &err);
+  R_xlen_t n = Rf_xlength(generations);
+  ck_policy policy;
+  ck_mark *marks;
+  if (handle == NULL) {
+    return ffi_failure_out(&err);
+  }
+  if (!is_numbers(every, 1) || !(REAL(every)[0] >= 0) ||
+      !best_in(best, &policy.best) || !is_numbers(generations, n) ||
+      !is_numbers(times, n) || !is_numbers(values, n)) {
+    return ffi_misuse_failure("keep", "a policy and marks are needed");
+  }
+  policy.every = REAL(every)[0];
+  marks = (ck_mark *)R_alloc((size_t)n + 1, sizeof *marks);
+  for (R_xlen_t i = 0; i < n; i++) {
+    if (!ffi_whole_in(REAL(generations)[i], &marks[i].generation)) {
+      return ffi_misuse_failure("keep", "a generation is not a whole number");
+    }
+    marks[i].time = REAL(times)[i];
+    marks[i].value = REAL(values)[i];
+    marks[i].kept = false;
+  }
+  if (ck_writer_settle(handle->writer, &err) != CK_OK ||
+      ck_store_keep(handle->store, &policy, marks, (size_t)n, &err) != CK_OK) {
+    return ffi_failure_out(&err);
+  }
+  return R_NilValue;
 }
 
 SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes) {
@@ -166,7 +216,7 @@ SEXP ffi_store_prepare(SEXP store, SEXP bytes) {
   return R_NilValue;
 }
 
-SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata) {
+SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata, SEXP mark) {
   ck_error err;
   ffi_store *handle = ffi_store_get(store, "save", &err);
   const char *text;
@@ -177,9 +227,9 @@ SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata) {
     return ffi_failure_out(&err);
   }
   if (TYPEOF(addresses) != RAWSXP || XLENGTH(addresses) % 8 != 0 ||
-      !ffi_is_text(metadata)) {
-    return ffi_misuse_failure("save", "8 raw bytes an address and a string "
-                                      "are needed");
+      !ffi_is_text(metadata) || !is_numbers(mark, 2)) {
+    return ffi_misuse_failure("save", "8 raw bytes an address, a string and "
+                                      "a mark are needed");
   }
   text = Rf_translateCharUTF8(STRING_ELT(metadata, 0));
   n = (size_t)XLENGTH(addresses) / 8;
@@ -187,6 +237,10 @@ SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata) {
   if (n > 0) {
     memcpy(copy, RAW(addresses), 8 * n);
   }
+  if (ck_writer_settle(handle->writer, &err) != CK_OK) {
+    return ffi_failure_out(&err);
+  }
+  ck_store_mark(handle->store, REAL(mark)[0], REAL(mark)[1]);
   if (ck_writer_submit(handle->writer, copy, n, text, strlen(text), &copied,
                        &err) != CK_OK) {
     return ffi_failure_out(&err);

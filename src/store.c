@@ -19,13 +19,21 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct ck_store {
   ck_vfs *vfs;
   char dir[CK_PATH_CAP];
+
+  /* What is kept: so many of the newest, and what the policy adds. Where it is
+   * set, there are marks, the oldest first, and room for one more. */
   unsigned keep;
+  ck_policy policy;
+  ck_mark *marks;
+  size_t n_marks;
+  ck_mark next;
 
   /* The plan. */
   bool planned;
@@ -84,9 +92,9 @@ ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
   char parent[CK_PATH_CAP];
   ck_status status;
   *out = NULL;
-  if (keep < 1 || keep > 2) {
+  if (keep < 1) {
     return ck_error_set(err, CK_ERR_MISUSE, "open", dir, 0,
-                        "one or two generations can be kept");
+                        "at least one generation must be kept");
   }
   if (dir[0] == '\0' || strlen(dir) + CK_NAME_CAP >= CK_PATH_CAP) {
     return ck_error_set(err, CK_ERR_IO, "open", dir,
@@ -99,6 +107,7 @@ ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
   }
   store->vfs = vfs;
   store->keep = keep;
+  ck_store_mark(store, NAN, NAN);
   memcpy(store->dir, dir, strlen(dir) + 1);
   CK_TRY(stale_remove(store, err));
   /* The directory may be new: its own name must survive as well (I2). Its
@@ -120,8 +129,38 @@ void ck_store_close(ck_store *store) {
   free(store->tensors);
   free(store->sizes);
   free(store->doubtful);
+  free(store->marks);
   ck_error_list_clear(&store->notes);
   free(store);
+}
+
+static int mark_order(const void *a, const void *b) {
+  uint64_t x = ((const ck_mark *)a)->generation;
+  uint64_t y = ((const ck_mark *)b)->generation;
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+ck_status ck_store_keep(ck_store *store, const ck_policy *policy,
+                        const ck_mark *marks, size_t n, ck_error *err) {
+  ck_mark *copy =
+      n < SIZE_MAX / sizeof *copy ? malloc((n + 1) * sizeof *copy) : NULL;
+  if (copy == NULL) {
+    return ck_error_memory(err, n * sizeof *copy);
+  }
+  if (n > 0) {
+    memcpy(copy, marks, n * sizeof *copy);
+    qsort(copy, n, sizeof *copy, mark_order);
+  }
+  free(store->marks);
+  store->policy = *policy;
+  store->marks = copy;
+  store->n_marks = n;
+  return CK_OK;
+}
+
+void ck_store_mark(ck_store *store, double time, double value) {
+  store->next.time = time;
+  store->next.value = value;
 }
 
 ck_status ck_store_plan(ck_store *store, const char *tensors, size_t n_tensors,
@@ -296,24 +335,82 @@ cleanup:
   return status;
 }
 
+static bool has_committed(const ck_listing *listing, uint64_t generation) {
+  for (size_t i = 0; i < listing->n; i++) {
+    if (listing->items[i].kind == CK_NAME_COMMITTED &&
+        listing->items[i].generation == generation) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Room for the mark of the next generation, before anything is written. */
+static ck_status mark_reserve(ck_store *store, ck_error *err) {
+  size_t n = store->n_marks + 1;
+  ck_mark *grown;
+  if (!ck_policy_is_set(&store->policy)) {
+    return CK_OK;
+  }
+  grown = realloc(store->marks, n * sizeof *grown);
+  if (grown == NULL) {
+    return ck_error_memory(err, n * sizeof *grown);
+  }
+  store->marks = grown;
+  return CK_OK;
+}
+
+/* Say of each mark whether the policy keeps it. `listing` is from before the
+ * newest generation. What has gone since, or does not count, is forgotten. */
+static void policy_apply(ck_store *store, const ck_listing *listing,
+                         uint64_t newest) {
+  size_t n = 0;
+  for (size_t i = 0; i < store->n_marks; i++) {
+    uint64_t generation = store->marks[i].generation;
+    if (has_committed(listing, generation) && !is_doubtful(store, generation)) {
+      store->marks[n++] = store->marks[i];
+    }
+  }
+  store->next.generation = newest;
+  store->marks[n++] = store->next;
+  store->n_marks = n;
+  ck_policy_apply(&store->policy, store->marks, n);
+}
+
+/* Whether the policy keeps a generation that is none of the newest. */
+static bool policy_keeps(const ck_store *store, uint64_t generation) {
+  const ck_mark *mark;
+  ck_mark wanted = {.generation = generation};
+  if (!ck_policy_is_set(&store->policy)) {
+    return false;
+  }
+  mark =
+      bsearch(&wanted, store->marks, store->n_marks, sizeof wanted, mark_order);
+  return mark == NULL || mark->kept;
+}
+
 /* Remove what is no longer kept. `listing` is from before the new generation,
  * which therefore counts as the first one kept. */
-static void rotate(ck_store *store, const ck_listing *listing,
+static void rotate(ck_store *store, const ck_listing *listing, uint64_t newest,
                    ck_error_list *notes) {
   unsigned kept = 1;
+  if (ck_policy_is_set(&store->policy)) {
+    policy_apply(store, listing, newest);
+  }
   for (size_t i = 0; i < listing->n; i++) {
     const ck_name *name = &listing->items[i];
     ck_error err;
-    ck_status status;
+    ck_status status = CK_OK;
+    bool counts = !is_doubtful(store, name->generation);
     bool ours = false;
     bool removed;
     if (name->kind != CK_NAME_COMMITTED) {
       continue;
     }
-    if (kept < store->keep && !is_doubtful(store, name->generation)) {
+    if (counts && kept < store->keep) {
       status = ck_directory_owns(store->vfs, store->dir, name, &ours, &err);
       kept += ours;
-    } else {
+    } else if (!counts || !policy_keeps(store, name->generation)) {
       status =
           ck_directory_remove(store->vfs, store->dir, name, &removed, &err);
     }
@@ -370,6 +467,7 @@ static ck_status commit(ck_store *store, const ck_source *source,
                         store->data_len, err));
   CK_TRY(ck_directory_list(store->vfs, store->dir, &before, err));
   CK_TRY(generation_next(store, &before, &final.generation, err));
+  CK_TRY(mark_reserve(store, err));
   temp.generation = final.generation;
   CK_TRY(ck_directory_path(final_path, store->dir, &final, err));
   CK_TRY(ck_directory_path(temp_path, store->dir, &temp, err));
@@ -407,10 +505,11 @@ static ck_status commit(ck_store *store, const ck_source *source,
   out->nanoseconds = ck_clock() - started;
 
   /* Only now may older generations go. */
-  rotate(store, &before, &out->notes);
+  rotate(store, &before, final.generation, &out->notes);
   notes_pass_on(store, &out->notes);
 
 cleanup:
+  ck_store_mark(store, NAN, NAN);
   (void)ck_file_close(&file, &ignored);
   if (temp_exists && ck_path_unlink(store->vfs, temp_path, &ignored) != CK_OK) {
     ck_error_list_add(&store->notes, &ignored);

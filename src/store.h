@@ -8,6 +8,7 @@
 #define CK_STORE_H
 
 #include "directory.h"
+#include "keep.h"
 #include "stream.h"
 
 typedef struct ck_store ck_store;
@@ -27,13 +28,24 @@ typedef struct ck_commit {
 void ck_commit_clear(ck_commit *commit);
 
 /* Open the store in `dir`, which exists, and sweep temporary files of dead
- * processes there. `keep` is how many generations stay: 1 or 2. `vfs` must
- * outlive the store. On failure `*out` is NULL. */
+ * processes there. `keep` is how many of the newest generations stay, at least
+ * one. `vfs` must outlive the store. On failure `*out` is NULL. */
 ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
                         unsigned keep, ck_error *err);
 
 /* NULL is allowed. */
 void ck_store_close(ck_store *store);
+
+/* From the next commit on, keep older generations too, as the policy says.
+ * `marks` are those of the generations there are, in any order; they are copied.
+ * One without a mark stays, because nobody knows what it counts as. One that did
+ * not verify never counts. On failure the policy there was still stands. */
+ck_status ck_store_keep(ck_store *store, const ck_policy *policy,
+                        const ck_mark *marks, size_t n, ck_error *err);
+
+/* What the generation of the next commit counts as. Until this is said again,
+ * one has neither time nor value. */
+void ck_store_mark(ck_store *store, double time, double value);
 
 /* Say what the next saves consist of: the header's members for the tensors,
  * and the tensors' sizes in the order of the file. Both are copied. On failure

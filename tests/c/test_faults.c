@@ -50,7 +50,9 @@ static void inject(ck_fault *fault, const fault_case *c, uint64_t fail_at) {
   fault->persistent = c->persistent;
 }
 
-static tensors content[4];
+#define N_CONTENT 5
+
+static tensors content[N_CONTENT];
 
 static const char *stale_path(const char *dir) {
   char name[100];
@@ -64,7 +66,7 @@ static const char *stale_path(const char *dir) {
 static void stage(const char *dir, int n) {
   fixture_clear(dir);
   for (int i = 0; i < n; i++) {
-    fixture_save(dir, 2, &content[i]);
+    fixture_save(dir, (unsigned)n, &content[i]);
   }
   file_put(stale_path(dir), "", 0);
 }
@@ -97,21 +99,39 @@ typedef struct save_case {
   const char *name;
   int before; /* checkpoints there are */
   unsigned keep;
-  int least; /* operations that it takes, at least */
+  int least;   /* operations that it takes, at least */
+  bool policy; /* that keeps the first of those as the best */
 } save_case;
 
 static const save_case saves[] = {
-    {"the first save", 0, 1, 15},
-    {"the second save", 1, 1, 20},
-    {"the third save, keep 1", 2, 1, 25},
-    {"the third save, keep 2", 2, 2, 20},
+    {"the first save", 0, 1, 15, false},
+    {"the second save", 1, 1, 20, false},
+    {"the third save, keep 1", 2, 1, 25, false},
+    {"the third save, keep 2", 2, 2, 20, false},
+    {"the fourth save, keep 3", 3, 3, 20, false},
+    {"the fourth save, with a policy", 3, 1, 25, true},
 };
+
+/* Opens the store of a case. Its policy has a mark for each checkpoint. */
+static ck_status save_open(ck_store **store, ck_fault *fault, const char *dir,
+                           const save_case *s, ck_error *err) {
+  static const ck_policy policy = {0, CK_BEST_LOWEST};
+  static const ck_mark marks[] = {
+      {1, 0, 1, false}, {2, 0, 2, false}, {3, 0, 3, false}};
+  ck_status status = ck_store_open(store, &fault->vfs, dir, s->keep, err);
+  if (status == CK_OK && s->policy) {
+    status = ck_store_keep(*store, &policy, marks, 3, err);
+    ck_store_mark(*store, 0, 4);
+  }
+  return status;
+}
 
 #define N_SAVES (sizeof saves / sizeof *saves)
 
 /* What holds of all runs of a case; counted rather than printed one by one. */
 typedef struct tally {
   int bad_i1, bad_i4, bad_i5, bad_temp, bad_leak, bad_next, bad_report;
+  int bad_kept;
 } tally;
 
 /* One run; whether a fault was injected. */
@@ -134,9 +154,9 @@ static bool save_run(const save_case *s, const fault_case *c, uint64_t fail_at,
   ck_fault_init(&fault, ck_vfs_system());
   fault.trace = true;
   inject(&fault, c, fail_at);
-  status = ck_store_open(&store, &fault.vfs, dir, s->keep, &err);
+  status = save_open(&store, &fault, dir, s, &err);
   if (status == CK_OK) {
-    status = tensors_save(store, &content[2], &commit, &err);
+    status = tensors_save(store, &content[3], &commit, &err);
   }
   failure = status == CK_OK ? NULL : &err;
   injected = fault.n_failed > 0;
@@ -150,11 +170,12 @@ static bool save_run(const save_case *s, const fault_case *c, uint64_t fail_at,
   sum->bad_i4 += !injected && failure != NULL;
   sum->bad_temp += temps > (unlinks_failed(&fault) > 0);
   /* This opens a store without faults, which sweeps. */
-  which = fixture_load(dir, content, 3);
+  which = fixture_load(dir, content, 4);
   sum->bad_temp += count_temps(dir, 0) != 0;
+  sum->bad_kept += s->policy && !file_exists(at_generation(dir, 1));
   if (status == CK_OK || status == CK_ERR_DURABILITY) {
     const char *path = status == CK_OK ? commit.path : err.path;
-    sum->bad_i5 += which != 2 || !file_exists(path);
+    sum->bad_i5 += which != 3 || !file_exists(path);
     /* I2: the commit says that it is one, or nothing. */
     sum->bad_i5 += status == CK_OK ? commit.generation <= (uint64_t)s->before
                                    : commit.generation != 0;
@@ -172,8 +193,9 @@ static bool save_run(const save_case *s, const fault_case *c, uint64_t fail_at,
   /* The next save tries again. */
   if (store != NULL) {
     fault.fail_at = 0;
-    sum->bad_next += tensors_save(store, &content[3], &commit, &err) != CK_OK;
-    sum->bad_next += fixture_load(dir, content, 4) != 3;
+    sum->bad_next += tensors_save(store, &content[4], &commit, &err) != CK_OK;
+    sum->bad_next += fixture_load(dir, content, 5) != 4;
+    sum->bad_kept += s->policy && !file_exists(at_generation(dir, 1));
   }
   ck_store_close(store);
   ck_commit_clear(&commit);
@@ -210,6 +232,7 @@ static void save_faults(void) {
     ok(sum.bad_temp == 0, "I4: ... no temporary file is left; where it could "
                           "not be removed, the next opening does");
     ok(sum.bad_next == 0, "I4: ... and the next save worked");
+    ok(sum.bad_kept == 0, "... and what the policy keeps was there throughout");
     ok(sum.bad_leak == 0, "... and no descriptor was lost");
   }
 }
@@ -505,7 +528,7 @@ static void kills(void) {
 
 int main(int argc, char **argv) {
   uint64_t sizes[] = {40, 0, 33};
-  for (unsigned i = 0; i < 4; i++) {
+  for (unsigned i = 0; i < N_CONTENT; i++) {
     content[i] = tensors_new(sizes, 3, i + 1);
   }
   if (argc == 3) {
@@ -519,7 +542,7 @@ int main(int argc, char **argv) {
   delete_faults();
   kills();
   note("%" PRIu64 " faults injected in all", n_injected);
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < N_CONTENT; i++) {
     tensors_free(&content[i]);
   }
   fixture_end();

@@ -20,7 +20,8 @@
  *
  * What must come out: the content of the save that was last reported as done,
  * or of one begun since and not reported as failed; never a mixture, never an
- * error, never a damaged file passed over. */
+ * error, never a damaged file passed over. And each generation that was kept
+ * when a save was reported, and is when the next one is, is whole between them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,12 @@ static const char *outcome_name(int outcome) {
 }
 
 enum { MARK_BEGIN, MARK_DONE, MARK_FAILED, MARK_UNSURE };
+
+/* The generations that were kept when the save before mark number i was
+ * reported: a bit for each of those that a save was reported as done of. */
+#define REPORTS_MAX 16
+static unsigned reported[REPORTS_MAX];
+static int n_reported;
 
 static tensors
     content[N_CONTENT + 1]; /* the last: what recovery goes on with */
@@ -426,13 +433,31 @@ static void state_put(memory_vfs *memory, const state *s) {
   }
 }
 
-static int recover(const state *s) {
+/* A bit for each generation that is there, whole. */
+static unsigned whole_generations(memory_vfs *memory) {
+  unsigned found = 0;
+  for (size_t i = 0; i < memory->n; i++) {
+    ck_name name = ck_name_parse(memory->names[i].text);
+    ck_image image;
+    ck_error err;
+    if (name.kind == CK_NAME_COMMITTED && name.generation < 32 &&
+        ck_checkpoint_read(&memory->vfs, memory->names[i].text, CK_READ_VERIFY,
+                           &image, &err) == CK_OK) {
+      found |= 1u << name.generation;
+      ck_image_release(&image);
+    }
+  }
+  return found;
+}
+
+static int recover(const state *s, unsigned *whole) {
   memory_vfs memory;
   ck_store *store;
   ck_error err;
   int outcome = FAILED;
   memory_init(&memory);
   state_put(&memory, s);
+  *whole = whole_generations(&memory);
   if (ck_store_open(&store, &memory.vfs, "d", 1, &err) == CK_OK) {
     outcome = load(store);
     if (outcome >= 0 || outcome == NOTHING) {
@@ -467,6 +492,7 @@ static int recover_for_real(const state *s) {
 typedef struct promise {
   int done;       /* last reported as done, or NOTHING */
   unsigned begun; /* a bit for each that was begun since */
+  int n_reported; /* saves that were reported, however they went */
 } promise;
 
 static void promise_update(promise *p, const record_event *event) {
@@ -478,6 +504,13 @@ static void promise_update(promise *p, const record_event *event) {
     p->done = event->value;
     p->begun = 0;
   }
+  p->n_reported += event->mark != MARK_BEGIN;
+}
+
+/* The generations that must be there: a bit for each. */
+static unsigned keeps_whole(const promise *p) {
+  unsigned now = p->n_reported > 0 ? reported[p->n_reported - 1] : 0;
+  return p->n_reported < n_reported ? now & reported[p->n_reported] : now;
 }
 
 static bool keeps(const promise *p, int outcome) {
@@ -488,6 +521,7 @@ static bool keeps(const promise *p, int outcome) {
 typedef struct known {
   uint64_t hash;
   int outcome;
+  unsigned whole;
   bool used;
 } known;
 
@@ -499,7 +533,7 @@ typedef struct walk {
   size_t n_known, space;
   int chosen[FILES_MAX]; /* which of what may be found; -1: not chosen yet */
   state state;
-  uint64_t n_states, n_bad, n_real, n_real_bad;
+  uint64_t n_states, n_bad, n_lost, n_real, n_real_bad;
   unsigned outcomes; /* a bit for each outcome seen, NOTHING's at N_CONTENT */
   char first_bad[1000];
   /* Where not NULL: one state for each set of names and sizes is kept. */
@@ -580,7 +614,7 @@ static void known_grow(walk *w) {
   free(old);
 }
 
-static int outcome_of(walk *w, const state *s) {
+static const known *outcome_of(walk *w, const state *s) {
   known *slot;
   if (w->n_known * 2 >= w->space) {
     known_grow(w);
@@ -589,7 +623,7 @@ static int outcome_of(walk *w, const state *s) {
   if (!slot->used) {
     slot->used = true;
     slot->hash = s->hash;
-    slot->outcome = recover(s);
+    slot->outcome = recover(s, &slot->whole);
     w->n_known++;
     if (w->n_known % ON_REAL_DISK == 0 && slot->outcome >= NOTHING) {
       w->n_real++;
@@ -599,11 +633,13 @@ static int outcome_of(walk *w, const state *s) {
       seeds_add(w->seeds, s, slot->outcome);
     }
   }
-  return slot->outcome;
+  return slot;
 }
 
 static void state_check(walk *w) {
-  int outcome = outcome_of(w, &w->state);
+  const known *found = outcome_of(w, &w->state);
+  int outcome = found->outcome;
+  w->n_lost += (keeps_whole(&w->promise) & ~found->whole) != 0;
   w->n_states++;
   w->outcomes |= 1u << (outcome >= 0 ? outcome : N_CONTENT);
   if (!keeps(&w->promise, outcome)) {
@@ -694,8 +730,8 @@ static void record_walk(walk *w, const recorder *record) {
 /* ---- A series of saves --------------------------------------------------- */
 
 typedef struct series {
-  /* 1, 2: open, closing what was open, with so many generations to keep.
-   * s: save. The others save too, but the first sync (y), write (w), close
+  /* 1, 2, 3: open, closing what was open, with so many generations to keep.
+   * p: the same, with one and a policy. s: save. The others save too, but the first sync (y), write (w), close
    * (c), rename (r), sync of the directory (d) or removal (u) fails; k: from
    * the second write on nothing works any more, as if killed. */
   const char *steps;
@@ -740,27 +776,86 @@ static int reserve_unsupported(ck_vfs *vfs, ck_handle handle, uint64_t size) {
   return ENOTSUP;
 }
 
+/* What the save of each content counts as. */
+static ck_mark mark_of(int i) {
+  static const double values[] = {5, 3, 4, 2, 6, 7, 1, 8};
+  ck_mark mark = {0, 60.0 * i, values[i], false};
+  return mark;
+}
+
+/* Opens as the step says. `made`: the content of each generation, -1 where no
+ * save of the series made it. */
+static ck_status step_open(char step, ck_store **store, ck_vfs *vfs,
+                           const char *dir, const int *made, ck_error *err) {
+  static const ck_policy policy = {100, CK_BEST_LOWEST};
+  unsigned keep = step == 'p' ? 1 : (unsigned)(step - '0');
+  ck_mark marks[32];
+  size_t n = 0;
+  ck_status status = ck_store_open(store, vfs, dir, keep, err);
+  for (uint64_t i = 0; i < 32; i++) {
+    if (made[i] >= 0) {
+      marks[n] = mark_of(made[i]);
+      marks[n++].generation = i;
+    }
+  }
+  if (status == CK_OK && step == 'p') {
+    status = ck_store_keep(*store, &policy, marks, n, err);
+  }
+  return status;
+}
+
+/* Note which generations that `done` has a bit for are there after a save. */
+static void kept_note(ck_vfs *vfs, const char *dir, unsigned done) {
+  ck_listing listing = {0};
+  ck_error err;
+  unsigned there = 0;
+  if (ck_directory_list(vfs, dir, &listing, &err) != CK_OK ||
+      n_reported == REPORTS_MAX) {
+    fprintf(stderr, "the kept ones cannot be noted\n");
+    exit(2);
+  }
+  for (size_t i = 0; i < listing.n; i++) {
+    if (listing.items[i].kind == CK_NAME_COMMITTED) {
+      there |= 1u << listing.items[i].generation;
+    }
+  }
+  reported[n_reported++] = there & done;
+  ck_listing_clear(&listing);
+}
+
 /* Run the steps on `record`; whether each ended as it should. */
 static bool steps_run(const series *s, recorder *record, const char *dir,
                       ck_fault *fault, int next) {
   ck_store *store = NULL;
+  ck_commit commit = {0};
   ck_error err;
+  int made[32];
+  unsigned done = 0;
   bool right = true;
+  memset(made, -1, sizeof made);
+  n_reported = 0;
   for (const char *step = s->steps; *step != '\0'; step++) {
     ck_status status;
+    ck_mark mark = mark_of(next);
     arm(fault, *step);
-    if (*step == '1' || *step == '2') {
+    if (strchr("123p", *step) != NULL) {
       ck_store_close(store);
-      right = ck_store_open(&store, &record->vfs, dir, (unsigned)(*step - '0'),
-                            &err) == CK_OK &&
-              right;
+      right =
+          step_open(*step, &store, &record->vfs, dir, made, &err) == CK_OK &&
+          right;
       continue;
     }
     if (store == NULL) {
       return false;
     }
     record_mark(record, MARK_BEGIN, next);
-    status = tensors_save(store, &content[next], NULL, &err);
+    ck_store_mark(store, mark.time, mark.value);
+    status = tensors_save(store, &content[next], &commit, &err);
+    if (status == CK_OK) {
+      made[commit.generation] = next;
+      done |= 1u << commit.generation;
+    }
+    kept_note(fault->inner, dir, done);
     record_mark(record,
                 status == CK_OK               ? MARK_DONE
                 : status == CK_ERR_DURABILITY ? MARK_UNSURE
@@ -772,6 +867,7 @@ static bool steps_run(const series *s, recorder *record, const char *dir,
     next++;
   }
   ck_store_close(store);
+  ck_commit_clear(&commit);
   return right;
 }
 
@@ -849,6 +945,7 @@ static void series_test(const series *s) {
           s->name)) {
     note("%llu bad; %s", (unsigned long long)w.n_bad, w.first_bad);
   }
+  ok(w.n_lost == 0, "I1: ... and each that was kept throughout is whole");
   ok(w.n_real_bad == 0, "... on a real disk as well");
 }
 
@@ -868,7 +965,7 @@ static void cut_twice(const series *s, const series *then) {
     if (w.n_bad > 0 && bad == 0) {
       note("%s", w.first_bad);
     }
-    bad += w.n_bad + w.n_real_bad;
+    bad += w.n_bad + w.n_lost + w.n_real_bad;
   }
   note("%s, cut, %s: from %zu kinds of states %llu states %llu distinct",
        s->steps, then->steps, found.n,
@@ -884,7 +981,7 @@ static void same_on_disk(void) {
   static recorder records[2];
   static memory_vfs memory;
   const char *dir = fixture_dir();
-  const series s = {"2ssys1ss", "", 9000, 0, false};
+  const series s = {"2ssys3spss1s", "", 9000, 0, false};
   char *texts[2];
   contents_make(s.size);
   memory_init(&memory);
@@ -932,10 +1029,18 @@ int main(void) {
       {"1ss", "no space is reserved", 9000, 0, true},
       {"1ss", "six blocks", 21000, 0, false},
       {"2sss", "one block", 100, 0, false},
+      {"3sssss", "five, keep 3", 9000, 0, false},
+      {"3ssyds1s", "failures, keep 3", 9000, 0, false},
+      {"psssss", "five, a policy", 9000, 0, false},
+      {"psspsss", "a policy, opened again", 9000, 0, false},
+      {"pssyuds", "failures, a policy", 9000, 0, false},
+      {"3sssps1s", "keep 3, a policy, keep 1", 9000, 0, false},
+      {"psskpss", "killed while writing, a policy", 9000, 0, false},
   };
   static const series then[] = {
       {"1ss", "", 9000, 0, false},
       {"2s", "", 9000, 0, false},
+      {"ps", "", 9000, 0, false},
   };
   same_on_disk();
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -944,6 +1049,7 @@ int main(void) {
   cut_twice(&all[1], &then[0]);
   cut_twice(&all[3], &then[1]);
   cut_twice(&all[14], &then[1]);
+  cut_twice(&all[22], &then[2]);
   note("%llu points, %llu states, %llu of them distinct and recovered, %llu "
        "of those on a real disk too",
        (unsigned long long)sum.points, (unsigned long long)sum.states,

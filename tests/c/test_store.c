@@ -1038,10 +1038,8 @@ static void arguments(void) {
       "\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}";
   uint64_t huge[2] = {UINT64_MAX, 2};
   ok(ck_store_open(&store, ck_vfs_system(), dir, 0, &err) == CK_ERR_MISUSE &&
-         ck_store_open(&store, ck_vfs_system(), dir, 3, &err) ==
-             CK_ERR_MISUSE &&
          store == NULL,
-     "one or two generations are kept, nothing else");
+     "at least one generation is kept");
   ok(ck_store_open(&store, ck_vfs_system(), at(dir, "none"), 1, &err) ==
              CK_ERR_IO &&
          err.sys == ENOENT,
