@@ -20,9 +20,9 @@
 #' @return An object of class `keras_backup`: a list with
 #'   * `dir`: string, the directory;
 #'   * `files`: data frame with one row per checkpoint, the newest first. Its
-#'     columns are `path`, `generation` (number), `bytes`, and how far training
-#'     had come, as `epoch` and `batch` (`NA` if the header of an older
-#'     checkpoint is damaged);
+#'     columns are `path`, `generation` (number), `bytes`, how far training
+#'     had come, as `epoch` and `batch`, and `saved_at` (these three are `NA` if
+#'     the header of an older checkpoint is damaged);
 #'   * `epoch`: integer, the number of complete epochs;
 #'   * `batch`: integer, the number of batches of the next epoch that are
 #'     trained;
@@ -58,34 +58,24 @@ backup_info <- function(dir) {
   manifest <- newest$value
   metadata <- manifest$metadata
   tensors <- manifest$tensors
-  place <- function(metadata, path) {
-    vapply(
-      c("epoch", "batch"),
-      manifest_count,
-      0L,
-      metadata = metadata,
-      path = path
-    )
-  }
   places <- lapply(files$path[-1], function(path) {
     tryCatch(
-      place(backup_manifest(path)$metadata, path),
+      checkpoint_place(backup_manifest(path)$metadata, path),
       # backup_verify() says why it cannot be used.
       kerasbackup_error = function(e) {
-        c(epoch = NA_integer_, batch = NA_integer_)
+        data.frame(epoch = NA_integer_, batch = NA_integer_, saved_at = no_time)
       }
     )
   })
-  places <- do.call(rbind, c(list(place(metadata, path)), places))
-  files$epoch <- places[, "epoch"]
-  files$batch <- places[, "batch"]
+  places <- do.call(rbind, c(list(checkpoint_place(metadata, path)), places))
+  files[names(places)] <- places
   structure(
     list(
       dir = dir,
       files = files,
       epoch = files$epoch[[1]],
       batch = files$batch[[1]],
-      saved_at = manifest_saved_at(metadata, path),
+      saved_at = files$saved_at[[1]],
       versions = manifest_versions(metadata, path),
       history = manifest_history(metadata, path),
       variables = data.frame(
@@ -245,20 +235,54 @@ format.keras_backup <- function(x, ...) {
       )
     },
     "checkpoints:",
-    paste0(
-      "  ",
-      basename(x$files$path),
-      "  ",
-      vapply(x$files$bytes, format_bytes, "")
-    )
+    format_files(x)
   )
 }
+
+# One line for each checkpoint. Where there are several, each says how far
+# training had come, when it was saved, and how good it was.
+format_files <- function(x) {
+  files <- x$files
+  columns <- list(
+    basename(files$path),
+    vapply(files$bytes, format_bytes, "")
+  )
+  if (nrow(files) > 1) {
+    columns <- c(
+      columns,
+      list(
+        ifelse(
+          is.na(files$epoch),
+          "damaged",
+          mapply(format_place, files$epoch, files$batch)
+        ),
+        ifelse(is.na(files$saved_at), "", format_time(files$saved_at)),
+        format_loss(x)
+      )
+    )
+  }
+  trimws(do.call(paste, c("", lapply(columns, format), sep = "  ")), "right")
+}
+
+# The validation loss, or else the loss, of each checkpoint that was made at the
+# end of an epoch.
+format_loss <- function(x) {
+  log <- intersect(c("val_loss", "loss"), names(x$history))
+  if (length(log) == 0) {
+    return("")
+  }
+  value <- x$history[[log[[1]]]][match(x$files$epoch, x$history$epoch)]
+  has <- !is.na(value) & x$files$batch %in% 0L
+  ifelse(has, paste(log[[1]], signif(value, 5)), "")
+}
+
+format_time <- function(time) format(time, "%Y-%m-%d %H:%M:%S", usetz = TRUE)
 
 format_headline <- function(x) {
   c(
     paste0("<keras_backup> ", x$dir),
     paste0("progress: ", format_place(x$epoch, x$batch)),
-    paste0("saved at: ", format(x$saved_at, "%Y-%m-%d %H:%M:%S", usetz = TRUE))
+    paste0("saved at: ", format_time(x$saved_at))
   )
 }
 
@@ -449,6 +473,19 @@ check_logs <- function(logs, known, epochs, call = rlang::caller_env()) {
     )
   }
 }
+
+# How far training had come, and when.
+#
+# @return data frame of one row.
+checkpoint_place <- function(metadata, path) {
+  data.frame(
+    epoch = manifest_count(metadata, "epoch", path),
+    batch = manifest_count(metadata, "batch", path),
+    saved_at = manifest_saved_at(metadata, path)
+  )
+}
+
+no_time <- .POSIXct(NA_real_, "UTC")
 
 backup_files <- function(dir) {
   files <- store_list(dir)

@@ -25,6 +25,8 @@ bridge_callback <- function(config) {
     delete_checkpoint = config$delete_checkpoint,
     resume = config$resume,
     history = config$history,
+    best = config$keep$best,
+    mode = config$keep$mode,
     is_script = !interactive(),
     versions = list(
       kerasbackup = as.character(utils::packageVersion("kerasbackup")),
@@ -89,8 +91,8 @@ bridge_functions <- function(config) {
       session_load(session, verified) %||% warn_keras_backup(config$backup_dir)
     },
     read = function(places) session_read(session, config, places),
-    save = function(addresses, metadata) {
-      session_save(session, config, addresses, metadata)
+    save = function(addresses, metadata, time = NA_real_, value = NA_real_) {
+      session_save(session, config, addresses, metadata, c(time, value))
     },
     fail = function(class, message) {
       error <- rlang::error_cnd(

@@ -24,10 +24,11 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
   x
 }
 
-# Whether `save_freq` is "epoch", "auto" or a whole number of batches.
+# Whether `save_freq` is "epoch", "auto", a whole number of batches or a time.
 #
 # @param may_be_false whether `FALSE` is allowed, because a signal causes a
 # save.
+# @return a string, an integer (batches), a double (seconds) or FALSE.
 check_save_freq <- function(
   save_freq,
   may_be_false = FALSE,
@@ -40,6 +41,9 @@ check_save_freq <- function(
   ) {
     return(save_freq)
   }
+  if (is_time(save_freq)) {
+    return(check_seconds(save_freq, "save_freq", call = call))
+  }
   whole <- rlang::is_scalar_integerish(save_freq) &&
     !is.na(save_freq) &&
     !is.logical(save_freq)
@@ -50,15 +54,180 @@ check_save_freq <- function(
     most <- paste("at most", .Machine$integer.max, "batches")
     stop_must_be("save_freq", most, save_freq, call = call)
   }
-  known <- if (may_be_false) {
-    "\"epoch\", \"auto\", a positive whole number of batches or FALSE"
-  } else {
-    "\"epoch\", \"auto\" or a positive whole number of batches"
-  }
+  known <- paste0(
+    "\"epoch\", \"auto\", a positive whole number of batches",
+    if (may_be_false) ", a time or FALSE" else " or a time"
+  )
   hint <- if (isFALSE(save_freq)) {
     c(i = "FALSE saves nothing without `save_before_preemption`.")
   }
+  if (is.character(save_freq)) {
+    hint <- time_hint
+  }
   stop_must_be("save_freq", known, save_freq, hint, call = call)
+}
+
+# A span of time, as a `difftime` or in the words of base R.
+#
+# @return its seconds.
+check_seconds <- function(x, arg, call = rlang::caller_env()) {
+  seconds <- if (is_time(x)) seconds_of(x) else NA_real_
+  if (length(seconds) != 1 || !isTRUE(seconds > 0 & is.finite(seconds))) {
+    stop_must_be(
+      arg,
+      "a time above zero, such as \"10 mins\" or a difftime",
+      x,
+      time_hint,
+      call = call
+    )
+  }
+  seconds
+}
+
+is_time <- function(x) {
+  inherits(x, "difftime") ||
+    (rlang::is_string(x) && grepl(time_words, x, ignore.case = TRUE))
+}
+
+# The words of `difftime()` and `seq()`, with a number or without.
+time_words <- paste0(
+  "^\\s*([0-9.]+\\s*)?",
+  "(sec|second|min|minute|hour|day|week)s?\\s*$"
+)
+
+time_hint <- c(
+  i = paste(
+    "A time is a difftime, or a number and a unit: secs, mins, hours, days or",
+    "weeks."
+  )
+)
+
+seconds_of <- function(x) {
+  if (inherits(x, "difftime")) {
+    return(as.double(x, units = "secs"))
+  }
+  number <- sub(time_words, "\\1", x, ignore.case = TRUE)
+  unit <- tolower(substr(sub(time_words, "\\2", x, ignore.case = TRUE), 1, 1))
+  number <- if (nzchar(number)) suppressWarnings(as.double(number)) else 1
+  number * c(s = 1, m = 60, h = 3600, d = 86400, w = 604800)[[unit]]
+}
+
+# Which checkpoints are kept.
+#
+# @param keep a number of checkpoints, or a policy of `backup_keep()`.
+# @param given whether the user gave it.
+# @return the policy.
+check_keep <- function(
+  keep,
+  double_checkpoint,
+  given,
+  call = rlang::caller_env()
+) {
+  double_checkpoint <- check_flag(
+    double_checkpoint,
+    "double_checkpoint",
+    call = call
+  )
+  if (double_checkpoint && given) {
+    stop_argument(
+      c(
+        "`double_checkpoint = TRUE` and `keep` exclude each other.",
+        i = "`double_checkpoint = TRUE` stands for `keep = 2`. Remove it."
+      ),
+      "keep",
+      call
+    )
+  }
+  if (double_checkpoint) {
+    return(backup_keep(last = 2))
+  }
+  if (inherits(keep, "backup_keep")) {
+    return(keep)
+  }
+  backup_keep(
+    last = check_last(
+      keep,
+      "keep",
+      "a positive whole number of checkpoints or a policy from `backup_keep()`",
+      call
+    )
+  )
+}
+
+# How many of the newest checkpoints are kept; `Inf` for all.
+#
+# @return integer.
+check_last <- function(last, arg, known, call = rlang::caller_env()) {
+  if (identical(last, Inf)) {
+    return(.Machine$integer.max)
+  }
+  whole <- rlang::is_scalar_integerish(last, finite = TRUE) &&
+    !is.logical(last)
+  if (!whole || last < 1 || last > .Machine$integer.max) {
+    stop_must_be(
+      arg,
+      known,
+      last,
+      c(i = "Inf keeps all checkpoints."),
+      call = call
+    )
+  }
+  as.integer(last)
+}
+
+# The log that tells the best checkpoint.
+check_best <- function(best, call = rlang::caller_env()) {
+  if (!is.null(best) && (!rlang::is_string(best) || !nzchar(best))) {
+    stop_must_be(
+      "best",
+      "NULL or the name of a log",
+      best,
+      c(i = "For example: `best = \"val_loss\"`."),
+      call = call
+    )
+  }
+  best
+}
+
+# Whether the lowest or the highest value is the best.
+#
+# @param best the checked name of the log, or NULL.
+# @return "min" or "max"; NULL without `best`.
+check_mode <- function(mode, best, call = rlang::caller_env()) {
+  if (is.null(best) && !is.null(mode)) {
+    stop_argument(
+      c(
+        "`mode` needs `best`.",
+        i = "Name the log, as in `best = \"val_loss\"`, or remove `mode`."
+      ),
+      "mode",
+      call
+    )
+  }
+  if (is.null(best)) {
+    return(NULL)
+  }
+  if (is.null(mode) && grepl("(^|_)loss$", best)) {
+    return("min")
+  }
+  if (is.null(mode)) {
+    stop_argument(
+      c(
+        paste0(
+          "`mode` is missing: is the lowest or the highest `",
+          best,
+          "` the best?"
+        ),
+        i = "Use `mode = \"min\"` or `mode = \"max\"`."
+      ),
+      "mode",
+      call
+    )
+  }
+  if (!rlang::is_string(mode) || !mode %in% c("min", "max")) {
+    stop_must_be("mode", "\"min\" or \"max\"", mode, call = call)
+  }
+  mode
 }
 
 # FALSE, TRUE, or names of signals.
@@ -267,6 +436,9 @@ known_arguments <- function() {
 
 # A short description of a value that the user gave, for a message.
 describe <- function(x) {
+  if (inherits(x, "difftime") && length(x) == 1) {
+    return(format(x))
+  }
   if (is.atomic(x) && length(x) == 1 && is.na(x) && !is.nan(x)) {
     return("NA")
   }

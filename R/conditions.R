@@ -218,6 +218,12 @@ training_messages <- list(
       "the data or `clipnorm`."
     )
   ),
+  best = c(
+    "!" = paste(
+      "No checkpoint is kept as the best so far, because an epoch does not have",
+      "the log that `best` names:"
+    )
+  ),
   beyond = c(
     "!" = paste(
       "The checkpoint in `backup_dir` comes from a training with more epochs",

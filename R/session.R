@@ -18,9 +18,10 @@ session_open <- function(session, config, is_running) {
   cache_locks_remove(dir)
   session$store <- store_open(
     dir,
-    keep = if (config$double_checkpoint) 2L else 1L,
+    keep = config$keep$last,
     async = config$async
   )
+  keep_older(session$store, config$keep, dir)
   session$said <- character()
   session$preempted <- NULL
   # A training may take the directory over from one that has ended. It must not
@@ -110,13 +111,21 @@ session_plan <- function(session, config, spec) {
 
 # First reports how the previous save went, if the background thread made it.
 #
+# @param mark double, the time and the value that the checkpoint counts as, see
+#   store_keep().
 # @return TRUE where the checkpoint is committed, or will be by the background
 #   thread; FALSE if the save failed and training continues (I4).
-session_save <- function(session, config, addresses, metadata) {
+session_save <- function(
+  session,
+  config,
+  addresses,
+  metadata,
+  mark = unmarked
+) {
   copied <- FALSE
   submitted <- attempt_save(session, config, {
     lock_renew(session$lock)
-    copied <- store_submit(session$store, addresses, metadata)
+    copied <- store_submit(session$store, addresses, metadata, mark)
   })
   if (!submitted || copied) {
     return(submitted)

@@ -104,7 +104,7 @@ train <- function(dir, saves = 2, complete = TRUE, ...) {
     list(
       backup_dir = dir,
       delete_checkpoint = TRUE,
-      double_checkpoint = FALSE,
+      keep = backup_keep(),
       async = FALSE,
       on_save_error = "stop",
       verbose = FALSE

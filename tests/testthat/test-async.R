@@ -12,7 +12,7 @@ training <- function(
 ) {
   functions <- bridge_functions(list(
     backup_dir = dir,
-    double_checkpoint = FALSE,
+    keep = backup_keep(),
     async = async,
     on_save_error = on_save_error,
     verbose = verbose,

@@ -411,7 +411,7 @@ test_that("I8: a forked process may not use the session of its parent", {
   functions <- bridge_functions(list(
     backup_dir = dir,
     delete_checkpoint = TRUE,
-    double_checkpoint = FALSE,
+    keep = backup_keep(),
     async = TRUE,
     on_save_error = "stop",
     verbose = FALSE
@@ -533,7 +533,7 @@ test_that("a session that nobody has any more frees the directory quietly", {
       functions <- bridge_functions(list(
         backup_dir = dir,
         delete_checkpoint = TRUE,
-        double_checkpoint = FALSE,
+        keep = backup_keep(),
         async = TRUE,
         on_save_error = "stop",
         verbose = FALSE

@@ -8,7 +8,7 @@ warned_training <- function(dir, ...) {
     list(
       backup_dir = dir,
       delete_checkpoint = FALSE,
-      double_checkpoint = FALSE,
+      keep = backup_keep(),
       async = TRUE,
       on_save_error = "warn",
       verbose = FALSE

@@ -4,14 +4,14 @@
 bench_functions <- function(dir, async) {
   made <- kerasbackup:::bridge_functions(list(
     backup_dir = dir,
-    double_checkpoint = FALSE,
+    keep = kerasbackup::backup_keep(),
     async = async,
     on_save_error = "stop",
     verbose = FALSE
   ))
   session <- environment(environment(made$save)$fn)$session
   # As fit() has it, but that what came of it is left for `wait()`.
-  made$save <- function(addresses, metadata) {
+  made$save <- function(addresses, metadata, ...) {
     list(value = kerasbackup:::store_submit(session$store, addresses, metadata))
   }
   made$wait <- function() {

@@ -35,7 +35,8 @@ class BackupAndRestore(callbacks.Callback):
         backup_dir: String, the directory, by which callbacks and trainings are
             compared.
         save_freq: `"epoch"`; or an integer, the number of batches from one
-            checkpoint to the next; or `"auto"`, as often as costs at most
+            checkpoint to the next; or a float, the seconds from the beginning
+            of one save to the next; or `"auto"`, as often as costs at most
             `max_overhead`; or `False`, only when a signal arrives or a callback
             stops training.
         delete_checkpoint: Boolean, whether the store deletes its files when
@@ -50,6 +51,8 @@ class BackupAndRestore(callbacks.Callback):
             cost, for `save_freq="auto"`.
         is_script: Boolean, whether a script runs, rather than commands that
             somebody types.
+        best: String, the log whose best epoch is kept; `None`: none is.
+        mode: `"min"` or `"max"`, which value of it is the best.
 
     """
 
@@ -57,7 +60,7 @@ class BackupAndRestore(callbacks.Callback):
         self,
         functions: dict[str, Callable],
         backup_dir: str,
-        save_freq: str | int | bool = "epoch",
+        save_freq: str | int | float | bool = "epoch",
         delete_checkpoint: bool = True,
         resume: str = "batch",
         history: str = "resumed",
@@ -65,6 +68,8 @@ class BackupAndRestore(callbacks.Callback):
         save_before_preemption: list[str] | None = None,
         max_overhead: float = 0.01,
         is_script: bool = True,
+        best: str | None = None,
+        mode: str | None = None,
     ):
         super().__init__()
         self.backup_dir = backup_dir
@@ -76,6 +81,8 @@ class BackupAndRestore(callbacks.Callback):
         self.versions = versions or {}
         self.max_overhead = max_overhead
         self.is_script = is_script
+        self.best = best
+        self.mode = mode
         self._store = Store(functions)
         self._state = None
         self.is_built_from_data = False

@@ -100,6 +100,37 @@ class StopAt(keras.callbacks.Callback):
         pass
 
 
+class RaiseAt(keras.callbacks.Callback):
+    """Raises before a batch, once.
+
+    Args:
+        epoch, batch: Integers, from 0.
+    """
+
+    def __init__(self, epoch, batch):
+        super().__init__()
+        self._at = (epoch, batch)
+        self._epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self._epoch, batch) == self._at:
+            raise RuntimeError("interrupted")
+
+
+class Scores(keras.callbacks.Callback):
+    """Adds a log `score` with the next of these values to each epoch's logs."""
+
+    def __init__(self, values):
+        super().__init__()
+        self._values = values
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["score"] = self._values[epoch]
+
+
 class LoseWeights(keras.callbacks.Callback):
     """Makes a weight infinite when an epoch begins: the loss is lost."""
 

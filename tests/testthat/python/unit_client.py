@@ -3,6 +3,7 @@
 import array
 import ctypes
 import json
+import math
 import unittest
 
 import numpy as np
@@ -210,9 +211,16 @@ class Calls(unittest.TestCase):
             self.asked.clear()
             found = self.store("save", value).save(addresses, {"name": "ü"})
             self.assertIs(found, is_saved)
-            ((place, text),) = self.asked
+            ((place, text, *mark),) = self.asked
             self.assertIs(place, addresses)
             self.assertEqual(text, '{"kerasbackup":"1","name":"ü"}')
+            self.assertEqual(len(mark), 2)
+            self.assertTrue(all(map(math.isnan, mark)))
+
+    def test_a_save_has_what_it_counts_as(self):
+        self.store("save", 1).save(bytearray(8), {}, 10.0, value=0.5)
+        ((_, _, *mark),) = self.asked
+        self.assertEqual(mark, [10.0, 0.5])
 
     def test_a_save_that_failed_has_the_class_of_r(self):
         self.store("fail").fail(errors.StorageError("full"))

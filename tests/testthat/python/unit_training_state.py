@@ -210,8 +210,9 @@ class Capturing(unittest.TestCase):
         found = variables.Variables(model)
         one = np.ones(2)
         capture = training_state.Capture(
-            found, {"callbacks/x": one}, {"epoch": "1"}
+            found, {"callbacks/x": one}, {"epoch": "1"}, 5.0
         )
+        self.assertEqual(capture.time, 5.0)
         self.assertEqual(
             capture.spec, [*found.spec, ("callbacks/x", "F64", [2])]
         )

@@ -173,6 +173,9 @@ class TrainingState:
             ended: Whether a callback has ended the training for good.
         """
         self.place.epoch, self.place.batch = epoch, batch
+        now = datetime.datetime.now(datetime.timezone.utc).replace(
+            microsecond=0
+        )
         encoder = values.Encoder()
         captured = {part.name: part.capture(encoder) for part in self._parts}
         metadata = {
@@ -180,7 +183,7 @@ class TrainingState:
             "epoch": str(epoch),
             "batch": str(batch),
             "stopped": "1" if ended else "0",
-            "saved_at": _now(),
+            "saved_at": now.strftime("%Y-%m-%dT%H:%M:%S"),
             "versions": _dumps(self._script.versions),
             "history": _dumps(self.history.to_json()),
         }
@@ -191,7 +194,9 @@ class TrainingState:
         self.not_saved = [*dict.fromkeys(found)]
         if self.not_saved:
             metadata["unsaved"] = _dumps(self.not_saved)
-        return Capture(self._variables.all, encoder.arrays, metadata)
+        return Capture(
+            self._variables.all, encoder.arrays, metadata, now.timestamp()
+        )
 
 
 class Capture:
@@ -204,9 +209,10 @@ class Capture:
         spec: List of `(name, dtype, shape)`, in file order.
         addresses: Native 64-bit addresses, in file order.
         metadata: Dict of strings.
+        time: Float, when it was made, as in the metadata: seconds since 1970.
     """
 
-    def __init__(self, variables: Variables, arrays, metadata):
+    def __init__(self, variables: Variables, arrays, metadata, time: float):
         self._arrays = list(arrays.values())
         addresses, self._owners = variables.locate()
         addresses.extend(
@@ -218,6 +224,7 @@ class Capture:
         ]
         self.addresses = bytearray(array.array("Q", addresses).tobytes())
         self.metadata = metadata
+        self.time = time
 
 
 def _dumps(value: Any) -> str:
@@ -229,8 +236,3 @@ def _plain_number(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} is no number")
-
-
-def _now() -> str:
-    now = datetime.datetime.now(datetime.timezone.utc)
-    return now.strftime("%Y-%m-%dT%H:%M:%S")

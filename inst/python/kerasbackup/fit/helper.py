@@ -20,6 +20,7 @@ from kerasbackup.anykeras.replace_once import replace_once
 from kerasbackup.anykeras.running_fit import RunningFit
 from kerasbackup.checkpoint.training_state import TrainingState
 from kerasbackup.fit import ending
+from kerasbackup.fit.best_epoch import BestEpoch
 from kerasbackup.fit.cache_locks import CacheLocks
 from kerasbackup.fit.preemption import Preemption
 from kerasbackup.fit.save_interval import SaveInterval
@@ -81,6 +82,7 @@ class Helper(Callback):
         # A callback has stopped training: for good, or before it is complete.
         self._has_ended = False
         self._is_paused = False
+        self._best = BestEpoch(owner.best, owner.mode)
         self._when = when_to_save(
             owner.save_freq,
             fit.epoch_iterator.steps_per_execution,
@@ -127,7 +129,14 @@ class Helper(Callback):
         self._is_paused = stopped and not done and not self._has_ended
         last = stopped or done
         kept = last and not self._owner.delete_checkpoint
-        if self._when.is_due_at_epoch_end() or self._is_paused or kept:
+        is_best = self._best.end_epoch(self._state.history)
+        self._tell_of_missing_log(logs or {})
+        if (
+            self._when.is_due_at_epoch_end()
+            or self._is_paused
+            or kept
+            or is_best
+        ):
             self._save(epoch + 1, 0)
         elif last:
             self._divergence.look(logs)
@@ -219,6 +228,27 @@ class Helper(Callback):
         ):
             self._may_save_none = False
             self._store.notify("no_checkpoint", [*lines])
+
+    def _tell_of_missing_log(self, logs: dict[str, Any]) -> None:
+        """Tells once that the epochs do not have the log of the best one."""
+        name = self._best.name
+        # There may be no validation in this epoch, and one in a later epoch.
+        may_come = (
+            self._validation_freq is not None
+            and str(name).startswith("val_")
+            and not any(str(one).startswith("val_") for one in logs)
+        )
+        if self._best.is_missing and not may_come and "best" not in self._told:
+            self._told.add("best")
+            found = ", ".join(f"`{one}`" for one in logs)
+            self._store.notify(
+                "best",
+                [
+                    f"`{name}` is no single number."
+                    if name in logs
+                    else f"There is no `{name}`. The logs are: {found}."
+                ],
+            )
 
     def _before_step(self, batch: int) -> None:
         if self._when.is_due_at_step(batch):
@@ -387,7 +417,12 @@ class Helper(Callback):
             if not self._store.plan(capture.spec):
                 return True
             self._planned = capture.spec
-        self._store.save(capture.addresses, capture.metadata)
+        self._store.save(
+            capture.addresses,
+            capture.metadata,
+            capture.time,
+            self._best.value_at(self._state.history, epoch, batch),
+        )
         # The addresses point into the backend's memory. It is held until the
         # store has copied it, and not a step longer.
         del capture

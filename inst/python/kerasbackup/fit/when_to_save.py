@@ -4,6 +4,7 @@ A save before a step comes before any callback hears of that step. A resumed
 training begins with the same step, and the callbacks hear of it then.
 """
 
+import time
 from collections.abc import Callable
 
 from kerasbackup.fit.save_interval import SaveInterval
@@ -107,6 +108,46 @@ class EveryBatches(OnlyWhenStopped):
         return True
 
 
+class EveryTime(OnlyWhenStopped):
+    """A save once so much time has passed since the last one began.
+
+    Args:
+        seconds: Float, how much.
+        clock: Callable: seconds. It is read once for each step.
+    """
+
+    looks_at_steps = True
+    saves = True
+
+    def __init__(
+        self, seconds: float, clock: Callable[[], float] = time.monotonic
+    ):
+        self._seconds = seconds
+        self._clock = clock
+        # When the last save or, before it, the first epoch began.
+        self._began = None
+        self._passed = 0
+
+    def begin_epoch(self, passed: int) -> None:
+        self._passed = passed
+        if self._began is None:
+            self._began = self._clock()
+
+    def is_due_at_step(self, batch: int) -> bool:
+        # Before its first step an epoch has begun for the callbacks, who would
+        # see it begin once more after a resume.
+        return batch > self._passed and self._is_due()
+
+    def is_due_at_epoch_end(self) -> bool:
+        return self._is_due()
+
+    def begin_save(self) -> None:
+        self._began = self._clock()
+
+    def _is_due(self) -> bool:
+        return self._clock() - self._began >= self._seconds
+
+
 class Auto(OnlyWhenStopped):
     """`save_freq = "auto"`: as often as costs little enough.
 
@@ -149,7 +190,7 @@ class Auto(OnlyWhenStopped):
 
 
 def when_to_save(
-    save_freq: str | int | bool,
+    save_freq: str | int | float | bool,
     steps_per_execution: int,
     make_interval: Callable[[], SaveInterval],
 ) -> OnlyWhenStopped:
@@ -166,4 +207,6 @@ def when_to_save(
         return EachEpoch()
     if save_freq == "auto":
         return Auto(make_interval(), steps_per_execution)
+    if isinstance(save_freq, float):
+        return EveryTime(save_freq)
     return EveryBatches(save_freq, steps_per_execution)

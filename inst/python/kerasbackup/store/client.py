@@ -7,6 +7,7 @@ for the failures that they return.
 import array
 import ctypes
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -77,13 +78,21 @@ class Store:
         # An integer beyond 32 bits would arrive in R as another one.
         self._call("prepare", float(size))
 
-    def save(self, addresses: bytearray, metadata: dict[str, str]) -> bool:
+    def save(
+        self,
+        addresses: bytearray,
+        metadata: dict[str, str],
+        time: float = math.nan,
+        value: float = math.nan,
+    ) -> bool:
         """Commits one checkpoint, or hands it over to who will.
 
         Args:
             addresses: Native 64-bit address of every tensor's bytes, in file
                 order. The memory must stay as it is until this returns.
             metadata: What is not a tensor.
+            time, value: What the checkpoint counts as: when it was made, in
+                seconds, and the value of the log by which the best one is kept.
 
         Returns:
             Whether the checkpoint is committed, or will be in the background.
@@ -91,7 +100,7 @@ class Store:
         """
         metadata = {"kerasbackup": "1", **metadata}
         text = json.dumps(metadata, separators=(",", ":"), ensure_ascii=False)
-        return bool(self._call("save", addresses, text))
+        return bool(self._call("save", addresses, text, time, value))
 
     def load(self) -> "Checkpoint | None":
         """Loads the newest checkpoint that verifies in full.

@@ -1,0 +1,344 @@
+# Which checkpoints are kept: the arguments, and the rotation of a session by
+# what the checkpoints themselves say (I1, I5).
+
+test_that("bad policies are refused in clear words", {
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", keep = 0)
+    callback_backup_and_restore("d", keep = 1.5)
+    callback_backup_and_restore("d", keep = TRUE)
+    callback_backup_and_restore("d", keep = list(last = 2))
+    callback_backup_and_restore("d", keep = 2, double_checkpoint = TRUE)
+    backup_keep(last = -1)
+    backup_keep(last = NA)
+    backup_keep(every = "6 months")
+    backup_keep(every = 3)
+    backup_keep(every = "0 secs")
+    backup_keep(every = "1.2.3 days")
+    backup_keep(every = as.difftime(-1, units = "mins"))
+    backup_keep(every = as.difftime(1:2, units = "mins"))
+    backup_keep(best = "")
+    backup_keep(best = 1)
+    backup_keep(best = "val_accuracy")
+    backup_keep(best = "val_loss", mode = "auto")
+    backup_keep(mode = "min")
+  })
+  error <- expect_error(
+    backup_keep(every = "soon"),
+    class = "kerasbackup_error_argument"
+  )
+  expect_equal(error$arg, "every")
+})
+
+test_that("a policy has what was asked for", {
+  policy <- backup_keep(3, "6 hours", "val_loss")
+  expect_identical(
+    unclass(policy),
+    list(last = 3L, every = 21600, best = "val_loss", mode = "min")
+  )
+  expect_identical(backup_keep(best = "acc", mode = "max")$mode, "max")
+  expect_identical(backup_keep(best = "loss")$mode, "min")
+  expect_identical(backup_keep(best = "loss", mode = "max")$mode, "max")
+  expect_error(
+    backup_keep(best = "gloss"),
+    class = "kerasbackup_error_argument"
+  )
+  expect_identical(backup_keep(Inf)$last, .Machine$integer.max)
+  expect_identical(check_keep(3, FALSE, TRUE), backup_keep(3))
+  expect_identical(check_keep(1, TRUE, FALSE), backup_keep(2))
+  expect_identical(check_keep(policy, FALSE, TRUE), policy)
+  expect_snapshot({
+    policy
+    backup_keep()
+    backup_keep(Inf, as.difftime(90, units = "secs"))
+    backup_keep(2, best = "auc", mode = "max")
+  })
+})
+
+test_that("times are those of difftime and of base R's words", {
+  expect_identical(check_save_freq("10 mins"), 600)
+  expect_identical(check_save_freq(as.difftime(2, units = "hours")), 7200)
+  words <- c(
+    "1 sec" = 1,
+    "30 secs" = 30,
+    "2 seconds" = 2,
+    "1 min" = 60,
+    "1.5 minutes" = 90,
+    "hour" = 3600,
+    "2 hours" = 7200,
+    " 1 Day " = 86400,
+    "3days" = 259200,
+    "1 week" = 604800,
+    ".5 weeks" = 302400
+  )
+  for (word in names(words)) {
+    expect_identical(check_seconds(word, "every"), words[[word]], label = word)
+  }
+  # A whole number stays a number of batches.
+  expect_identical(check_save_freq(600), 600L)
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", "10 months")
+    callback_backup_and_restore("d", "0 mins")
+    callback_backup_and_restore("d", "mins 10")
+    callback_backup_and_restore("d", as.difftime(NA_real_, units = "mins"))
+    callback_backup_and_restore("d", as.difftime(Inf, units = "mins"))
+    callback_backup_and_restore("d", "10 mins", max_overhead = 0.1)
+    callback_backup_and_restore(
+      "d",
+      as.difftime(10, units = "mins"),
+      max_overhead = 0.1
+    )
+  })
+})
+
+# A checkpoint of so many epochs, saved at a minute of a day.
+fields_of <- function(epoch, val_loss, minute, batch = 0) {
+  # As Python writes them.
+  values <- ifelse(
+    is.finite(val_loss),
+    format(val_loss, trim = TRUE),
+    ifelse(is.na(val_loss) & !is.nan(val_loss), "null", dQuote(val_loss, FALSE))
+  )
+  list(
+    epoch = as.character(epoch),
+    batch = as.character(batch),
+    saved_at = format(
+      as.POSIXct("2026-01-02", tz = "UTC") + 60 * minute,
+      "%Y-%m-%dT%H:%M:%S"
+    ),
+    history = sprintf(
+      "{\"epoch\":[%s],\"val_loss\":[%s]}",
+      paste(seq_along(values) - 1, collapse = ","),
+      paste(values, collapse = ",")
+    )
+  )
+}
+
+# A training that saves such checkpoints, as Python does it.
+#
+# @param checkpoints list of metadata fields.
+run_with <- function(dir, keep, checkpoints, complete = FALSE, ...) {
+  config <- list(
+    backup_dir = dir,
+    delete_checkpoint = TRUE,
+    keep = keep,
+    async = FALSE,
+    on_save_error = "stop",
+    verbose = FALSE
+  )
+  functions <- bridge_functions(utils::modifyList(config, list(...)))
+  on.exit(functions$close())
+  value_of(functions$open(function() TRUE))
+  loaded <- load_as_python(
+    function(verified) value_of(functions$load(verified)),
+    function(places) value_of(functions$read(places))
+  )
+  value_of(functions$plan("[[\"a\",\"U8\",[40]]]"))
+  bytes <- some_bytes()$a
+  for (fields in checkpoints) {
+    mark <- keep_mark(fields, "the checkpoint", keep$best)
+    value_of(functions$save(
+      store_raw_address(bytes),
+      manifest_metadata(fields),
+      mark[[1]],
+      mark[[2]]
+    ))
+  }
+  if (complete) {
+    value_of(functions$finish())
+  }
+  invisible(loaded)
+}
+
+kept <- function(dir) rev(store_list(dir)$generation)
+
+losses <- c(5, 3, 4, 2, 6)
+# An epoch takes ten minutes.
+epochs <- function(which, values = losses) {
+  lapply(which, function(i) fields_of(i, values[seq_len(i)], 10 * i))
+}
+
+test_that("keep = n keeps the last n", {
+  dir <- withr::local_tempdir()
+  run_with(dir, backup_keep(3), epochs(1:5))
+  expect_equal(kept(dir), 3:5)
+  # Another number applies from the next save on.
+  run_with(dir, backup_keep(2), epochs(1))
+  expect_equal(kept(dir), 5:6)
+  run_with(dir, backup_keep(Inf), epochs(1:3))
+  expect_equal(kept(dir), 5:9)
+  run_with(dir, backup_keep(1), list())
+  expect_equal(kept(dir), 5:9)
+  run_with(dir, backup_keep(1), epochs(1))
+  expect_equal(kept(dir), 10)
+})
+
+test_that("a policy keeps the best and one for every so much time", {
+  dir <- withr::local_tempdir()
+  policy <- backup_keep(every = "20 mins", best = "val_loss")
+  run_with(dir, policy, epochs(1:3))
+  # 1 is the first, 3 is 20 minutes later, 2 is the best.
+  expect_equal(kept(dir), 1:3)
+  run_with(dir, policy, epochs(4:5))
+  # After the interruption: by what the files say.
+  expect_equal(kept(dir), c(1, 3, 4, 5))
+  # A checkpoint that can be resumed from stands for itself.
+  expect_true(backup_verify(dir, all = TRUE))
+})
+
+test_that("only an epoch's end has a value, and NaN is none", {
+  dir <- withr::local_tempdir()
+  policy <- backup_keep(best = "val_loss")
+  within <- function(...) list(fields_of(...))
+  run_with(dir, policy, within(1, 3, 1))
+  # Better, but within the second epoch: the value is that of the first.
+  run_with(dir, policy, within(1, 3, 2, batch = 4))
+  expect_equal(kept(dir), 1:2)
+  run_with(dir, policy, within(2, c(3, NaN), 3))
+  run_with(dir, policy, within(3, c(3, NaN, NA), 4))
+  run_with(dir, policy, within(4, c(3, NaN, NA, 3), 5))
+  # Of equal ones, the oldest.
+  run_with(dir, policy, within(5, c(3, NaN, NA, 3, 4), 6))
+  expect_equal(kept(dir), c(1, 6))
+  run_with(dir, policy, within(6, c(3, NaN, NA, 3, 4, -Inf), 7))
+  run_with(dir, policy, within(7, c(3, NaN, NA, 3, 4, -Inf, 1), 8))
+  expect_equal(kept(dir), c(7, 8))
+})
+
+test_that("another log, another mode and no policy apply from the next save", {
+  dir <- withr::local_tempdir()
+  run_with(dir, backup_keep(Inf), epochs(1:4))
+  # 3 is the highest of those there are then: 5 has been there before.
+  unlink(store_list(dir)$path[[4]])
+  run_with(dir, backup_keep(best = "val_loss", mode = "max"), epochs(5))
+  expect_equal(kept(dir), 5)
+  dir <- withr::local_tempdir()
+  run_with(dir, backup_keep(Inf), epochs(1:5))
+  run_with(dir, backup_keep(best = "val_loss", mode = "max"), epochs(4))
+  expect_equal(kept(dir), 5:6)
+  run_with(dir, backup_keep(2, best = "accuracy", mode = "max"), epochs(4))
+  expect_equal(kept(dir), 6:7)
+  run_with(dir, backup_keep(), epochs(4))
+  expect_equal(kept(dir), 8)
+})
+
+test_that("I5: a restore falls back through all that are kept", {
+  dir <- withr::local_tempdir()
+  policy <- backup_keep(every = "20 mins", best = "val_loss")
+  run_with(dir, policy, epochs(1:5))
+  expect_equal(kept(dir), c(1, 3, 4, 5))
+  files <- store_list(dir)$path
+  for (path in files[1:3]) {
+    flip_bit(path, file.size(path) - 100)
+  }
+  loaded <- NULL
+  warning <- expect_warning(
+    loaded <- run_with(dir, policy, epochs(2)),
+    class = "kerasbackup_warning_fallback"
+  )
+  expect_equal(loaded$path, files[[4]])
+  expect_equal(warning$skipped, files[1:3])
+  # What goes on from there: the damaged ones are kept by no rule.
+  expect_equal(kept(dir), c(1, 6))
+})
+
+test_that("a damaged header counts as nothing, one that cannot be read stays", {
+  dir <- withr::local_tempdir()
+  policy <- backup_keep(best = "val_loss")
+  run_with(dir, backup_keep(Inf), epochs(1:4))
+  path <- store_list(dir)$path
+  # 4 is the best, 3 is neither.
+  flip_bit(path[[1]], 100)
+  marks <- keep_marks(dir, "val_loss")
+  expect_equal(marks$generation, 4:1)
+  expect_equal(marks$value, c(NA, 4, 3, 5))
+  expect_equal(diff(marks$time), c(NA, -600, -600))
+  local_function("backup_manifest", function(path) {
+    if (grepl("0003", path)) {
+      stop_kerasbackup("io", "not now", errno = "EIO")
+    }
+    manifest_parse(store_header(path), path)
+  })
+  expect_equal(keep_marks(dir, "val_loss")$generation, c(4, 2, 1))
+  suppressWarnings(run_with(dir, policy, epochs(5)))
+  expect_equal(kept(dir), c(2, 3, 5))
+})
+
+test_that("older checkpoints than this package's have no time or value", {
+  dir <- withr::local_tempdir()
+  save_backup(dir, keep = 9, times = 2)
+  marks <- keep_marks(dir, "val_loss")
+  expect_equal(marks$generation, 2:1)
+  expect_true(all(is.na(marks$time)) && all(is.na(marks$value)))
+  run_with(dir, backup_keep(every = "1 min"), epochs(3))
+  expect_equal(kept(dir), 3)
+  expect_equal(nrow(keep_marks(withr::local_tempdir(), "val_loss")), 0)
+})
+
+test_that("I10: completion deletes all, or leaves what is kept", {
+  dir <- withr::local_tempdir()
+  policy <- backup_keep(2, best = "val_loss")
+  run_with(dir, policy, epochs(1:5), complete = TRUE, delete_checkpoint = FALSE)
+  expect_equal(kept(dir), 4:5)
+  # A second training that goes on from there.
+  more <- c(losses, 7, 8)
+  run_with(dir, policy, epochs(6:7, more), delete_checkpoint = FALSE)
+  expect_equal(kept(dir), c(4, 6, 7))
+  run_with(dir, policy, list(), complete = TRUE)
+  expect_equal(list.files(dir), character())
+})
+
+test_that("a file that is not ours is neither counted nor removed (I7)", {
+  dir <- withr::local_tempdir()
+  policy <- backup_keep(2, every = "1 week", best = "val_loss")
+  run_with(dir, policy, epochs(1:2))
+  mine <- file.path(dir, "backup-000000000003.safetensors")
+  writeLines("mine", mine)
+  # It may be a checkpoint that was lost.
+  expect_warning(
+    run_with(dir, policy, epochs(3:5)),
+    class = "kerasbackup_warning_fallback"
+  )
+  expect_equal(kept(dir), c(1, 3, 5, 6))
+  expect_equal(readLines(mine), "mine")
+})
+
+test_that("a policy that C is given must be one", {
+  dir <- withr::local_tempdir()
+  store <- store_open(dir, keep = 3L)
+  marks <- data.frame(generation = 1, time = 0, value = 0)
+  is_refused <- function(expr) {
+    expect_error(expr, class = "kerasbackup_error_argument")
+  }
+  is_refused(store_keep(store, -1, "none", marks))
+  is_refused(store_keep(store, NA_real_, "none", marks))
+  is_refused(store_keep(store, 1, "best", marks))
+  is_refused(store_keep(store, 1, "none", marks[-2]))
+  is_refused(store_keep(store, 1, "none", transform(marks, generation = 1.5)))
+  is_refused(store_keep(store, 1, "none", transform(marks, value = 1L)))
+  expect_null(store_keep(store, 1, "lowest", marks[0, ]))
+  is_refused(store_submit(store, raw(), metadata_text(), 1))
+  store_close(store)
+  is_refused(store_keep(store, 1, "none", marks))
+})
+
+test_that("backup_info() shows what is kept", {
+  dir <- withr::local_tempdir()
+  run_with(dir, backup_keep(2, best = "val_loss"), epochs(1:5))
+  run_with(
+    dir,
+    backup_keep(2, best = "val_loss"),
+    list(fields_of(5, losses, 55, batch = 12))
+  )
+  flip_bit(store_list(dir)$path[[2]], 100)
+  files <- backup_info(dir)$files
+  expect_equal(files$generation, c(6, 5, 4))
+  expect_equal(files$epoch, c(5L, NA, 4L))
+  expect_equal(
+    files$saved_at,
+    as.POSIXct("2026-01-02", tz = "UTC") + 60 * c(55, NA, 40)
+  )
+  expect_snapshot(
+    print(backup_info(dir)),
+    transform = function(x) gsub(dir, "<dir>", x, fixed = TRUE)
+  )
+})
