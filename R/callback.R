@@ -33,8 +33,10 @@
 #'   nothing else is in it. Give each `fit()` of a script its own directory: see
 #'   `vignette("several-fits")`.
 #' @param save_freq When to save. `"epoch"` (the default) saves at the end of
-#'   every epoch. A whole number `n` saves after every `n` batches. `"auto"`
-#'   saves as often as it can while costing at most `max_overhead` of the
+#'   every epoch. A whole number `n` saves after every `n` batches. A time, as a
+#'   `difftime` or as text such as `"10 mins"` or `"2 hours"`, saves at the first
+#'   batch or end of an epoch once so much time has passed since the last save
+#'   began. `"auto"` saves as often as it can while costing at most `max_overhead` of the
 #'   training time, so a kill costs seconds rather than an epoch. `FALSE` (only
 #'   with `save_before_preemption`) saves only when a signal arrives, or when a
 #'   callback stops training before it is complete. With
@@ -45,7 +47,12 @@
 #'   to do.
 #' @param ... Must be empty.
 #' @param double_checkpoint Flag, whether to keep the previous checkpoint beside
-#'   the current one. This takes twice the space.
+#'   the current one: `TRUE` stands for `keep = 2`.
+#' @param keep Which checkpoints to keep: how many of the newest (the default is
+#'   1; `Inf` keeps all), or a policy from [backup_keep()], which can also keep
+#'   the best checkpoint and one for every so much time. Each takes its own
+#'   space on the disk. All are deleted when training is complete, unless
+#'   `delete_checkpoint = FALSE`.
 #' @param save_before_preemption Which signals make the callback save and end
 #'   `fit()` with a condition of class `kerasbackup_preempted`, because they
 #'   announce the end of the process: `FALSE` (the default) for none, `TRUE` for
@@ -98,6 +105,7 @@
 #' reticulate before 1.29 keeps only the message of errors inside `fit()`.
 #' @seealso [backup_info()], [backup_verify()], [backup_history()],
 #'   [backup_read()] and [backup_delete()] to inspect a backup;
+#'   [backup_keep()] to keep more than the newest checkpoint;
 #'   `vignette("kerasbackup")` to get started.
 #' @examplesIf rlang::is_installed("keras3") && reticulate::py_module_available("keras")
 #' library(keras3)

@@ -152,9 +152,8 @@ keep_marks <- function(dir, best) {
 # end of an epoch the log's last value is that of the checkpoint's weights.
 keep_mark <- function(metadata, path, best) {
   value <- NA_real_
-  if (
-    !is.null(best) && identical(manifest_count(metadata, "batch", path), 0L)
-  ) {
+  is_end <- identical(manifest_count(metadata, "batch", path), 0L)
+  if (!is.null(best) && is_end) {
     column <- manifest_history(metadata, path)[-1][[best]]
     value <- c(column[length(column)], NA_real_)[[1]]
   }

@@ -62,6 +62,7 @@ tests_for() {
     names.c) echo "names $tests" ;;
     crc32c.c) echo "crc32c $tests" ;;
     copy.c) echo "copy $tests" ;;
+    keep.c) echo "keep $tests" ;;
     writer.c | os_thread_*.c) echo "writer reader store signals faults" ;;
     os_signals_posix.c) echo "signals $tests" ;;
     reader.c) echo "reader $tests" ;;

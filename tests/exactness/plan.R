@@ -12,12 +12,18 @@
 #   "end": after the last epoch, before fit() returned.
 #   "larger": not at all; the second run has more epochs.
 #   "auto": in two epochs, saved as often as `save_freq = "auto"` may.
+#   "time": in two epochs, saved every few milliseconds.
+#   "keep": once, with the last three kept, of which the newest is lost then.
+#   "policy": once, with what a policy keeps, of which only the oldest is left.
 # @param row string; where a callback ends training early, the kill comes in the
 #   last epoch that there is, so that the callback has a state by then.
 # @param epochs integer, of the whole run.
 # @return list:
 #   runs: list of runs that are not the last, each a list(kill, epochs).
 #   freq: save_freq of all of them.
+#   keep: the argument of that name.
+#   lost: integer, how many of the newest checkpoints are lost before the last
+#     run; -1: all but the oldest.
 #   label: string, for the table.
 plan_row <- function(kind, row, epochs) {
   epoch <- sample(1:3, 1)
@@ -46,6 +52,7 @@ plan_row <- function(kind, row, epochs) {
     end = list(at(0, 0, "end")),
     larger = list(list(kill = NULL, epochs = epochs - 2L)),
     auto = list(at(epoch - 1, batch()), at(epoch, batch())),
+    time = list(at(epoch - 1, batch(2)), at(epoch, batch())),
     list(at(epoch, batch()))
   )
   freq <- switch(
@@ -56,12 +63,26 @@ plan_row <- function(kind, row, epochs) {
     thrice = ,
     `first-validation` = 2L,
     auto = "auto",
+    time = "0.003 secs",
+    keep = ,
+    policy = 1L,
     freq
   )
-  list(runs = kills, freq = freq, label = plan_label(kills, freq))
+  list(
+    runs = kills,
+    freq = freq,
+    keep = switch(
+      kind,
+      keep = 3,
+      policy = backup_keep(2, every = "1 hour", best = "loss"),
+      1
+    ),
+    lost = switch(kind, keep = 1L, policy = -1L, 0L),
+    label = plan_label(kills, freq, kind)
+  )
 }
 
-plan_label <- function(kills, freq) {
+plan_label <- function(kills, freq, kind) {
   where <- vapply(
     kills,
     function(one) {
@@ -79,13 +100,20 @@ plan_label <- function(kills, freq) {
     character(1)
   )
   sprintf(
-    "%s; saved every %s",
+    "%s; saved every %s%s",
     paste(where, collapse = "; "),
     switch(
       as.character(freq),
       epoch = "epoch",
       auto = "so often by itself",
+      "0.003 secs" = "few milliseconds",
       paste(freq, "batches")
+    ),
+    switch(
+      kind,
+      keep = "; resumed from the last but one of three",
+      policy = "; resumed from the oldest that a policy keeps",
+      ""
     )
   )
 }

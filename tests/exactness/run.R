@@ -5,7 +5,7 @@
 #   dir: string, the row's directory; `out` in it has what callbacks write.
 #   name: string; the digest, or the error, goes to dir/<name>.txt, and what
 #     this package tells on the way to dir/<name>.notes.
-#   backup: flag, whether to back up, and then `freq`, `delete`.
+#   backup: flag, whether to back up, and then `freq`, `keep`, `delete`.
 #   kill: list(event, epoch, batch), or NULL; `await`: flag, whether there must
 #     be a checkpoint before.
 #   epochs: integer.
@@ -33,6 +33,7 @@ train <- function(job) {
       file.path(job$dir, job$saved),
       save_freq = job$freq,
       delete_checkpoint = job$delete,
+      keep = job$keep,
       history = "full",
       # There is no time after the last save of an epoch that is over.
       async = !identical(job$kill[[1]], "epoch-end")

@@ -103,6 +103,7 @@ run_row <- function(i) {
         name = name,
         backup = TRUE,
         freq = plan$freq,
+        keep = plan$keep,
         delete = TRUE,
         epochs = cases$EPOCHS,
         ablate = "",
@@ -132,8 +133,20 @@ run_row <- function(i) {
       return(list(result = paste("FAILED:", name, "gave", end[[1]])))
     }
   }
+  checkpoints <- function() {
+    rev(list.files(
+      file.path(dir, "backup"),
+      "^backup-.*[.]safetensors$",
+      full.names = TRUE
+    ))
+  }
+  lost <- utils::head(checkpoints(), plan$lost)
+  if (plan$lost != 0 && length(lost) == 0) {
+    return(list(result = "FAILED: only the newest checkpoint was kept"))
+  }
+  unlink(lost)
   # Beginning anew would be equal too.
-  saved <- list.files(file.path(dir, "backup"), "^backup-.*[.]safetensors$")
+  saved <- checkpoints()
   if (rows$kill[[i]] != "first" && length(saved) == 0) {
     return(list(result = "FAILED: there is no checkpoint to go on from"))
   }
