@@ -253,7 +253,7 @@ format_files <- function(x) {
       list(
         ifelse(
           is.na(files$epoch),
-          "damaged",
+          "progress unknown",
           mapply(format_place, files$epoch, files$batch)
         ),
         ifelse(is.na(files$saved_at), "", format_time(files$saved_at)),
