@@ -2,7 +2,7 @@
 # R CMD build leaves this file out of the package.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo test test-old-keras test-nightly test-windows mutants exactness crashloop fuzz sanitize check lint docs install clean
+.PHONY: help bench demo test test-old-keras test-nightly test-windows mutants exactness crashloop fuzz sanitize coverage check lint docs site install clean
 
 help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
@@ -20,9 +20,11 @@ help:
 	@echo '              PEER=keras: those with the callback of Keras itself)'
 	@echo 'make fuzz     hostile files and names, SECONDS=60 for each fuzzer'
 	@echo 'make sanitize  ASan, UBSan, TSan, valgrind, gctorture: up to an hour'
+	@echo 'make coverage  how much of C, R and Python the tests run'
 	@echo 'make bench    how long saving takes, beside the limits and others'
 	@echo 'make lint     the style of R, C, Python and shell'
-	@echo 'make docs     help pages, NAMESPACE and the precomputed vignette'
+	@echo 'make docs     help pages, NAMESPACE and the precomputed vignettes'
+	@echo 'make site     the site of the package, into build/site'
 	@echo 'make install  the package, into .lib'
 	@echo 'make clean    remove all of this again: .venv*, .lib, .cache, demo-output'
 	@echo
@@ -63,6 +65,9 @@ fuzz:
 sanitize:
 	@tools/sanitize
 
+coverage:
+	@tools/coverage
+
 check:
 	@CHECK=1 tools/test
 
@@ -75,6 +80,9 @@ lint:
 
 docs:
 	@tools/docs
+
+site:
+	@tools/site
 
 install:
 	@tools/setup install
