@@ -90,8 +90,9 @@ def record(directory):
 
 
 def draw(lines):
-    times, now = [], 0.0
-    for kind, _ in lines:
+    # The first line is there from the beginning, so no frame is empty.
+    times, now = [0.0], 0.0
+    for kind, _ in lines[1:]:
         now += SECONDS[kind]
         times.append(now)
     # The end is shown for some seconds before it starts over.
@@ -100,11 +101,12 @@ def draw(lines):
     style, texts = [], []
     for i, ((kind, text), at) in enumerate(zip(lines, times, strict=True)):
         share = 100 * at / total
-        style.append(
-            f"@keyframes l{i}{{0%,{share:.2f}%{{opacity:0}}"
-            f"{share + 0.01:.2f}%,100%{{opacity:1}}}}"
-            f"#l{i}{{animation:l{i} {total:.1f}s infinite}}"
-        )
+        if at > 0:
+            style.append(
+                f"@keyframes l{i}{{0%,{share:.2f}%{{opacity:0}}"
+                f"{share + 0.01:.2f}%,100%{{opacity:1}}}}"
+                f"#l{i}{{animation:l{i} {total:.1f}s infinite}}"
+            )
         texts.append(
             f'<text id="l{i}" x="{LEFT}" y="{TOP + ROW * i + 14}"'
             f' fill="{COLOURS[kind]}">{escape(text)}</text>'
