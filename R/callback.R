@@ -33,13 +33,12 @@
 #'   nothing else is in it. Give each `fit()` of a script its own directory: see
 #'   `vignette("several-fits")`.
 #' @param save_freq When to save. `"epoch"` (the default) saves at the end of
-#'   every epoch. A whole number `n` saves after every `n` batches. A time, as a
-#'   `difftime` or as text such as `"10 mins"` or `"2 hours"`, saves at the first
-#'   batch or end of an epoch once so much time has passed since the last save
-#'   began. `"auto"` saves as often as it can while costing at most `max_overhead` of the
-#'   training time, so a kill costs seconds rather than an epoch. `FALSE` (only
-#'   with `save_before_preemption`) saves only when a signal arrives, or when a
-#'   callback stops training before it is complete. With
+#'   every epoch, and a whole number `n` after every `n` batches. A time, as a
+#'   `difftime` or as text such as `"10 mins"` or `"2 hours"`, saves once so much
+#'   time has passed since the last save began. `"auto"` saves as often as it can
+#'   while costing at most `max_overhead` of the training time, so a kill costs
+#'   seconds. `FALSE` (only with `save_before_preemption`) saves when a signal
+#'   arrives, or when a callback stops training before it is complete. With
 #'   `delete_checkpoint = FALSE` it also saves at the end.
 #' @param delete_checkpoint Flag, whether to delete the checkpoints (the
 #'   package's own files and nothing else) when training is complete. With
@@ -48,11 +47,9 @@
 #' @param ... Must be empty.
 #' @param double_checkpoint Flag, whether to keep the previous checkpoint beside
 #'   the current one: `TRUE` stands for `keep = 2`.
-#' @param keep Which checkpoints to keep: how many of the newest (the default is
-#'   1; `Inf` keeps all), or a policy from [backup_keep()], which can also keep
-#'   the best checkpoint and one for every so much time. Each takes its own
-#'   space on the disk. All are deleted when training is complete, unless
-#'   `delete_checkpoint = FALSE`.
+#' @param keep Which checkpoints to keep until training is complete: how many of
+#'   the newest (the default is 1; `Inf` keeps all), or a policy from
+#'   [backup_keep()], which can also keep the best one.
 #' @param save_before_preemption Which signals make the callback save and end
 #'   `fit()` with a condition of class `kerasbackup_preempted`, because they
 #'   announce the end of the process: `FALSE` (the default) for none, `TRUE` for
@@ -68,8 +65,7 @@
 #' @section Advanced arguments:
 #' * `resume`: where to resume after an interruption in the middle of an epoch.
 #'   `"batch"` (the default) resumes exactly, at the next batch. `"epoch"`
-#'   resumes at the beginning of that epoch, with the variables from its middle,
-#'   as Keras' own callback does.
+#'   restarts that epoch with the variables from its middle, as Keras does.
 #' * `history`: what `fit()` returns. `"resumed"` (the default) returns the
 #'   epochs that this call ran, as with Keras' own callback. `"full"` returns
 #'   the epochs of the whole run. keras3's `plot()`, `print()` and
