@@ -17,8 +17,8 @@
 #' that is intact, for whichever reason it was kept.
 #'
 #' @details
-#' What a checkpoint counts as is in its file: when it was saved, and the logs of
-#' its epochs. So the rules mean the same after an interruption. If another
+#' What a checkpoint counts as is in its file: when it was saved, and the logs
+#' of its epochs. So the rules mean the same after an interruption. If another
 #' policy is used when training resumes, the next save applies it to all
 #' checkpoints in the directory, including older ones.
 #'
@@ -26,16 +26,16 @@
 #' not kept by any rule. A checkpoint that could not be read when `fit()` began
 #' stays until a later run can read it.
 #'
-#' When training is complete, `delete_checkpoint = TRUE` deletes all checkpoints,
-#' also those that a rule keeps. Use `delete_checkpoint = FALSE` to have them
-#' afterwards.
+#' When training is complete, `delete_checkpoint = TRUE` deletes all
+#' checkpoints, also those that a rule keeps. Use
+#' `delete_checkpoint = FALSE` to have them afterwards.
 #' @param last Whole number, how many of the newest checkpoints to keep. `Inf`
 #'   keeps all.
 #' @param every Time, as a `difftime` or as text such as `"6 hours"` or
-#'   `"1 day"`: also keeps the oldest checkpoint, and from there on the first one
-#'   that was saved at least this long after the one that was kept before. Their
-#'   number grows with the length of the training. `NULL` (the default) keeps
-#'   none for its time.
+#'   `"1 day"`: also keeps the oldest checkpoint, and from there on the first
+#'   one that was saved at least this long after the one that was kept before.
+#'   Their number grows with the length of the training. `NULL` (the default)
+#'   keeps none for its time.
 #' @param best String, the name of a log such as `"val_loss"`: also keeps the
 #'   checkpoint that was saved at the end of the epoch with the best value. An
 #'   epoch that is better than all before it is saved at its end, whatever

@@ -67,7 +67,7 @@ store_open <- function(dir, keep = 1L, async = FALSE) {
 
 #' Keep older generations too, from the next commit on
 #' @param store <kb_store>
-#' @param every <double(1)> seconds from one that is kept to the next; 0: none is
+#' @param every <double(1)> seconds from one that is kept to the next; 0: none
 #' @param best <character(1)> whether the one with the "lowest" or the "highest"
 #'   value is kept; "none": neither
 #' @param marks <data.frame> what the generations there are count as:
