@@ -1,8 +1,10 @@
 """state_format.py: descriptions of data are compared, and states checked."""
 
+import importlib.util
 import unittest
 
 from kerasbackup.parts.data.sources import state_format
+from kerasbackup.parts.random import rng
 from kerasbackup.parts.script import THEN
 from kerasbackup.store import errors
 from kerasbackup.store.values import Tagged
@@ -143,6 +145,13 @@ class States(unittest.TestCase):
         ):
             with self.subTest(state=state):
                 state_format.check(state)
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "there is no torch")
+    def test_the_states_of_torchs_generators_are_too(self):
+        import torch
+
+        text = rng.encode_torch(torch.Generator().get_state())
+        state_format.check({"generators": [text, text]})
 
     def test_any_other_is_refused(self):
         for state in (

@@ -6,7 +6,6 @@ from unittest import mock
 
 import numpy as np
 
-from kerasbackup.keras3 import data_adapters
 from kerasbackup.parts.data.sources import written
 
 
@@ -52,9 +51,10 @@ class Source(written.Written):
 
 
 def source_of(data):
-    iterator = types.SimpleNamespace(data_adapter=object())
-    with mock.patch.object(data_adapters, "source", return_value=data):
-        return Source(iterator, left=("left",))
+    # As those of torch have it.
+    adapter = types.SimpleNamespace(_dataloader=data)
+    iterator = types.SimpleNamespace(data_adapter=adapter)
+    return Source(iterator, "use", ("left",))
 
 
 class States(unittest.TestCase):
@@ -88,8 +88,9 @@ class States(unittest.TestCase):
         data = Silent()
         self.assertIs(source_of(data).written_by_user, data)
 
-    def test_the_generators_of_another_source_are_known(self):
-        self.assertEqual(source_of(Silent())._left, ("left",))
+    def test_it_knows_the_use_of_the_data_and_what_another_source_saves(self):
+        source = source_of(Silent())
+        self.assertEqual((source._use, source._left), ("use", ("left",)))
 
 
 class InAState(unittest.TestCase):
@@ -112,15 +113,16 @@ class InAState(unittest.TestCase):
 
     def test_an_array_that_is_written_to_meanwhile_is_put_back(self):
         data = Telling()
-        data.order = np.arange(3)
+        data.order = np.arange(3000)
 
         def write(state):
             data.order[:] = state["order"]
 
         data.set_state = write
-        with source_of(data).as_in({"get_state": {"order": np.zeros(3)}}):
-            self.assertEqual(data.order.tolist(), [0, 0, 0])
-        self.assertEqual(data.order.tolist(), [0, 1, 2])
+        zeros = np.zeros(3000)
+        with source_of(data).as_in({"get_state": {"order": zeros}}):
+            np.testing.assert_array_equal(data.order, zeros)
+        np.testing.assert_array_equal(data.order, np.arange(3000))
 
     def test_of_data_without_that_state_nothing_is_asked(self):
         data = Telling()

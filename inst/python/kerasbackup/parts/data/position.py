@@ -46,7 +46,6 @@ class DataPosition:
             that shows only during an epoch; or `None`.
 
     Attributes:
-        name: String, the field of a checkpoint's metadata.
         passed: Integer, batches that the first epoch passes over.
         use: An `IteratorsMade`, how often this process has begun the data.
         before_first_step: Callable, called once, just before the first step
@@ -54,8 +53,6 @@ class DataPosition:
         reached: Integer, batches of the epoch that are done once the current
             step is.
     """
-
-    name = "position"
 
     def __init__(
         self,

@@ -32,13 +32,10 @@ class ValidationPosition:
         data: What `fit()` was given as `validation_data`; it is not kept.
 
     Attributes:
-        name: String, the field of a checkpoint's metadata.
         trained_on: The `PyDataset` or `DataLoader` that is trained on, or
             `None`. If it is also the validation data, its state is saved with
             the position in the training data.
     """
-
-    name = "validation"
 
     def __init__(
         self,
