@@ -35,29 +35,33 @@ def iterator(adapter):
     return types.SimpleNamespace(data_adapter=adapter)
 
 
+def drawn(data=None, name="data", text="data"):
+    return DrawnData(name, text, data, iterator(Adapter()))
+
+
 class Beginning(unittest.TestCase):
     def test_what_the_process_did_before_is_counted_apart(self):
         generator = (i for i in range(3))
         IteratorsMade(generator).note(2)
-        data = DrawnData("data", "data", generator)
+        data = drawn(generator)
         self.assertEqual((data.made, data.made_earlier), (0, 2))
         self.assertEqual(data.use.times, 2)
 
     def test_there_is_no_source_before_keras_has_made_its_iterator(self):
-        data = DrawnData("data", "data", None)
+        data = drawn()
         self.assertIsNone(data.source)
         self.assertIsNone(data.batches)
         self.assertEqual(data.not_saved, [])
         data.release()
 
     def test_the_source_and_the_batches_are_those_of_the_adapter(self):
-        data = DrawnData("data", "data", None)
+        data = drawn()
         data.begin(iterator(adapter := Adapter()), dict, ("left",))
         self.assertIs(data.source._adapter, adapter)
         self.assertIs(data.source._use, data.use)
         self.assertEqual(data.source._left, ("left",))
         self.assertIs(data.batches._states, dict)
-        other = DrawnData("data", "data", None)
+        other = drawn()
         other.begin(iterator(Adapter()))
         self.assertEqual(other.source._left, ())
         self.assertIsNone(other.batches._states)
@@ -66,7 +70,7 @@ class Beginning(unittest.TestCase):
         keras.backend.backend() == "tensorflow", "no batch is seen there"
     )
     def test_release_gives_the_adapter_its_method_back(self):
-        data = DrawnData("data", "data", None)
+        data = drawn()
         data.begin(iterator(adapter := Adapter()))
         self.assertNotEqual(vars(adapter), {})
         data.release()
@@ -74,19 +78,19 @@ class Beginning(unittest.TestCase):
 
     def test_what_was_drawn_ahead_is_that_of_the_data(self):
         with in_graph(False):
-            data = DrawnData("data", "data", Prefetching(1, 2))
+            data = drawn(Prefetching(1, 2))
         self.assertEqual(data.ahead.capture(), [1, 2])
 
 
 class Encoding(unittest.TestCase):
     def encoded(self, state, ahead=()):
-        self.data = DrawnData("validation", "validation data", None)
+        self.data = drawn(None, "validation", "validation data")
         self.encoder = values.Encoder()
         return self.data.encode(state, [*ahead], self.encoder)
 
     def test_it_is_decoded_to_the_same(self):
-        order, drawn = np.arange(3000), np.arange(2000)
-        encoded = self.encoded({"order": order}, [drawn, 5])
+        order, batch = np.arange(3000), np.arange(2000)
+        encoded = self.encoded({"order": order}, [batch, 5])
         self.assertEqual([*encoded], ["source", "ahead"])
         names = [*self.encoder.arrays]
         self.assertTrue(all(n.startswith("validation/") for n in names), names)
@@ -95,7 +99,7 @@ class Encoding(unittest.TestCase):
             encoded, self.encoder.arrays.__getitem__
         )
         np.testing.assert_array_equal(state["order"], order)
-        np.testing.assert_array_equal(ahead[0], drawn)
+        np.testing.assert_array_equal(ahead[0], batch)
         self.assertEqual(ahead[1], 5)
         self.assertEqual(self.data.not_saved, [])
 

@@ -90,7 +90,7 @@ def in_graph(draws):
 
 def of(data):
     with in_graph(False):
-        return generator.DrawnAhead(data)
+        return generator.DrawnAhead(data, types.SimpleNamespace())
 
 
 class DrawnAhead(unittest.TestCase):
@@ -140,5 +140,7 @@ class DrawnAhead(unittest.TestCase):
 
     def test_where_a_thread_draws_the_queue_says_nothing(self):
         with in_graph(True):
-            ahead = generator.DrawnAhead(Prefetching(1, 2))
+            ahead = generator.DrawnAhead(
+                Prefetching(1, 2), types.SimpleNamespace()
+            )
         self.assertEqual(ahead.capture(), [])
