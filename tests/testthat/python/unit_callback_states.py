@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 import threading
+import time
 import typing
 import unittest
 from fractions import Fraction
@@ -22,6 +23,8 @@ import numpy as np
 from kerasbackup.parts.callback_states import CallbackStates
 from kerasbackup.parts.callback_states import check_states
 from kerasbackup.parts.callback_states import continue_logs
+from kerasbackup.parts.part import Place
+from kerasbackup.parts.part import Training
 from kerasbackup.store import errors
 from kerasbackup.store import number_lists
 from kerasbackup.store import values
@@ -154,6 +157,160 @@ class Attributes(unittest.TestCase):
             with self.subTest(name=name), self.assertRaises(ValueError):
                 states.check_owners(hostile)
         states.check_owners({"Counter": {"attributes": {"count": 1}}})
+
+
+class Telling(unittest.TestCase):
+    """Which of the callbacks of a checkpoint and of the script are told of."""
+
+    def test_it_is_made_from_a_training(self):
+        generator, dataset = np.random.default_rng(1), Ramp(0.5)
+        callbacks = [
+            Holder(generator),
+            Holder(dataset),
+            Holder(np.random.default_rng(2)),
+            Holder(inner := Counter()),
+        ]
+        states = CallbackStates.begin(
+            Training(
+                None,
+                Place(),
+                callbacks=callbacks,
+                is_generator=lambda one: one is generator,
+                is_dataset=lambda one: one is dataset,
+            )
+        )
+        self.assertEqual(states.callbacks, [*callbacks, inner])
+        dataset.calls = 3
+        saved, _ = capture(states)
+        self.assertEqual(states.not_saved, ["Holder~2.held"])
+        self.assertEqual(saved["Holder~1"]["changed"], {})
+
+    def test_one_that_tells_its_state_is_asked_among_others(self):
+        one, other = Speaker(), Counter()
+        states = CallbackStates([one, other])
+        one.place = other.count = 7
+        saved, arrays = capture(states)
+        self.assertEqual(
+            saved["Speaker"], {"protocol": {"$dict": [["place", 7]]}}
+        )
+        self.assertEqual(saved["Counter"]["changed"], {"count": 7})
+        again = [Speaker(), Counter()]
+        states = CallbackStates(again)
+        states.check_owners(saved)
+        self.assertEqual(states.restore(saved, arrays.__getitem__), [])
+        self.assertEqual((again[0].place, again[1].count), (7, 7))
+        # It is asked what it has, if it was not there before.
+        notes = CallbackStates(again).restore({}, None)
+        self.assertEqual(
+            notes, [without_state("Speaker"), without_state("Counter")]
+        )
+
+    def test_one_that_cannot_be_given_its_state_is_asked_for_none(self):
+        class Silent(Counter):
+            def get_state(self):
+                raise AssertionError("it was asked")
+
+        one = Silent()
+        states = CallbackStates([one])
+        one.count = 3
+        saved, arrays = capture(states)
+        self.assertEqual(saved["Silent"]["changed"], {"count": 3})
+        again = Silent()
+        CallbackStates([again]).restore(saved, arrays.__getitem__)
+        self.assertEqual(again.count, 3)
+        # A later version of the script may no longer have the method.
+        told = {"Silent": {"protocol": 3}, "Counter": {"changed": {"count": 5}}}
+        again = [Silent(), Counter()]
+        CallbackStates(again).restore(told, None)
+        self.assertEqual([one.count for one in again], [0, 5])
+
+    def test_a_state_that_it_tells_and_nobody_can_save_is_told(self):
+        one, other = Speaker(), Counter()
+        states = CallbackStates([one, other])
+        one.place, other.seen = object(), [object()]
+        saved, _ = capture(states)
+        self.assertEqual(saved["Speaker"], {})
+        first, second = states.not_saved
+        self.assertRegex(first, r"^Speaker\.get_state\(\) \(.*object.*\)$")
+        self.assertEqual(second, "Counter.seen")
+        # The next save begins anew.
+        one.place, other.seen = 3, []
+        capture(states)
+        self.assertEqual(states.not_saved, [])
+
+    def test_variables_that_cannot_be_saved_are_told(self):
+        one = Holder(keras.Variable([0.5] * 40))
+        states = CallbackStates([one])
+        with mock.patch.object(values, "MOST_TEXT", 100):
+            saved, _ = capture(states)
+        self.assertEqual(states.not_saved, ["Holder.held"])
+        self.assertEqual(saved["Holder"]["variables"], {})
+
+    def test_settings_are_those_that_training_did_not_change(self):
+        saved, _ = changed(Counter(step=5), count=3)
+        self.assertEqual(
+            saved["Counter"]["configuration"], {"step": "5", "seen": "[]"}
+        )
+        # A time, an array and a long list differ in every run.
+        one = Holder(time.time())
+        one.array, one.long, one.none = np.zeros(3), [0] * 10**5, None
+        one.odd, one.name = object(), "a"
+        saved, _ = capture(CallbackStates([one]))
+        self.assertEqual(
+            saved["Holder"]["configuration"], {"none": "None", "name": "a"}
+        )
+
+    def test_what_is_left_of_one_that_is_gone_is_told(self):
+        state = {"a": 1}
+        told = {
+            field: {"A": {field: state}, "B": {}, "C": {field: state}}
+            for field in ("protocol", "attributes", "changed", "variables")
+        }
+        for field, saved in told.items():
+            with self.subTest(field=field):
+                notes = CallbackStates([]).restore(saved, None)
+                self.assertEqual(notes, [not_used("A"), not_used("C")])
+        saved = {"A": {"configuration": {"a": "1"}}, "B": {"configuration": {}}}
+        (note,) = CallbackStates([]).restore(saved, None)
+        self.assertRegex(note, "there was a callback A .* and there is none")
+
+    def test_one_that_came_is_told_if_it_has_any(self):
+        class Empty(keras.callbacks.Callback):
+            pass
+
+        class Silent(Speaker):
+            def get_state(self):
+                return {}
+
+        held = Holder(keras.Variable(1.0))
+        notes = CallbackStates([Empty(), Silent(), held]).restore({}, None)
+        self.assertEqual(notes, [without_state("Holder")])
+
+    def test_a_state_needs_no_field_but_one(self):
+        again = Counter()
+        states = CallbackStates([again])
+        states.restore({"Counter": {}}, None)
+        states.restore({"Counter": {"changed": {"count": 3}}}, None)
+        self.assertEqual(again.count, 3)
+
+    def test_in_every_field_no_method_is_overwritten(self):
+        states = CallbackStates([Speaker(), Counter()])
+        for field in ("attributes", "changed"):
+            for name in ("on_epoch_end", "model"):
+                hostile = {"Speaker": {"protocol": 3}}
+                hostile["Counter"] = {field: {"count": 1, name: 1}}
+                with self.subTest(name), self.assertRaises(ValueError):
+                    states.check_owners(hostile)
+
+    def test_one_of_this_package_counts_nowhere(self):
+        class Own(Counter):
+            pass
+
+        Own.__module__ = "kerasbackup.callback"
+        one = Holder(Own())
+        self.assertEqual(CallbackStates([one]).callbacks, [one])
+        Own.__module__ = "kerasbackups"
+        self.assertEqual(CallbackStates([one]).callbacks, [one, one.held])
 
 
 class Events(unittest.TestCase):
@@ -1250,6 +1407,28 @@ class Logs(unittest.TestCase):
         self.assertRegex(rows[-3], "^2,0.25")
         self.assertRegex(rows[-2], "^3,NA")
         self.assertRegex(rows[-1], "^4,0.125")
+
+    def test_one_whose_size_is_known_goes_on_among_others(self):
+        gone, here, same = (
+            keras.callbacks.CSVLogger(path)
+            for path in (self.path + "gone", self.path, self.path + "same")
+        )
+        with open(self.path + "same", "w") as file:
+            file.write("12345")
+        states = {
+            "A": {},
+            "B": {"file": self.path + "gone", "bytes": 3},
+            "C": {"file": self.path, "bytes": 11},
+            "D": {"file": self.path + "same", "bytes": 5},
+            # Nothing was logged yet.
+            "E": {"file": self.path, "bytes": None},
+        }
+        continue_logs([Counter(), gone, here, same], states)
+        self.assertEqual(self.content(), "epoch,loss\n")
+        self.assertEqual(os.path.getsize(self.path + "same"), 5)
+        self.assertFalse(os.path.exists(self.path + "gone"))
+        appended = [one.append for one in (gone, here, same)]
+        self.assertEqual(appended, [False, True, True])
 
     def test_a_file_that_was_not_logged_to_is_left(self):
         before = self.content()

@@ -145,9 +145,16 @@ class Capturing(unittest.TestCase):
         of_sympy = types.SimpleNamespace(
             rng=of_python(), _assumptions_rng=of_python()
         )
-        with mock.patch.dict(sys.modules, {"sympy.core.random": of_sympy}):
+        symbols = types.SimpleNamespace(
+            Dummy=types.SimpleNamespace(_prng=of_python())
+        )
+        with mock.patch.dict(
+            sys.modules,
+            {"sympy.core.random": of_sympy, "sympy.core.symbol": symbols},
+        ):
             loose = FoundGenerators()
         next(names), draw(of_sympy.rng), draw(of_sympy._assumptions_rng)
+        draw(symbols.Dummy._prng)
         self.assertEqual(loose.capture(), {})
         # Another process goes through other names.
         following = copy.deepcopy(names)
@@ -170,6 +177,18 @@ class Capturing(unittest.TestCase):
             captured = found.capture()
         self.assertFalse(found.has(generator))
         self.assertEqual(captured, {})
+
+    def test_those_after_one_that_is_a_threads_are_captured(self):
+        one, other = of_philox(1), of_philox(2)
+        found = FoundGenerators()
+        draw(one), draw(other)
+        with mock.patch.object(
+            found_generators,
+            "_is_of_threads_after_all",
+            lambda it: it.generator is one,
+        ):
+            self.assertEqual(list(found.capture()), ["loose 0"])
+        self.assertEqual((found.has(one), found.has(other)), (False, True))
 
     def test_not_those_of_which_the_state_is_not_known(self):
         class Mine(random.Random):
@@ -351,6 +370,74 @@ class Expecting(unittest.TestCase):
                 self.assertEqual(len(notes), 1)
                 self.assertEqual(drawn, [expected])
 
+    def test_a_note_names_the_kind_and_what_keras_calls_it(self):
+        for make, which in (
+            (lambda: of_numpy(63), "PCG64"),
+            (
+                lambda: keras.random.SeedGenerator(63, name="mine"),
+                "SeedGenerator mine",
+            ),
+        ):
+            generator = make()
+            states, _ = self.lost(generator)
+            del generator
+            (note,) = FoundGenerators().expect(states)
+            self.assertRegex(note, f"^the random generator {which}, which ")
+
+    def test_their_numbers_go_on(self):
+        first, second, third = of_numpy(1), of_numpy(2), of_numpy(3)
+        loose = FoundGenerators()
+        self.assertEqual(loose.expect({"python": [1]}), [])
+        for number, one in enumerate((first, second)):
+            draw(one)
+            self.assertEqual(list(loose.capture())[-1], f"loose {number}")
+        entry = through_json(loose.capture())["loose 1"]
+        loose = FoundGenerators()
+        self.assertEqual(loose.expect({"loose 7": entry, "numpy": [1]}), [])
+        draw(third)
+        self.assertIn("loose 8", loose.capture())
+
+    def test_how_likely_one_is_the_other(self):
+        def found(seed, name="", kind=of_keras):
+            one = found_generators.FoundGenerator(kind(seed), kind.kind)
+            one.name = name
+            return one
+
+        of_keras.kind, of_numpy.kind = "SeedGenerator", "PCG64"
+        of_philox.kind = "Philox"
+        entry = {"kind": "SeedGenerator", "name": "a", "first": [5, 0]}
+        for one, expected in (
+            (found(5, "a"), 4),
+            (found(5, "b"), 3),
+            (found(5), 3),
+            (found(6, "a"), 1),
+            (found(6, "b"), 0),
+            (found(5, "a", of_numpy), 0),
+        ):
+            self.assertEqual(one.likeness(entry), expected)
+            # Without names nothing is named alike.
+            unnamed = one.likeness(entry | {"name": ""})
+            self.assertEqual(unnamed, {4: 3, 1: 0}.get(expected, expected))
+        # It has drawn since it was made.
+        self.assertEqual(found(5, "a").likeness(entry | {"first": [5, 9]}), 2)
+        for make in (of_numpy, of_philox):
+            one = found(5, "", make)
+            generator = make(5)
+            draw(generator)
+            first = through_json(
+                found_generators.FoundGenerator(generator, make.kind).first
+            )
+            entry = {"kind": make.kind, "name": "", "first": first}
+            self.assertEqual(one.likeness(entry), 2)
+            self.assertEqual(found(6, "", make).likeness(entry), 0)
+
+    def test_names_are_sorted_as_people_count(self):
+        names = ["b", "a_10", "a_9", "a", "", "a_9_b", "10"]
+        self.assertEqual(
+            sorted(names, key=found_generators._natural),
+            ["", "10", "a", "a_9", "a_9_b", "a_10", "b"],
+        )
+
     def test_those_that_move_later_get_names_of_their_own(self):
         states, _ = self.lost(of_keras(71))
         one, other = of_keras(71), of_keras(72)
@@ -410,6 +497,41 @@ class Damage(unittest.TestCase):
         for place in (-1, 5, 10**6, True, 0.5):
             with self.subTest(place=place), self.assertRaises(ValueError):
                 generator_kinds.check("Philox", state | {"buffer_pos": place})
+
+    def test_how_long_and_large_a_state_may_be(self):
+        for kind, state, is_taken in (
+            ("SeedGenerator", [1, 2], True),
+            ("SeedGenerator", [1], False),
+            ("SeedGenerator", [1, 2, 3], False),
+            ("SeedGenerator of tf.data", [1, 2], True),
+            ("SeedGenerator of tf.data", [1, 2, 3], False),
+            ("tf.random", [1, 2], True),
+            ("tf.random", [1, 2, 3], True),
+            ("tf.random", [1], False),
+            ("tf.random", [1, 2, 3, 4], False),
+            ("SeedGenerator", [-(2**63), 2**63 - 1], True),
+            ("SeedGenerator", [-(2**63) - 1, 0], False),
+            ("SeedGenerator", [0, 2**63], False),
+            ("SeedGenerator", [0, True], False),
+            ("another", [1, 2], False),
+        ):
+            good = {"kind": kind, "name": "", "first": [1, 2], "state": [1, 2]}
+            for field in ("first", "state"):
+                entry = good | {field: state}
+                with self.subTest(kind=kind, field=field, state=state):
+                    if is_taken:
+                        found_generators.check("loose 999999999", entry)
+                        continue
+                    with self.assertRaises(errors.DAMAGE):
+                        found_generators.check("loose 0", entry)
+        good = {
+            "kind": "tf.random",
+            "name": "",
+            "first": [1, 2],
+            "state": [1, 2],
+        }
+        with self.assertRaises(errors.DAMAGE):
+            found_generators.check("loose 1000000000", good)
 
     def test_what_is_no_state_is_no_checkpoint(self):
         generators = [make() for make in MAKERS]

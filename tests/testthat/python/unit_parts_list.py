@@ -33,6 +33,46 @@ class Parts(unittest.TestCase):
                     own = getattr(part, name)
                     self.assertTrue(name == "begin" or own is not inherited)
 
+    def test_a_checkpoint_has_their_fields_under_these_names(self):
+        """And of some fields nothing is known where they are missing."""
+        self.assertEqual(
+            [part.name for part in PARTS],
+            [
+                "optimizers",
+                "training",
+                "script",
+                "learned",
+                "drift",
+                "callbacks",
+                "attributes",
+                "loose",
+                "validation",
+                "position",
+                "last_logs",
+                "model_state",
+            ],
+        )
+        self.assertEqual(
+            {
+                part.name: part.missing
+                for part in PARTS
+                if part.missing is not REQUIRED
+            },
+            {
+                "optimizers": None,
+                "script": {},
+                "drift": [],
+                "model_state": None,
+            },
+        )
+
+    def test_an_epoch_that_goes_on_begins_as_it_was_left(self):
+        """Keras resets metrics then, and callbacks set attributes."""
+        self.assertEqual(
+            [part.name for part in PARTS if part.is_put_again],
+            ["optimizers", "callbacks", "attributes", "loose"],
+        )
+
     def test_the_format_says_what_each_has(self):
         known = described()
         for part in PARTS:

@@ -6,6 +6,7 @@ import unittest
 import keras
 import numpy as np
 
+from kerasbackup.keras3 import own_attributes
 from kerasbackup.parts import plain_attributes
 from kerasbackup.parts import script
 from kerasbackup.parts.part import Place
@@ -159,15 +160,41 @@ class Attributes(unittest.TestCase):
         model, layer, _ = built()
         attributes = PlainAttributes(model)
         layer.unset, layer.limit, layer.late = 0.5, None, 7
+        layer.calls += 1  # had been the class's
         saved, _ = captured(attributes)
         names = saved["layer Counting"]
         self.assertEqual(names["unset"], [0.5, None])
         self.assertIsNone(names["limit"][0])
         # A step would have been traced with it.
         self.assertEqual(names["late"], [7, 7])
-        layer.unset, layer.limit = None, float("nan")
+        self.assertEqual(names["calls"], [1, 0])
+        layer.unset, layer.limit, layer.calls = None, float("nan"), 0
         self.assertEqual(attributes.swap_traced(), [])
         self.assertEqual(layer.late, 7)
+
+    def test_what_is_back_was_traced_with_another_value(self):
+        model, layer, _ = built()
+        attributes = PlainAttributes(model)
+        layer.counter, layer.unset = 1, 5
+        attributes.note_traced()
+        layer.counter, layer.unset = 0, None
+        saved, _ = captured(attributes)
+        expected = {"counter": [0, 1], "unset": [None, 5]}
+        self.assertEqual(saved, {"layer Counting": expected})
+
+    def test_what_keras_makes_late_is_not_the_scripts(self):
+        model, layer, _ = built()
+        attributes = PlainAttributes(model)
+        used = own_attributes.used_names(Counting) - own_attributes.kept(layer)
+        name = min(
+            name
+            for name in used - set(vars(layer))
+            if name.isidentifier() and name[0] != "_"
+        )
+        vars(layer)[name] = 3
+        layer.late = 4
+        saved, _ = captured(attributes)
+        self.assertEqual(saved, {"layer Counting": {"late": [4, 4]}})
 
     def test_a_value_of_another_kind_takes_the_place(self):
         for before, now in (
@@ -209,9 +236,11 @@ class Attributes(unittest.TestCase):
         model = keras.Sequential([layer, keras.layers.Dense(3)])
         model.compile("sgd", "mse")
         attributes = PlainAttributes(model)
+        layer.counter = 5
         model.build((None, 2))
-        self.assertEqual(captured(attributes)[0], {})
-        layer.unset = 2
+        expected = {"counter": [5, 0]}
+        self.assertEqual(captured(attributes)[0], {"layer Counting": expected})
+        layer.counter, layer.unset = 0, 2
         for optimizer in ("adam", "sgd"):
             model.compile(optimizer, "mse")
             saved, _ = captured(attributes)
@@ -229,6 +258,12 @@ class Attributes(unittest.TestCase):
         captured(attributes)
         model.loss.beta = 0.6
         self.assertIn("loss Weighted", captured(attributes)[0])
+        model = compiled()
+        attributes = PlainAttributes(model)
+        model.compile("adam", model.loss)
+        captured(attributes)
+        model.optimizer.beta_1 = 0.5
+        self.assertEqual(list(captured(attributes)[0]), ["optimizer"])
         model = compiled()
         attributes = PlainAttributes(model)
         measure = Measure()
@@ -371,6 +406,7 @@ class Attributes(unittest.TestCase):
             (None, 0, True),
             (float("nan"), float("nan"), False),
             (float("nan"), 1.0, True),
+            (1.0, float("nan"), True),
             (np.float32(1), 1.0, False),
             ([1, 2], (1, 2), False),
             ([1], [1, 2], True),
@@ -428,6 +464,7 @@ class Attributes(unittest.TestCase):
             {"model": {"steps": [1]}},
             {"model": {"steps": [1, 2, 3]}},
             {"model": {"": [1, 2]}},
+            {"model": {"__mine": [1, 2]}},
             {"model": {"steps": [{"$function": "numpy.less"}, 1]}},
             # It can be saved elsewhere, and is no plain value.
             {"model": {"steps": [{"$set": [1]}, 1]}},

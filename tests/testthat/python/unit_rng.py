@@ -27,6 +27,10 @@ class FakeStore:
         self.seed = seed
 
 
+def through_json(states):
+    return json.loads(json.dumps(states))
+
+
 def seed():
     keras.utils.set_random_seed(1)
     # Keras seeds torch only where it is the backend.
@@ -144,6 +148,11 @@ class Capturing(unittest.TestCase):
     def test_those_that_belong_to_nobody_are_among_them(self):
         owned, free = (keras.random.SeedGenerator(n) for n in (1, 2))
         generators = rng.Generators(self.store, [owned.state])
+        self.assertTrue(generators.has(free))
+        self.assertFalse(generators.has(owned))
+        others = rng.Generators(self.store, left=[free])
+        self.assertFalse(others.has(free))
+        self.assertTrue(others.has(owned))
 
         def draw_both():
             return [
@@ -329,7 +338,8 @@ class Damage(unittest.TestCase):
     @unittest.skipUnless("torch" in sys.modules, "torch is not loaded")
     def test_of_torch(self):
         cpu = rng.encode_torch(sys.modules["torch"].get_rng_state())
-        self.taken("torch", {"cpu": cpu}, {"cpu": cpu, "cuda": [cpu]})
+        gpu = encoded(3, "uint8")
+        self.taken("torch", {"cpu": cpu}, {"cpu": cpu, "cuda": [gpu, gpu]})
         self.refused(
             "torch", None, {}, {"cpu": ""}, {"cpu": cpu, "cuda": ["a"]}
         )
@@ -341,6 +351,43 @@ class Damage(unittest.TestCase):
         self.refused("loose 0", entry | {"state": [1]})
         # What a later version may add is not looked at.
         self.taken("another", None)
+
+
+class TensorFlow(unittest.TestCase):
+    def test_both_of_its_generators_come_back(self):
+        generators = rng.Generators(FakeStore())
+        eager = random.Random(5).getstate()
+        for found in ((eager, [1, 2]), (None, None)):
+            with (
+                mock.patch.dict(sys.modules, {"tensorflow": mock.Mock()}),
+                mock.patch.object(
+                    rng.global_generators,
+                    "tensorflow_states",
+                    return_value=found,
+                ),
+                mock.patch.object(
+                    rng.global_generators, "restore_tensorflow"
+                ) as restore,
+            ):
+                state = through_json(generators.capture()["tensorflow"])
+                rng.check({"tensorflow": state})
+                self.assertEqual(state["global"], found[1])
+                self.assertEqual(state["eager"] is None, found[0] is None)
+                generators.restore({"tensorflow": state})
+            restore.assert_called_once_with(*found)
+
+    def test_where_it_is_not_loaded_nobody_asks_for_it(self):
+        generators = rng.Generators(FakeStore())
+        with (
+            mock.patch.dict(sys.modules),
+            mock.patch.object(
+                rng.global_generators, "restore_tensorflow"
+            ) as restore,
+        ):
+            sys.modules.pop("tensorflow", None)
+            self.assertNotIn("tensorflow", generators.capture())
+            generators.restore({"tensorflow": {"eager": None, "global": None}})
+        restore.assert_not_called()
 
 
 class Torch(unittest.TestCase):

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasbackup.parts import script
 from kerasbackup.parts.part import Place
+from kerasbackup.parts.part import Training
 from kerasbackup.store import errors
 
 
@@ -64,6 +65,47 @@ class Describing(unittest.TestCase):
         }
         self.assertEqual(len(texts), 14)
         self.assertLess(max(map(len, texts)), script.LONGEST + 1)
+
+    def test_what_a_setting_is(self):
+        """Names count over the life of a process, seeds may be random."""
+        thing = types.SimpleNamespace(
+            name="dense_3",
+            seed=5,
+            built=True,
+            training=True,
+            _private=1,
+            units=3,
+            after=None,
+        )
+        expected = {"units": "3", "after": "None"}
+        self.assertEqual(script.settings(thing), expected)
+        # These two are saved where training changes them.
+        self.assertEqual(script._settings_not_saved(thing), {})
+        inner = types.SimpleNamespace(unknown=object())
+        vars(inner).update(vars(thing))
+        expected = {"unknown": "object"}
+        self.assertEqual(script._settings_not_saved(inner), expected)
+        layer = types.SimpleNamespace(
+            regularizer=keras.regularizers.L2(0.1), function=np.mean, a=1
+        )
+        expected = {"regularizer": "L2", "function": "mean"}
+        self.assertEqual(script._settings_not_saved(layer), expected)
+
+    def test_a_constant_tensor_of_one_number_is_that_number(self):
+        constant = keras.ops.convert_to_tensor
+        for value, text in (
+            (constant(0.5), "0.5"),
+            (constant(3), "3"),
+            (constant([0.5]), type(constant([0.5])).__name__),
+            (keras.Variable(0.5), None),
+        ):
+            found = script.settings(types.SimpleNamespace(a=value))["a"]
+            with self.subTest(value=value):
+                self.assertEqual(found, text or script.brief(value))
+        if keras.backend.backend() == "torch":
+            learned = constant(0.5).requires_grad_()
+            found = script.settings(types.SimpleNamespace(a=learned))["a"]
+            self.assertEqual(found, "Tensor")
 
     def test_a_function_is_told_by_its_name(self):
         self.assertEqual(script.brief(np.mean), "mean")
@@ -174,6 +216,10 @@ class InnerOptimizers(unittest.TestCase):
                 f"0.1{suffix}"
             ],
         )
+
+    def test_those_after_one_that_is_equal_are_told(self):
+        (note,) = self.changes(shared(), shared(third=0.7))
+        self.assertRegex(note, "^_by_name.*0.7 in the script and 0.3 in")
 
     def test_the_rate_that_is_used_is_what_the_next_resume_compares(self):
         first = described(optimizer=keras.optimizers.SGD(0.1))
@@ -293,6 +339,14 @@ class Drifting(unittest.TestCase):
         (note,) = drift.restore(["the loss changed"], None)
         self.assertRegex(note, "the loss changed: this is not saved")
 
+    def test_metrics_that_stay_are_no_others(self):
+        self.model.compile("adam", "mse", metrics=["mae"])
+        one = script.Script(self.model, {})
+        self.model.compile("adam", "mse", metrics=["mae"])
+        self.assertFalse(one.is_compiled_otherwise())
+        self.model.compile("adam", "mse", metrics=["mape"])
+        self.assertTrue(one.is_compiled_otherwise())
+
     def test_compile_with_another_optimizer_or_metrics_is_noticed(self):
         self.script.describe()
         self.assertFalse(self.script.is_compiled_otherwise())
@@ -320,6 +374,34 @@ class Comparing(unittest.TestCase):
     def test_nothing_is_told_where_nothing_is_known(self):
         now = script.Script(model(), {})
         self.assertEqual(now.changes({}, {}), [])
+
+    def test_a_restore_tells_them(self):
+        now = script.Script(model(), {"R": "4.2.2"})
+        before = described(loss="mae")
+        # Of which versions it was is not known.
+        notes = now.restore(before, None)
+        note = script.was_and_is(
+            "loss", "mean_absolute_error", "mean_squared_error"
+        )
+        self.assertEqual(notes, [note])
+        now.versions_before = now.versions | {"R": "4.1.0"}
+        self.assertEqual(
+            now.restore(before, None),
+            [script.was_and_is("R", "4.1.0", "4.2.2"), note],
+        )
+
+    def test_layers_that_came_or_went_are_counted(self):
+        before = described()
+        one = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+        one.compile("adam", "mse")
+        now = script.Script(one, {})
+        self.assertEqual(
+            now.changes(before, now.versions),
+            [
+                f"the model had {len(before['layers'])} layers and has "
+                f"{len(now.describe()['layers'])} now"
+            ],
+        )
 
     def test_layers_are_named(self):
         self.assertEqual(
@@ -524,7 +606,42 @@ class Comparing(unittest.TestCase):
         self.assertFalse(script.is_other_backend(one, {}))
 
 
+class Beginning(unittest.TestCase):
+    """The description is that of the beginning, if it can be made then."""
+
+    def test_a_model_that_is_built_is_described(self):
+        one = model()
+        made = script.Script(one, {})
+        training = Training(one, Place(epoch=2), made={"script": made})
+        self.assertIs(script.Script.begin(training), made)
+        one.layers[0].trainable = False
+        self.assertEqual(len(made.drift()), 1)
+        training.made["script"] = made
+        drift = script.Drift.begin(training)
+        self.assertEqual(len(drift.capture(None)), 1)
+        one.layers[0].trainable = True
+        training.place.epoch = 3
+        self.assertEqual(drift.capture(None), [])
+
+    def test_another_one_is_described_with_the_first_save(self):
+        one = keras.Sequential([keras.layers.Dense(1)])
+        one.compile("adam", "mse")
+        made = script.Script(one, {})
+        script.Script.begin(Training(one, Place(), made={"script": made}))
+        one.layers[0].trainable = False
+        one.build((None, 1))
+        self.assertEqual(made.capture(None), made.describe())
+        self.assertEqual(made.drift(), [])
+
+
 class Checking(unittest.TestCase):
+    def test_what_has_changed_is_a_list_of_texts(self):
+        for fine in ([], ["a", "b"]):
+            script.Drift.check(fine, [], Place())
+        for hostile in (None, "a", ["a", 1], {"a": "b"}):
+            with self.subTest(hostile), self.assertRaises(errors.DAMAGE):
+                script.Drift.check(hostile, {}, Place())
+
     def test_what_is_no_description_is_refused(self):
         known = json.loads(json.dumps(described()))
         for fine in ({}, known):
