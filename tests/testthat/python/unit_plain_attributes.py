@@ -6,7 +6,7 @@ import unittest
 import keras
 import numpy as np
 
-from kerasbackup.keras3 import own_attributes
+from kerasbackup.anykeras import own_attributes
 from kerasbackup.parts import plain_attributes
 from kerasbackup.parts import script
 from kerasbackup.parts.part import Place
