@@ -34,16 +34,15 @@
 #'   `vignette("several-fits")`.
 #' @param save_freq When to save. `"epoch"` (the default) saves at the end of
 #'   every epoch, and a whole number `n` after every `n` batches. A time, as a
-#'   `difftime` or as text such as `"10 mins"` or `"2 hours"`, saves once so much
-#'   time has passed since the last save began. `"auto"` saves as often as it can
-#'   while costing at most `max_overhead` of the training time, so a kill costs
-#'   seconds. `FALSE` (only with `save_before_preemption`) saves when a signal
-#'   arrives, or when a callback stops training before it is complete. With
-#'   `delete_checkpoint = FALSE` it also saves at the end.
-#' @param delete_checkpoint Flag, whether to delete the checkpoints (the
-#'   package's own files and nothing else) when training is complete. With
-#'   `FALSE`, a further `fit()` with the same number of epochs has nothing left
-#'   to do.
+#'   `difftime` or text such as `"10 mins"` or `"2 hours"`, saves once so much
+#'   time has passed since the last save began. `"auto"` saves as often as it
+#'   can while costing at most `max_overhead` of the training time. `FALSE`
+#'   (only with `save_before_preemption`) saves when a signal arrives, or when a
+#'   callback stops training early. With `delete_checkpoint = FALSE` it also
+#'   saves at the end.
+#' @param delete_checkpoint Flag, whether to delete the checkpoints when
+#'   training is complete. With `FALSE`, a further `fit()` with the same number
+#'   of epochs has nothing left to do.
 #' @param ... Must be empty.
 #' @param double_checkpoint Flag, whether to keep the previous checkpoint beside
 #'   the current one: `TRUE` stands for `keep = 2`.
@@ -128,8 +127,7 @@
 #' # Get the weights out, without Python.
 #' str(backup_read(dir))
 #'
-#' # Keep the finished model, and only then delete the backup. The next run of
-#' # the script starts anew.
+#' # Keep the finished model. Only then delete the backup, to start anew.
 #' save_model(model, file.path(tempdir(), "model.keras"))
 #' backup_delete(dir)
 #' @export
