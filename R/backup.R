@@ -29,6 +29,7 @@
 #'   * `saved_at`: time of the save (`POSIXct`, UTC);
 #'   * `versions`: named character, the versions of the software that wrote
 #'     the checkpoint;
+#'   * `metadata`: named list, what the callback was given as `metadata`;
 #'   * `history`: data frame, the logs so far, as from [backup_history()];
 #'   * `variables`: data frame with one row per variable: `name`, `dtype` (as in
 #'     safetensors), `shape` (list of numeric, `numeric(0)` for a scalar),
@@ -77,6 +78,7 @@ backup_info <- function(dir) {
       batch = files$batch[[1]],
       saved_at = files$saved_at[[1]],
       versions = manifest_versions(metadata, path),
+      metadata = manifest_user(metadata, path),
       history = manifest_history(metadata, path),
       variables = data.frame(
         name = tensors$name,
@@ -234,6 +236,7 @@ format.keras_backup <- function(x, ...) {
         paste(names(x$versions), x$versions, collapse = ", ")
       )
     },
+    format_user(x$metadata),
     "checkpoints:",
     format_files(x)
   )
@@ -277,6 +280,23 @@ format_loss <- function(x) {
 }
 
 format_time <- function(time) format(time, "%Y-%m-%d %H:%M:%S", usetz = TRUE)
+
+# The user's own notes, which anyone may have written into the file.
+format_user <- function(values) {
+  if (length(values) == 0) {
+    return(NULL)
+  }
+  texts <- vapply(values, function(x) format(x, digits = 15), "")
+  c(
+    "metadata:",
+    paste0(
+      "  ",
+      vapply(names(values), shown, ""),
+      ": ",
+      vapply(texts, shown, "")
+    )
+  )
+}
 
 format_headline <- function(x) {
   c(
@@ -534,6 +554,31 @@ newest_good <- function(paths) {
     }
   }
   NULL
+}
+
+# @param generation as the user gave it.
+# @return list(path, generation), or NULL where none was asked for.
+find_generation <- function(dir, generation, call = rlang::caller_env()) {
+  if (is.null(generation)) {
+    return(NULL)
+  }
+  files <- backup_files(dir)
+  there <- c(
+    i = paste0("There are: ", paste(files$generation, collapse = ", "), ".")
+  )
+  if (!rlang::is_scalar_integerish(generation) || is.na(generation)) {
+    known <- "the number of a checkpoint"
+    stop_must_be("generation", known, generation, there, call = call)
+  }
+  file <- as.list(files[files$generation == generation, ])
+  if (length(file$path) == 0) {
+    stop_argument(
+      c(paste0("There is no generation ", generation, "."), there),
+      "generation",
+      call
+    )
+  }
+  file[c("path", "generation")]
 }
 
 backup_manifest <- function(path) {

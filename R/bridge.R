@@ -28,10 +28,30 @@ bridge_callback <- function(config) {
     best = config$keep$best,
     mode = config$keep$mode,
     is_script = !interactive(),
-    versions = list(
-      kerasbackup = as.character(utils::packageVersion("kerasbackup")),
-      R = as.character(getRversion())
-    )
+    versions = bridge_versions()
+  )
+}
+
+# Puts a checkpoint into a model, outside of `fit()`.
+#
+# @param functions list of `load` and `read`, as in bridge_functions().
+# @return list(value), or list(error, message) of a failure.
+bridge_restore <- function(model, functions, what) {
+  module <- bridge_module()
+  functions <- lapply(functions, bridge_guard)
+  reticulate::py_to_r(module$restore_model(
+    model,
+    reticulate::r_to_py(functions, convert = TRUE),
+    what,
+    bridge_versions()
+  ))
+}
+
+# What is noted in checkpoints beside the versions that Python knows.
+bridge_versions <- function() {
+  list(
+    kerasbackup = as.character(utils::packageVersion("kerasbackup")),
+    R = as.character(getRversion())
   )
 }
 
@@ -65,7 +85,8 @@ bridge_functions <- function(config) {
     told = TRUE,
     watches = FALSE,
     preempted = NULL,
-    held = NULL
+    held = NULL,
+    handed = NULL
   )
   functions <- list(
     open = function(is_running) {

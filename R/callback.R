@@ -57,8 +57,8 @@
 #' @param verbose Flag, whether to report when a checkpoint is saved or
 #'   restored, and what `save_freq = "auto"` has chosen. With `async = TRUE`, a
 #'   save is reported when the next one is due or when `fit()` ends.
-#' @param resume,history,async,max_overhead,on_save_error See the section on
-#'   advanced arguments.
+#' @param resume,history,async,max_overhead,on_save_error,metadata,on_save See
+#'   the section on advanced arguments.
 #' @return A `keras.callbacks.Callback`, for the `callbacks` argument of
 #'   `fit()`. It can be used for several trainings, one after the other.
 #' @section Advanced arguments:
@@ -83,6 +83,34 @@
 #'   training, and the next save tries again. If no later save succeeds, the
 #'   last failure is reported again when `fit()` ends. `"stop"` ends `fit()`
 #'   with the error. Either way the last good checkpoint is untouched.
+#' * `metadata`: your own notes for every checkpoint, a named list such as
+#'   `list(commit = "f1ee137", dropout = 0.1)`: one text, finite number, `TRUE`
+#'   or `FALSE` each. [backup_info()] shows them. A resumed training stores
+#'   those of its own callback.
+#' * `on_save`: a function that is called with the facts about each checkpoint
+#'   that is committed, for example to tell a tracker; see the next section.
+#' @section Notifications:
+#' `on_save` is called once for each checkpoint, after it is committed. With
+#' `async = TRUE` a thread commits it while training continues, and R hears of
+#' it when the next save is due or when `fit()` ends. The function is called
+#' then, before the next checkpoint is written. With `async = FALSE` it is
+#' called at once. A save that failed causes no call.
+#'
+#' The function gets one argument, a list with
+#'
+#' * `dir`, `path`: strings, the directory and the checkpoint. The checkpoint
+#'   may be removed after the next save, so copy what must stay;
+#' * `generation`, `bytes`: numbers, its number and its size;
+#' * `seconds`: number, how long it took to write;
+#' * `epoch`, `batch`: integers, complete epochs and batches of the next one;
+#' * `saved_at`: time at which the state was captured (`POSIXct`, UTC);
+#' * `logs`: named numeric, the logs of the last complete epoch;
+#' * `metadata`: list, as given, or `NULL`.
+#'
+#' Training waits for the function. Its result is ignored. An error in it
+#' causes a warning of class `kerasbackup_warning_on_save`, and training
+#' continues. Its messages and warnings are shown, but handlers around `fit()`
+#' do not hear of them.
 #' @section Messages and warnings:
 #' No handler ends training: `tryCatch(warning = )` or `tryCatch(message = )`
 #' around `fit()` gets the first such condition when `fit()` has returned, and
@@ -101,6 +129,8 @@
 #' @seealso [backup_info()], [backup_verify()], [backup_history()],
 #'   [backup_read()] and [backup_delete()] to inspect a backup;
 #'   [backup_keep()] to keep more than the newest checkpoint;
+#'   [backup_restore()] and [backup_export()] to use its weights elsewhere;
+#'   [backup_list()] and [backup_prune()] for many backups;
 #'   `vignette("kerasbackup")` to get started.
 #' @examplesIf rlang::is_installed("keras3") && reticulate::py_module_available("keras")
 #' library(keras3)
@@ -144,6 +174,8 @@ callback_backup_and_restore <- function(
   async = TRUE,
   max_overhead = 0.01,
   on_save_error = c("warn", "stop"),
+  metadata = NULL,
+  on_save = NULL,
   verbose = FALSE
 ) {
   check_dots(...)
@@ -167,6 +199,8 @@ callback_backup_and_restore <- function(
       c("warn", "stop"),
       "on_save_error"
     ),
+    metadata = check_metadata(metadata),
+    on_save = check_function(on_save, "on_save"),
     verbose = check_flag(verbose, "verbose")
   )
   if (isFALSE(config$save_freq)) {

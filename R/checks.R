@@ -24,6 +24,121 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
   x
 }
 
+# Keras looks at it more closely, in Python.
+check_model <- function(model, arg = "model", call = rlang::caller_env()) {
+  if (!inherits(model, "python.builtin.object")) {
+    stop_must_be(arg, "a Keras model", model, call = call)
+  }
+  model
+}
+
+# Whether to ask the user, whom a script does not have.
+check_ask <- function(ask, call = rlang::caller_env()) {
+  if (ask && !rlang::is_interactive()) {
+    stop_argument(
+      c(
+        "A script cannot be asked whether to delete backups.",
+        i = "Use `ask = FALSE` to delete them without a question."
+      ),
+      "ask",
+      call
+    )
+  }
+}
+
+# What the user notes in every checkpoint.
+#
+# @return named list of strings, finite numbers and flags; or NULL.
+check_metadata <- function(
+  metadata,
+  arg = "metadata",
+  call = rlang::caller_env()
+) {
+  if (length(metadata) == 0 && (is.null(metadata) || is.list(metadata))) {
+    return(NULL)
+  }
+  example <- c(i = "For example: `metadata = list(commit = \"f1ee137\")`.")
+  names <- names(metadata)
+  if (!is.list(metadata) || is.null(names)) {
+    stop_must_be(arg, "a named list", metadata, example, call = call)
+  }
+  if (anyNA(names) || !all(nzchar(names)) || anyDuplicated(names)) {
+    stop_argument(
+      c(
+        paste0("The elements of `", arg, "` must have names, each its own."),
+        example
+      ),
+      arg,
+      call
+    )
+  }
+  for (name in names) {
+    value <- metadata[[name]]
+    is_number <- is.numeric(value) && length(value) == 1 && is.finite(value)
+    if (!rlang::is_string(value) && !rlang::is_bool(value) && !is_number) {
+      must <- "one text, one finite number, TRUE or FALSE"
+      stop_must_be(paste0(arg, "$", name), must, value, call = call)
+    }
+  }
+  # A factor or a date is a number with a class. The number alone says nothing.
+  is_classed <- vapply(metadata, is.object, NA)
+  if (any(is_classed)) {
+    name <- names[is_classed][[1]]
+    stop_argument(
+      c(
+        paste0("`", arg, "$", name, "` must be a plain text or number."),
+        i = "Use `format()` to make a text of it."
+      ),
+      arg,
+      call
+    )
+  }
+  lapply(metadata, function(x) if (is.character(x)) enc2utf8(x) else x)
+}
+
+check_function <- function(x, arg, call = rlang::caller_env()) {
+  if (!is.null(x) && !is.function(x)) {
+    stop_must_be(arg, "a function or NULL", x, call = call)
+  }
+  x
+}
+
+# The path of a file to export to.
+check_new_file <- function(file, arg = "file", call = rlang::caller_env()) {
+  ends <- c(".safetensors", ".weights.h5", ".keras")
+  known <- c(
+    i = paste0("Its name ends with ", paste(ends, collapse = ", "), ".")
+  )
+  if (!rlang::is_string(file) || !any(endsWith(file, ends))) {
+    stop_must_be(arg, "the path of a file to write", file, known, call = call)
+  }
+  path <- absolute_path(enc2utf8(file))
+  if (file.exists(path)) {
+    stop_file_exists(path, arg, call)
+  }
+  if (!dir.exists(dirname(path))) {
+    stop_argument(
+      paste0("There is no directory ", quote_path(dirname(path)), "."),
+      arg,
+      call
+    )
+  }
+  path
+}
+
+check_no_model <- function(model, call = rlang::caller_env()) {
+  if (!is.null(model)) {
+    stop_argument(
+      c(
+        "A safetensors file is written without `model`.",
+        i = "Leave it out, or let `file` end with .weights.h5 or .keras."
+      ),
+      "model",
+      call
+    )
+  }
+}
+
 # Whether `save_freq` is "epoch", "auto", a whole number of batches or a time.
 #
 # @param may_be_false whether `FALSE` is allowed, because a signal causes a
@@ -380,8 +495,12 @@ check_backup_dir <- function(
 }
 
 # A directory that exists, for the functions that inspect it.
-check_existing_dir <- function(dir, call = rlang::caller_env()) {
-  path <- check_backup_dir(dir, "dir", call = call)
+check_existing_dir <- function(
+  dir,
+  arg = "dir",
+  call = rlang::caller_env()
+) {
+  path <- check_backup_dir(dir, arg, call = call)
   if (!dir.exists(path)) {
     stop_directory(
       path,

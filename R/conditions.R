@@ -29,7 +29,7 @@ stop_kerasbackup <- function(kind, message, ..., call = NULL) {
 # end a training that `on_save_error = "warn"` keeps running, or replace the
 # error that ended fit(). A negative `warn` asks for no warnings.
 #
-# @param kind "save", "fallback", "lock" or "delete".
+# @param kind "save", "fallback", "lock", "delete" or "on_save".
 warn_kerasbackup <- function(kind, message, ...) {
   if (getOption("warn") >= 0) {
     old <- options(warn = 1L)
@@ -39,6 +39,21 @@ warn_kerasbackup <- function(kind, message, ...) {
     message,
     class = c(paste0("kerasbackup_warning_", kind), "kerasbackup_warning"),
     ...
+  )
+}
+
+# @param failure list(error, message): Python's exception, as
+#   checkpoint/rescue.py returns it.
+# @param original R's own error, if Python was told of one, which has more to
+#   say; or NULL.
+stop_told_by_python <- function(failure, original = NULL) {
+  if (inherits(original, failure$error)) {
+    rlang::cnd_signal(original)
+  }
+  rlang::abort(
+    failure$message,
+    class = unique(c(failure$error, "kerasbackup_error")),
+    call = NULL
   )
 }
 
@@ -284,6 +299,108 @@ inform_training <- function(kind, lines, advice = NULL) {
       "kerasbackup_message_",
       c(kind, if (kind == "stopped") "complete")
     )
+  )
+}
+
+# The user's own `on_save` has failed. The checkpoint is good.
+warn_on_save <- function(error, path) {
+  warn_kerasbackup(
+    "on_save",
+    c(
+      "The function `on_save` failed. Training continues.",
+      x = conditionMessage(error),
+      i = paste0("The checkpoint ", quote_path(path), " is saved.")
+    ),
+    path = path,
+    error = error
+  )
+}
+
+# Exporting ---------------------------------------------------------------
+
+stop_file_exists <- function(path, arg = "file", call = rlang::caller_env()) {
+  stop_argument(
+    c(
+      paste0("The file ", quote_path(path), " exists already."),
+      i = "Remove it, or choose another name. No file is replaced."
+    ),
+    arg,
+    call
+  )
+}
+
+# @param result as from store_buffer_export() or path_rename().
+stop_if_not_exported <- function(result, path) {
+  if (!inherits(result, "kb_failure")) {
+    return(invisible())
+  }
+  if (identical(result$errno, "EEXIST")) {
+    stop_file_exists(path, call = NULL)
+  }
+  stop_kerasbackup(
+    "io",
+    c(
+      paste0("Cannot write ", quote_path(path), "."),
+      x = failure_cause(result),
+      i = space_hint(result)
+    ),
+    path = path,
+    op = result$op,
+    errno = result$errno,
+    failure = result
+  )
+}
+
+# Pruning -----------------------------------------------------------------
+
+inform_nothing_to_prune <- function() {
+  rlang::inform(
+    "There is no backup to delete.",
+    class = "kerasbackup_message_prune"
+  )
+}
+
+# @param found data frame as from backup_list().
+inform_prune <- function(found) {
+  age <- round(as.double(found$age, units = "days"), 1)
+  lines <- paste0(
+    found$dir,
+    ": ",
+    mapply(format_known_place, found$epoch, found$batch),
+    ", saved ",
+    age,
+    " days ago, ",
+    vapply(found$bytes, format_bytes, "")
+  )
+  n <- nrow(found)
+  rlang::inform(
+    c(
+      paste0(
+        count(n, "backup"),
+        " (",
+        format_bytes(sum(found$bytes)),
+        if (n == 1) ") is to be deleted:" else ") are to be deleted:"
+      ),
+      stats::setNames(lines, rep("*", n))
+    ),
+    class = "kerasbackup_message_prune"
+  )
+}
+
+format_known_place <- function(epoch, batch) {
+  if (is.na(epoch)) "damaged" else format_place(epoch, batch)
+}
+
+# @param failures list of strings.
+warn_not_pruned <- function(dirs, failures) {
+  lines <- paste0(quote_path(dirs), ": ", unlist(failures))
+  warn_kerasbackup(
+    "delete",
+    c(
+      "Some backups were not deleted.",
+      stats::setNames(lines, rep("x", length(lines)))
+    ),
+    path = dirs
   )
 }
 

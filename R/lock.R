@@ -115,6 +115,10 @@ lock_let_go <- function(lock) {
   }
 }
 
+# Whether a training has the directory now, of this process or of another one;
+# NA where the system does not tell. Changes nothing.
+lock_is_held <- function(dir) lock_file_is_held(file.path(dir, lock_name))
+
 # Removes the lock's own files, and the directory if we created it and it is
 # empty. Only the holder of the lock may call this, before lock_release().
 lock_remove_files <- function(lock, keep_dir = !lock$made_dir) {

@@ -24,6 +24,15 @@ lock_file_holds <- function(handle) {
   .Call(ffi_lock_holds, handle)
 }
 
+#' Whether somebody has the lock of a file; changes nothing
+#' @param path <character(1)>
+#' @return <logical(1)> `FALSE` where there is no such file, `NA` where the
+#'   system does not tell
+#' @noRd
+lock_file_is_held <- function(path) {
+  .Call(ffi_lock_is_held, path)
+}
+
 #' Free a lock; again it does nothing
 #'
 #' In a forked process it leaves the lock to the process that took it.
@@ -50,6 +59,14 @@ note_read <- function(path) {
 #' @noRd
 note_write <- function(path, text) {
   .Call(ffi_note_write, path, text)
+}
+
+#' Give a file another name, which must be free
+#' @param from,to <character(1)>
+#' @return `NULL`, or <kb_failure>: `errno` is "EEXIST" where the name is taken
+#' @noRd
+path_rename <- function(from, to) {
+  .Call(ffi_path_rename, from, to)
 }
 
 #' Remove a file, or a link and not what it points at

@@ -356,6 +356,49 @@ manifest_versions <- function(metadata, path) {
   vapply(versions, identity, "")
 }
 
+# What the user gave the callback as `metadata`, as the text of one field.
+#
+# @param values named list of strings, numbers and flags, see check_metadata().
+manifest_user_json <- function(values) {
+  texts <- vapply(
+    values,
+    function(value) {
+      if (is.character(value)) {
+        json_string(value)
+      } else if (is.logical(value)) {
+        tolower(as.character(value))
+      } else {
+        # All digits, so that the same number is read back.
+        sprintf("%.17g", value)
+      }
+    },
+    ""
+  )
+  members <- paste0(json_string(names(values)), ":", texts, collapse = ",")
+  paste0("{", members, "}")
+}
+
+# The reverse.
+#
+# @return named list of strings, numbers and flags; empty where there are none.
+manifest_user <- function(metadata, path) {
+  values <- parse_metadata(metadata, "user", path, depth = 1)
+  if (is.null(values)) {
+    return(stats::setNames(list(), character()))
+  }
+  is_value <- function(x) {
+    rlang::is_string(x) || rlang::is_bool(x) || (is.numeric(x) && !is.na(x))
+  }
+  if (
+    !is_object(values) ||
+      anyDuplicated(names(values)) ||
+      !all(vapply(values, is_value, NA))
+  ) {
+    stop_header(path, "Its own metadata are not texts, numbers and flags.")
+  }
+  lapply(values, function(x) if (is.numeric(x)) as.double(x) else x)
+}
+
 # A field that counts something.
 #
 # @return integer, `NA` where there is no such field.
@@ -365,6 +408,15 @@ manifest_count <- function(metadata, name, path) {
     stop_header(path, paste0("Its metadata `", name, "` must be a count."))
   }
   as.integer(text)
+}
+
+# Whether the training was complete.
+#
+# @return logical, `NA` where the checkpoint does not say.
+manifest_is_finished <- function(metadata, path) {
+  epochs <- manifest_count(metadata, "epochs", path)
+  identical(metadata[["stopped"]], "1") ||
+    manifest_count(metadata, "epoch", path) >= epochs
 }
 
 # When it was saved.

@@ -38,8 +38,47 @@ report_save <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
       cli::cli_inform(c(v = "Saved {.file {saved$path}}."))
     }
     report_notes(session, config, saved$notes)
+    call_on_save(session, config, saved)
   }
   worked
+}
+
+# Tells the user's own function of a commit. Python may be on the stack, so no
+# condition may leave it.
+call_on_save <- function(session, config, saved) {
+  handed <- session$handed
+  session$handed <- NULL
+  if (is.null(config[["on_save"]]) || is.null(handed)) {
+    return(invisible())
+  }
+  tryCatch(
+    without_handlers(function() {
+      config[["on_save"]](commit_info(saved, handed, config))
+    }),
+    error = function(e) warn_on_save(e, saved$path)
+  )
+  invisible()
+}
+
+# What the function is told.
+#
+# @param handed string, the metadata of the checkpoint.
+commit_info <- function(saved, handed, config) {
+  metadata <- jsonlite::parse_json(handed)
+  history <- manifest_history(metadata, saved$path)
+  last <- utils::tail(history[-1], 1)
+  list(
+    dir = config$backup_dir,
+    path = saved$path,
+    generation = saved$generation,
+    bytes = saved$bytes,
+    seconds = saved$seconds,
+    epoch = manifest_count(metadata, "epoch", saved$path),
+    batch = manifest_count(metadata, "batch", saved$path),
+    saved_at = manifest_saved_at(metadata, saved$path),
+    logs = unlist(last) %||% stats::setNames(double(), character()),
+    metadata = config$metadata
+  )
 }
 
 # Evaluates a part of a save. A failure is a warning, or ends `fit()`, as the

@@ -65,21 +65,8 @@ session_load <- function(session, verified) {
 
 # @return FALSE if it does not verify and another one may. No message was given.
 session_read <- function(session, config, places) {
-  loaded <- session$loaded
-  session$loaded <- NULL
-  is_read <- tryCatch(
-    {
-      store_read_into(session$store, loaded$generation, places)
-      TRUE
-    },
-    kerasbackup_error = function(e) {
-      if (loaded$verified) {
-        rlang::cnd_signal(e)
-      }
-      FALSE
-    }
-  )
-  if (!is_read) {
+  loaded <- session_read_data(session, places)
+  if (is.null(loaded)) {
     return(FALSE)
   }
   if (length(loaded$skipped) > 0) {
@@ -96,6 +83,31 @@ session_read <- function(session, config, places) {
     ))
   }
   TRUE
+}
+
+# @param may_retry function of the error: whether another look may find another
+#   checkpoint, even if this one was verified.
+# @return what session_load() noted of the checkpoint, or NULL if it does not
+#   verify and another one may.
+session_read_data <- function(
+  session,
+  places,
+  may_retry = function(error) FALSE
+) {
+  loaded <- session$loaded
+  session$loaded <- NULL
+  tryCatch(
+    {
+      store_read_into(session$store, loaded$generation, places)
+      loaded
+    },
+    kerasbackup_error = function(e) {
+      if (loaded$verified && !may_retry(e)) {
+        rlang::cnd_signal(e)
+      }
+      NULL
+    }
+  )
 }
 
 # Plans the tensors of the next saves. A failure counts as a failed save.
@@ -125,6 +137,11 @@ session_save <- function(
   copied <- FALSE
   submitted <- attempt_save(session, config, {
     lock_renew(session$lock)
+    metadata <- with_user_metadata(metadata, config$metadata)
+    if (!is.null(config[["on_save"]])) {
+      # For when the save is reported.
+      session$handed <- metadata
+    }
     copied <- store_submit(session$store, addresses, metadata, mark)
   })
   if (!submitted || copied) {
@@ -136,6 +153,14 @@ session_save <- function(
     })
   }
   report_save(session, config, training_goes_on(config))
+}
+
+# @param values named list of what the user notes in checkpoints, or NULL.
+with_user_metadata <- function(metadata, values) {
+  if (is.null(values)) {
+    return(metadata)
+  }
+  manifest_metadata_add(metadata, "user", manifest_user_json(values))
 }
 
 # Training stops for a signal, after its last checkpoint. fit() ends with the

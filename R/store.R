@@ -87,6 +87,17 @@ store_keep <- function(store, every, best, marks) {
   )))
 }
 
+#' Open the store in a directory to find and read checkpoints
+#'
+#' Changes nothing there, so the caller needs no lock, and whoever has it may
+#' remove a checkpoint meanwhile.
+#' @param dir <character(1)> an existing directory, absolute
+#' @return <kb_store> an external pointer. It takes no plan
+#' @noRd
+store_open_to_read <- function(dir) {
+  store_result(.Call(ffi_store_open_to_read, dir))
+}
+
 #' Say what the next saves consist of
 #' @param store <kb_store>
 #' @param tensors <character(1)> the header's JSON members for the tensors
@@ -193,6 +204,24 @@ store_read_into <- function(store, generation, places) {
 #' @noRd
 store_buffer_read <- function(buffer, offset, nbytes) {
   store_result(.Call(ffi_buffer_read, buffer, offset, nbytes))
+}
+
+#' Write a plain safetensors file with some of a buffer's bytes
+#' @param buffer <kb_buffer>
+#' @param path <character(1)> absolute. On failure nothing is left there
+#' @param header <character(1)> JSON, without its length
+#' @param begins,sizes <double> places in the buffer, in the new file's order
+#' @return `NULL`, or <kb_failure>: `errno` is "EEXIST" where the name is taken
+#' @noRd
+store_buffer_export <- function(buffer, path, header, begins, sizes) {
+  .Call(
+    ffi_buffer_export,
+    buffer,
+    path,
+    header,
+    as.double(begins),
+    as.double(sizes)
+  )
 }
 
 #' Free a buffer now; its address must not be used any more

@@ -13,6 +13,7 @@
 SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async);
 SEXP ffi_store_keep(SEXP store, SEXP every, SEXP best, SEXP generations,
                     SEXP times, SEXP values);
+SEXP ffi_store_open_to_read(SEXP dir);
 SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes);
 SEXP ffi_store_prepare(SEXP store, SEXP bytes);
 SEXP ffi_store_submit(SEXP store, SEXP addresses, SEXP metadata, SEXP mark);
@@ -29,6 +30,8 @@ SEXP ffi_checkpoint_verify(SEXP path);
 SEXP ffi_checkpoint_read(SEXP path);
 SEXP ffi_checkpoint_delete(SEXP dir);
 SEXP ffi_buffer_read(SEXP buffer, SEXP offset, SEXP nbytes);
+SEXP ffi_buffer_export(SEXP buffer, SEXP path, SEXP header, SEXP begins,
+                       SEXP sizes);
 SEXP ffi_buffer_release(SEXP buffer);
 SEXP ffi_raw_address(SEXP x);
 SEXP ffi_trailer_size(SEXP data_bytes);
@@ -45,10 +48,12 @@ SEXP ffi_directory_make(SEXP path);
 SEXP ffi_directory_unmake(SEXP path);
 SEXP ffi_lock_take(SEXP path);
 SEXP ffi_lock_holds(SEXP lock);
+SEXP ffi_lock_is_held(SEXP path);
 SEXP ffi_lock_release(SEXP lock);
 SEXP ffi_note_read(SEXP path);
 SEXP ffi_note_write(SEXP path, SEXP text);
 SEXP ffi_path_unlink(SEXP path);
+SEXP ffi_path_rename(SEXP from, SEXP to);
 SEXP ffi_call_without_jump(SEXP call, SEXP env);
 SEXP ffi_call_without_handlers(SEXP call, SEXP env);
 

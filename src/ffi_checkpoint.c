@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "export.h"
 #include "ffi.h"
 #include "ffi_values.h"
 
@@ -257,6 +258,51 @@ SEXP ffi_buffer_read(SEXP buffer, SEXP offset, SEXP nbytes) {
   }
   UNPROTECT(1);
   return out;
+}
+
+/* The bytes [begin, begin + size) of a buffer; false where they are not in it. */
+static bool piece_in(const ck_checkpoint *loaded, double begin, double size,
+                     ck_piece *out) {
+  uint64_t from;
+  if (!ffi_whole_in(begin, &from) || !ffi_whole_in(size, &out->size) ||
+      from > loaded->image.data.size ||
+      out->size > loaded->image.data.size - from) {
+    return false;
+  }
+  out->data = loaded->image.data.data + from;
+  return true;
+}
+
+SEXP ffi_buffer_export(SEXP buffer, SEXP path, SEXP header, SEXP begins,
+                       SEXP sizes) {
+  ck_checkpoint *loaded = ffi_owner_get(buffer, &ffi_checkpoint_kind);
+  ck_piece *pieces;
+  const char *to;
+  const char *text;
+  R_xlen_t n;
+  ck_error err;
+  if (loaded == NULL) {
+    return ffi_misuse_failure("write", "the buffer was released");
+  }
+  if (!ffi_is_text(path) || !ffi_is_text(header) || TYPEOF(begins) != REALSXP ||
+      TYPEOF(sizes) != REALSXP || XLENGTH(begins) != XLENGTH(sizes)) {
+    return ffi_misuse_failure("write",
+                              "a path, a header and places are needed");
+  }
+  n = XLENGTH(begins);
+  pieces = (ck_piece *)R_alloc((size_t)n + 1, sizeof *pieces);
+  for (R_xlen_t i = 0; i < n; i++) {
+    if (!piece_in(loaded, REAL(begins)[i], REAL(sizes)[i], &pieces[i])) {
+      return ffi_misuse_failure("write", "outside of the buffer");
+    }
+  }
+  text = Rf_translateCharUTF8(STRING_ELT(header, 0));
+  to = ffi_path_in(path);
+  if (ck_export(ck_vfs_system(), to, text, strlen(text), pieces, (size_t)n,
+                &err) != CK_OK) {
+    return ffi_failure_out(&err);
+  }
+  return R_NilValue;
 }
 
 SEXP ffi_buffer_release(SEXP buffer) {

@@ -66,3 +66,15 @@ SEXP ffi_path_unlink(SEXP path) {
   }
   return R_NilValue;
 }
+
+SEXP ffi_path_rename(SEXP from, SEXP to) {
+  ck_error err;
+  if (!ffi_is_text(from) || !ffi_is_text(to)) {
+    return ffi_misuse_failure("rename", "two paths are needed");
+  }
+  if (ck_path_rename(ck_vfs_system(), ffi_path_in(from), ffi_path_in(to),
+                     &err) != CK_OK) {
+    return ffi_failure_out(&err);
+  }
+  return R_NilValue;
+}

@@ -64,6 +64,16 @@ SEXP ffi_lock_take(SEXP path) {
   return out;
 }
 
+SEXP ffi_lock_is_held(SEXP path) {
+  ck_error err;
+  bool held;
+  if (!ffi_is_text(path) || ck_lock_is_held(ck_vfs_system(), ffi_path_in(path),
+                                            &held, &err) != CK_OK) {
+    return Rf_ScalarLogical(NA_LOGICAL);
+  }
+  return Rf_ScalarLogical(held);
+}
+
 SEXP ffi_lock_holds(SEXP lock) {
   lock_handle *handle = ffi_owner_get(lock, &lock_kind);
   return Rf_ScalarLogical(handle != NULL && ck_lock_holds(handle->lock));

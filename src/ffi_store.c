@@ -160,6 +160,35 @@ SEXP ffi_store_keep(SEXP store, SEXP every, SEXP best, SEXP generations,
   return R_NilValue;
 }
 
+SEXP ffi_store_open_to_read(SEXP dir) {
+  ck_writer_options options = {0};
+  ffi_store *handle;
+  const char *path;
+  ck_error err;
+  SEXP out;
+  if (!ffi_is_text(dir)) {
+    return ffi_misuse_failure("open", "a directory is needed");
+  }
+  path = ffi_path_in(dir);
+  out = PROTECT(ffi_owner_new(&store_kind));
+  handle = R_ExternalPtrAddr(out);
+  if (handle == NULL) {
+    UNPROTECT(1);
+    return ffi_memory_failure(sizeof *handle);
+  }
+  handle->pid = ck_process_self();
+  /* Without a thread. */
+  if (ck_store_open_to_read(&handle->store, ck_vfs_system(), path, &err) !=
+          CK_OK ||
+      ck_writer_open(&handle->writer, handle->store, &options, &err) != CK_OK) {
+    ffi_owner_release(out, &store_kind);
+    UNPROTECT(1);
+    return ffi_failure_out(&err);
+  }
+  UNPROTECT(1);
+  return out;
+}
+
 SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes) {
   ck_error err;
   ffi_store *handle = ffi_store_get(store, "plan", &err);

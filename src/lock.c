@@ -194,6 +194,30 @@ ck_status ck_lock_take(ck_lock **out, ck_vfs *vfs, const char *path,
   return status;
 }
 
+ck_status ck_lock_is_held(ck_vfs *vfs, const char *path, bool *held,
+                          ck_error *err) {
+  ck_file file = {0};
+  ck_file_info info;
+  ck_error ignored;
+  ck_status status;
+  *held = false;
+  status = ck_path_lookup(vfs, path, &info, err);
+  if (status == CK_OK && !info.regular) {
+    return CK_OK;
+  }
+  CK_TRY(status);
+  CK_TRY(ck_file_open_lock(&file, vfs, path, err));
+  CK_TRY(ck_file_lock(&file, err));
+  CK_TRY(ck_file_unlock(&file, err));
+cleanup:
+  (void)ck_file_close(&file, &ignored);
+  if (status != CK_OK && (err->sys == EBUSY || err->sys == ENOENT)) {
+    *held = err->sys == EBUSY;
+    return CK_OK;
+  }
+  return status;
+}
+
 bool ck_lock_holds(ck_lock *lock) {
   bool holds = false;
   ck_error ignored;

@@ -21,6 +21,12 @@ typedef struct ck_lock ck_lock;
 ck_status ck_lock_take(ck_lock **out, ck_vfs *vfs, const char *path,
                        ck_error *err);
 
+/* Whether somebody has the lock, in this process or in another one. Changes
+ * nothing: a file that is missing stays so, and nobody has its lock. (For some
+ * microseconds the lock is held here; a training that begins tries again.) */
+ck_status ck_lock_is_held(ck_vfs *vfs, const char *path, bool *held,
+                          ck_error *err);
+
 /* Whether the file that is locked still has the name: where it was moved or
  * removed, another process may lock a new one. True where one cannot know. */
 bool ck_lock_holds(ck_lock *lock);

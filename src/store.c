@@ -34,6 +34,7 @@ struct ck_store {
   ck_mark *marks;
   size_t n_marks;
   ck_mark next;
+  bool reads_only;
 
   /* The plan. */
   bool planned;
@@ -85,6 +86,24 @@ cleanup:
   return status;
 }
 
+static ck_status store_new(ck_store **out, ck_vfs *vfs, const char *dir,
+                           ck_error *err) {
+  ck_store *store;
+  if (dir[0] == '\0' || strlen(dir) + CK_NAME_CAP >= CK_PATH_CAP) {
+    return ck_error_set(err, CK_ERR_IO, "open", dir,
+                        dir[0] == '\0' ? ENOENT : ENAMETOOLONG,
+                        "the directory's path is empty or too long");
+  }
+  store = calloc(1, sizeof *store);
+  if (store == NULL) {
+    return ck_error_memory(err, sizeof *store);
+  }
+  store->vfs = vfs;
+  memcpy(store->dir, dir, strlen(dir) + 1);
+  *out = store;
+  return CK_OK;
+}
+
 ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
                         unsigned keep, ck_error *err) {
   ck_store *store = NULL;
@@ -96,19 +115,9 @@ ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
     return ck_error_set(err, CK_ERR_MISUSE, "open", dir, 0,
                         "at least one generation must be kept");
   }
-  if (dir[0] == '\0' || strlen(dir) + CK_NAME_CAP >= CK_PATH_CAP) {
-    return ck_error_set(err, CK_ERR_IO, "open", dir,
-                        dir[0] == '\0' ? ENOENT : ENAMETOOLONG,
-                        "the directory's path is empty or too long");
-  }
-  store = calloc(1, sizeof *store);
-  if (store == NULL) {
-    return ck_error_memory(err, sizeof *store);
-  }
-  store->vfs = vfs;
+  CK_TRY(store_new(&store, vfs, dir, err));
   store->keep = keep;
   ck_store_mark(store, NAN, NAN);
-  memcpy(store->dir, dir, strlen(dir) + 1);
   CK_TRY(stale_remove(store, err));
   /* The directory may be new: its own name must survive as well (I2). Its
    * parent may not be ours to read, so that this is as good as it gets. */
@@ -118,6 +127,16 @@ ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
   store = NULL;
 cleanup:
   ck_store_close(store);
+  return status;
+}
+
+ck_status ck_store_open_to_read(ck_store **out, ck_vfs *vfs, const char *dir,
+                                ck_error *err) {
+  ck_status status;
+  *out = NULL;
+  CK_TRY(store_new(out, vfs, dir, err));
+  (*out)->reads_only = true;
+cleanup:
   return status;
 }
 
@@ -168,6 +187,10 @@ ck_status ck_store_plan(ck_store *store, const char *tensors, size_t n_tensors,
   uint64_t total = 0;
   char *text = NULL;
   uint64_t *copy = NULL;
+  if (store->reads_only) {
+    return ck_error_set(err, CK_ERR_MISUSE, "plan", store->dir, 0,
+                        "the store was opened to read");
+  }
   if (n_sizes > SIZE_MAX / sizeof *copy - 1 || n_tensors > CK_HEADER_MAX) {
     return ck_error_set(err, CK_ERR_TOO_LARGE, "plan", NULL, 0,
                         "there are too many tensors, or their names are too "

@@ -33,6 +33,12 @@ void ck_commit_clear(ck_commit *commit);
 ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
                         unsigned keep, ck_error *err);
 
+/* Open the store in `dir` to find and read checkpoints. It changes nothing there,
+ * so the caller needs no lock, but whoever has it may remove a checkpoint
+ * meanwhile. It takes no plan, so nothing can be saved. */
+ck_status ck_store_open_to_read(ck_store **out, ck_vfs *vfs, const char *dir,
+                                ck_error *err);
+
 /* NULL is allowed. */
 void ck_store_close(ck_store *store);
 

@@ -445,6 +445,47 @@ static void old_locks(void) {
 }
 #endif
 
+/* "yes", "no", or what went wrong. */
+static const char *held(ck_vfs *vfs, const char *path) {
+  bool found;
+  ck_error err;
+  if (ck_lock_is_held(vfs, path, &found, &err) != CK_OK) {
+    return ck_errno_name(err.sys);
+  }
+  return found ? "yes" : "no";
+}
+
+static void looks(void) {
+  const char *dir = fixture_dir();
+  const char *path = at(dir, "lock");
+  ck_vfs *vfs = ck_vfs_system();
+  ck_fault fault;
+  ck_lock *lock;
+  int sys;
+  int before = count_descriptors();
+  ok(strcmp(held(vfs, path), "no") == 0 && !file_exists(path),
+     "a lock file that is missing is held by nobody, and not made");
+  ok(take(path, &lock, &sys) == CK_OK && strcmp(held(vfs, path), "yes") == 0 &&
+         ck_lock_holds(lock) && !is_free(path),
+     "who has the lock is seen, and keeps it");
+  ck_lock_release(lock);
+  ok(strcmp(held(vfs, path), "no") == 0 && is_free(path),
+     "a look takes no lock");
+  if (symlink(path, at(dir, "link")) == 0) {
+    ok(strcmp(held(vfs, at(dir, "link")), "no") == 0, "no link is followed");
+  } else {
+    skip("no link is followed", "links cannot be made here");
+  }
+  ck_fault_init(&fault, vfs);
+  fault.only = CK_OP_LOCK;
+  fault.fail_at = 1;
+  fault.fail_with = ENOLCK;
+  ok(strcmp(held(&fault.vfs, path), "ENOLCK") == 0 && fault.n_open == 0,
+     "a file system without locks does not tell");
+  ck_fault_clear(&fault);
+  ok(before == count_descriptors(), "no file is left open");
+}
+
 static void notes(void) {
   const char *path = at(fixture_dir(), "note");
   char long_text[CK_NOTE_MAX + 2];
@@ -494,6 +535,7 @@ int main(void) {
   failures();
   forks();
   old_locks();
+  looks();
   notes();
   fixture_end();
   return done();

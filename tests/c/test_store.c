@@ -1087,6 +1087,42 @@ static void arguments(void) {
   tensors_free(&t);
 }
 
+static void to_read(void) {
+  const char *dir = fixture_dir();
+  tensors t[2] = {tensors_one(100, 1), tensors_one(100, 2)};
+  ck_checkpoint found = {0};
+  ck_store *store;
+  ck_error err;
+  char name[100];
+  char *before;
+  char *after;
+  fixture_save(dir, 2, &t[0]);
+  fixture_save(dir, 2, &t[1]);
+  snprintf(name, sizeof name, "backup-000000000003.%ld-00000000000000aa.tmp",
+           (long)getpid());
+  file_put(at(dir, name), "", 0);
+  before = directory_state(dir);
+  ok(ck_store_open_to_read(&store, ck_vfs_system(), dir, &err) == CK_OK &&
+         ck_store_find(store, CK_READ_LOAD, &found, &err) == CK_OK &&
+         found.found && found.image.generation == 2,
+     "a store that is opened to read finds the newest");
+  ok(ck_store_plan(store, t[0].text, t[0].n_text, t[0].sizes, t[0].n, &err) ==
+         CK_ERR_MISUSE,
+     "and takes no plan");
+  ck_checkpoint_clear(&found);
+  ck_store_close(store);
+  after = directory_state(dir);
+  ok(strcmp(before, after) == 0,
+     "I7: it sweeps nothing, as it does not have the lock");
+  ok(ck_store_open_to_read(&store, ck_vfs_system(), "", &err) == CK_ERR_IO &&
+         store == NULL,
+     "it needs a directory");
+  free(before);
+  free(after);
+  tensors_free(&t[0]);
+  tensors_free(&t[1]);
+}
+
 int main(void) {
   int descriptors = count_descriptors();
   commit_order();
@@ -1116,6 +1152,7 @@ int main(void) {
   space_runs_out();
   deletion();
   arguments();
+  to_read();
   ok(count_descriptors() == descriptors, "no descriptor was lost");
   fixture_end();
   return done();

@@ -279,3 +279,24 @@ expect_left <- function(dir, epoch, batch = 0) {
   expect_length(list.files(dir, "tmp$"), 0)
   lock_release(lock_acquire(dir))
 }
+
+# Trains with another backend, in a process of its own, until it is interrupted.
+train_elsewhere <- function(backend, dir) {
+  run_r(
+    c(
+      "args <- commandArgs(TRUE)",
+      "Sys.setenv(KERAS_BACKEND = args[[1]], TESTTHAT = 'true')",
+      "library(testthat)",
+      "library(kerasbackup)",
+      "setwd(args[[3]])",
+      "source('helper-keras.R')",
+      "ours <- callback_backup_and_restore(args[[2]], save_freq = 4)",
+      "try(fit_model(",
+      "  build_model(), callbacks = list(ours, interrupt_at(3L))",
+      "))"
+    ),
+    backend,
+    dir,
+    normalizePath(test_path())
+  )
+}

@@ -770,27 +770,6 @@ test_that("a checkpoint that tells nothing of the script is gone on with", {
   expect_identical(variables_of(resumed), variables_of(whole))
 })
 
-# Trains with another backend, in a process of its own, until it is interrupted.
-train_elsewhere <- function(backend, dir) {
-  run_r(
-    c(
-      "args <- commandArgs(TRUE)",
-      "Sys.setenv(KERAS_BACKEND = args[[1]], TESTTHAT = 'true')",
-      "library(testthat)",
-      "library(kerasbackup)",
-      "setwd(args[[3]])",
-      "source('helper-keras.R')",
-      "ours <- callback_backup_and_restore(args[[2]], save_freq = 4)",
-      "try(fit_model(",
-      "  build_model(), callbacks = list(ours, interrupt_at(3L))",
-      "))"
-    ),
-    backend,
-    dir,
-    normalizePath(test_path())
-  )
-}
-
 test_that("a checkpoint of another backend is gone on with, and it is told", {
   skip_without_keras()
   here <- Sys.getenv("KERAS_BACKEND")

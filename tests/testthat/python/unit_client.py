@@ -138,6 +138,12 @@ class Loading(unittest.TestCase):
         self.assertEqual(list(one.tensors), ["a", "b"])
         self.assertEqual(self.asked, [False, 16, True, 32])
 
+    def test_as_long_as_r_says_that_another_look_may_find_one(self):
+        found = [self.found(a=entry(0, 3))] * 3
+        self.load(list(found), [False, False, True])
+        self.assertEqual(self.asked, [False, 16, True, 16, True, 16])
+        self.assertIsNone(self.load([found[0], None], [False]))
+
 
 class Calls(unittest.TestCase):
     """What R is asked for, with what, and what Python makes of the answer."""

@@ -15,6 +15,7 @@ class Auto(unittest.TestCase):
         self.now = 0.0
         self.helper = helper = object.__new__(helpers.Helper)
         helper._model = None
+        helper.params = {"epochs": 1}
         helper._callback_list = lambda: None
         helper._store = mock.Mock()
         helper._state = mock.Mock(not_saved=[], history=History())

@@ -3,3 +3,4 @@
 from kerasbackup.anykeras import ask
 
 check = ask.its_own(__name__, "check")
+check_model = ask.its_own(__name__, "check_model")

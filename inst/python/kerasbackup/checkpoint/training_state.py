@@ -25,6 +25,9 @@ from kerasbackup.parts.variables import Variables
 from kerasbackup.store import values
 from kerasbackup.store.dtypes import DTYPES
 
+# R counts no further. No training has so many.
+MOST_EPOCHS = 10**9 - 1
+
 
 class TrainingState:
     """The state of one `fit()`.
@@ -90,12 +93,11 @@ class TrainingState:
             saved[self._same_training.name], checkpoint.path
         )
         self._script.versions_before = restored.versions
-        self._variables.load(
-            checkpoint,
-            saved[self._variables.name],
-            is_other_backend(self._model, restored.versions),
+        load_variables(
+            self._model,
+            self._variables,
+            restored,
             self._script.other_optimizer(saved[self._script.name]),
-            was_recompiled=COMPILED in saved[Drift.name],
         )
         self.restored = restored
 
@@ -165,12 +167,20 @@ class TrainingState:
         """See `ModelVariables`."""
         return self._variables.is_built()
 
-    def capture(self, epoch: int, batch: int, ended: bool = False) -> "Capture":
+    def capture(
+        self,
+        epoch: int,
+        batch: int,
+        ended: bool = False,
+        epochs: int | None = None,
+    ) -> "Capture":
         """What to save when `epoch` epochs and `batch` batches are done.
 
         Args:
             epoch, batch: Integers.
             ended: Whether a callback has ended the training for good.
+            epochs: Integer, how many epochs the training is to have; `None` if
+                that is not known.
         """
         self.place.epoch, self.place.batch = epoch, batch
         now = datetime.datetime.now(datetime.timezone.utc).replace(
@@ -187,6 +197,8 @@ class TrainingState:
             "versions": _dumps(self._script.versions),
             "history": _dumps(self.history.to_json()),
         }
+        if epochs is not None and epochs <= MOST_EPOCHS:
+            metadata["epochs"] = str(int(epochs))
         for part in self._parts:
             if captured[part.name] != part.missing:
                 metadata[part.name] = _dumps(captured[part.name])
@@ -197,6 +209,31 @@ class TrainingState:
         return Capture(
             self._variables.all, encoder.arrays, metadata, now.timestamp()
         )
+
+
+def load_variables(
+    model: Any, variables: ModelVariables, restored: Restored, other: str | None
+) -> None:
+    """Lets the variables find their tensors in a checkpoint, before anything is
+    restored.
+
+    Args:
+        model: The `keras.Model`.
+        variables: Its `ModelVariables`.
+        restored: The `Restored` checkpoint.
+        other: A text that says what the checkpoint is of, if it is known to be
+            of another optimizer.
+
+    Raises:
+        MismatchError: It is of another model or optimizer.
+    """
+    variables.load(
+        restored.checkpoint,
+        restored.saved[variables.name],
+        is_other_backend(model, restored.versions),
+        other,
+        was_recompiled=COMPILED in restored.saved[Drift.name],
+    )
 
 
 class Capture:

@@ -409,7 +409,9 @@ class Helper(Callback):
         if self._divergence.prevents(epoch, batch, running_fit.last_logs()):
             return True
         try:
-            capture = self._state.capture(epoch, batch, self._has_ended)
+            capture = self._state.capture(
+                epoch, batch, self._has_ended, self.params["epochs"]
+            )
         except errors.KerasBackupError as e:
             self._store.fail(e)
             return True

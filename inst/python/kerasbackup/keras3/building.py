@@ -23,8 +23,7 @@ def build(model, epoch_iterator, lacks: bool = False) -> None:
             with the first step, and with several outputs each has a metric.
     """
     if is_built(model) and not lacks:
-        if model.optimizer is not None and not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
+        build_optimizer(model)
         return
     if not hasattr(model, "_symbolic_build"):
         raise errors.UnsupportedError(
@@ -35,6 +34,13 @@ def build(model, epoch_iterator, lacks: bool = False) -> None:
         model._symbolic_build(data_batch=_symbolic_batch(epoch_iterator))
     else:
         model._symbolic_build(iterator=epoch_iterator)
+
+
+def build_optimizer(model) -> None:
+    """Creates the variables of the optimizer that the model was compiled
+    with."""
+    if model.optimizer is not None and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
 
 
 def build_by_step(model, epoch_iterator) -> None:

@@ -15,11 +15,12 @@ def check(model: Any) -> None:
         UnsupportedError: It is not a model of Keras 3, or several processes
             train it together.
     """
-    _check_model(model)
+    check_model(model)
     _check_processes(model)
 
 
-def _check_model(model: Any) -> None:
+def check_model(model: Any) -> None:
+    """Raises `UnsupportedError` where it is not a model of Keras 3."""
     if kinds.is_model(model):
         return
     kind = type(model)

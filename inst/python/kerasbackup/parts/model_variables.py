@@ -14,6 +14,7 @@ from kerasbackup.parts import further_optimizers
 from kerasbackup.parts.part import Part
 from kerasbackup.parts.part import Place
 from kerasbackup.parts.variables import ADVICE
+from kerasbackup.parts.variables import GROUPS
 from kerasbackup.parts.variables import Variables
 from kerasbackup.parts.variables import build_optimizers
 from kerasbackup.parts.variables import describe_optimizers
@@ -27,6 +28,12 @@ ADVICE_RECOMPILED = (
     "did, or use another `backup_dir`."
 )
 
+# The advice outside of `fit()`.
+ADVICE_OUTSIDE = (
+    "Build the model as for the training that saved the checkpoint. "
+    "`backup_info()` lists the checkpoint's variables."
+)
+
 
 class ModelVariables(Part):
     """The variables of one training, which Keras may not have made yet.
@@ -34,8 +41,10 @@ class ModelVariables(Part):
     Args:
         model: The `keras.Model` being trained.
         epoch_iterator: The `EpochIterator` of its `fit()`; it is asked for the
-            shapes of a batch where the model is not built yet.
+            shapes of a batch where the model is not built yet. `None` outside
+            of `fit()`, where the model must be built.
         place: A `Place`, that of the restore under way.
+        groups: Tuple of strings, which variables count, see `Variables`.
 
     Attributes:
         all: The `Variables`; `None` until the first save or restore.
@@ -45,8 +54,15 @@ class ModelVariables(Part):
     missing = None
     is_put_again = True
 
-    def __init__(self, model: Any, epoch_iterator, place: Place):
+    def __init__(
+        self,
+        model: Any,
+        epoch_iterator,
+        place: Place,
+        groups: tuple[str, ...] = GROUPS,
+    ):
         self._model = model
+        self._groups = groups
         self._epoch_iterator = epoch_iterator
         self._place = place
         self._is_on_tensorflow = backend.name(model) == "tensorflow"
@@ -104,6 +120,8 @@ class ModelVariables(Part):
         self._build()
 
         advice = ADVICE_RECOMPILED if was_recompiled else ADVICE
+        if self._epoch_iterator is None:
+            advice = ADVICE_OUTSIDE
 
         def pair(other):
             self._partners = self.all.check(
@@ -152,15 +170,18 @@ class ModelVariables(Part):
             and saved is not None
             and lacks_some(self._model, saved)
         )
-        if self._is_on_tensorflow and own_step and is_known:
+        if self._epoch_iterator is None:
+            if trained is None and "optimizer" in self._groups:
+                building.build_optimizer(self._model)
+        elif self._is_on_tensorflow and own_step and is_known:
             # Keras asks for less there: any train_step() will do.
             if lacks:
                 building.build_by_step(self._model, self._epoch_iterator)
         else:
             building.build(self._model, self._epoch_iterator, lacks)
-        if trained is not None:
+        if trained is not None and "optimizer" in self._groups:
             build_optimizers(self._model, trained, saved)
-        self.all = Variables(self._model)
+        self.all = Variables(self._model, self._groups)
         self._optimizers = None
         if own_step or further_optimizers.further(self._model):
             self._optimizers = describe_optimizers(self._model)

@@ -40,7 +40,9 @@ class Variables:
     the file is aligned to its element. Among equal sizes Keras' order is kept.
 
     Args:
-        model: A built and compiled `keras.Model` with a built optimizer.
+        model: A built `keras.Model`, compiled and with a built optimizer unless
+            `groups` leaves that out.
+        groups: Tuple of strings out of `GROUPS`, which variables count.
 
     Attributes:
         spec: List of `(name, dtype, shape)`, in file order, dtype as
@@ -49,13 +51,14 @@ class Variables:
             dtype cannot be saved.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, groups: tuple[str, ...] = GROUPS):
         self._host = memory.of_backend(model)
+        self._groups = groups
         self._compiled = _compiled(model)
         self._derived = model_parts.layers_to_finalize(model)
         self._unbuilt = _unbuilt(model)
         found = []
-        own = list(_walk(model))
+        own = [one for one in _walk(model) if _group(one[0]) in groups]
         buffers, self.unsaved = self._host.buffers(model, own_variables(model))
         self._buffers = _named(buffers, {name for name, _ in own})
         for path, variable in [*own, *self._buffers]:
@@ -126,7 +129,7 @@ class Variables:
         saved = {
             name: tensor
             for name, tensor in checkpoint.tensors.items()
-            if _group(name) in GROUPS
+            if _group(name) in self._groups
         }
         names = [name for name, _, _ in self.spec]
         partners = _pair(names, list(saved))
@@ -299,9 +302,10 @@ def _width(dtype: str) -> int:
 def _walk(model: Any) -> Iterator[tuple[str, Any]]:
     """Every variable once, with a unique name."""
     states = model_parts.recurrent_states(model)
+    optimizer = getattr(model, "optimizer", None)
     groups = [
         ("variables", [*model.variables, *states]),
-        ("optimizer", model.optimizer.variables if model.optimizer else []),
+        ("optimizer", optimizer.variables if optimizer else []),
         *(
             (f"optimizer/{where}", one.variables)
             for where, one in further_optimizers.further(model).items()

@@ -109,13 +109,11 @@ class Store:
             A `Checkpoint`, or `None` where the directory has none.
         """
         checkpoint = self._find(verified=False)
-        if checkpoint is None or self._read(checkpoint):
-            return checkpoint
-        # It is damaged, but there may be an older one: the second look raises
-        # where nothing can be restored. Its memory is free by then.
-        checkpoint = None
-        checkpoint = self._find(verified=True)
-        self._read(checkpoint)
+        while checkpoint is not None and not self._read(checkpoint):
+            # It is damaged or gone, but there may be another one: this look
+            # raises where nothing can be restored. Its memory is free by then.
+            checkpoint = None
+            checkpoint = self._find(verified=True)
         return checkpoint
 
     def _find(self, verified: bool) -> "Checkpoint | None":

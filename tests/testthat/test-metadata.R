@@ -1,0 +1,225 @@
+# What the user notes in checkpoints: the argument `metadata`.
+
+# What Python gets from R.
+training_with <- function(dir, async = TRUE, ...) {
+  functions <- bridge_functions(list(
+    backup_dir = dir,
+    keep = backup_keep(),
+    async = async,
+    on_save_error = "warn",
+    verbose = FALSE,
+    delete_checkpoint = FALSE,
+    signals = integer(),
+    ...
+  ))
+  functions$open(function() TRUE)
+  functions
+}
+
+a_tensor <- as.raw(1:3)
+
+save_with <- function(functions, epoch = 3) {
+  fields <- utils::modifyList(
+    example_fields(),
+    list(epoch = as.character(epoch))
+  )
+  functions$plan("[[\"variables/a\",\"U8\",[3]]]")
+  functions$save(store_raw_address(a_tensor), manifest_metadata(fields))
+}
+
+test_that("metadata are texts, numbers and flags, each with a name", {
+  values <- list(commit = "f1ee137", rate = 0.1, n = 3L, big = TRUE)
+  expect_identical(check_metadata(values), values)
+  expect_null(check_metadata(NULL))
+  expect_null(check_metadata(list()))
+  for (bad in list(
+    "text",
+    c(a = "text"),
+    list("text"),
+    list(a = 1, 2),
+    list(a = 1, a = 2),
+    list(a = NULL),
+    list(a = 1:2),
+    list(a = NA),
+    list(a = NA_character_),
+    list(a = Inf),
+    list(a = list(1)),
+    list(a = mean),
+    list(a = factor("x")),
+    list(a = as.Date("2026-01-01"))
+  )) {
+    error <- expect_error(
+      check_metadata(bad),
+      class = "kerasbackup_error_argument"
+    )
+    expect_match(error$arg, "^metadata")
+  }
+})
+
+test_that("metadata are read back as they were given, numbers to all digits", {
+  values <- list(
+    text = "a \"quoted\"\nline, \u00e9",
+    third = 1 / 3,
+    large = 2^60,
+    small = 5e-324,
+    negative = -1,
+    yes = TRUE,
+    no = FALSE,
+    "odd name" = ""
+  )
+  metadata <- list(user = manifest_user_json(values))
+  expect_identical(manifest_user(metadata, "path"), values)
+  # An integer is a number like others.
+  metadata <- list(user = manifest_user_json(list(n = 3L)))
+  expect_identical(manifest_user(metadata, "path"), list(n = 3))
+  none <- manifest_user(list(), "path")
+  expect_identical(none, stats::setNames(list(), character()))
+})
+
+test_that("metadata that nobody can have given are damage", {
+  for (bad in c(
+    "[1]",
+    "{\"a\":[1]}",
+    "{\"a\":null}",
+    "{\"a\":1,\"a\":2}",
+    "x"
+  )) {
+    expect_error(
+      manifest_user(list(user = bad), "path"),
+      class = "kerasbackup_error_corrupt"
+    )
+  }
+})
+
+test_that("backup_info() shows them, without control characters", {
+  dir <- withr::local_tempdir()
+  values <- list(commit = "f1ee137", "a\033[31m" = "red\033[0m", n = 12)
+  fields <- c(example_fields(), user = manifest_user_json(values))
+  save_backup(dir, fields = fields)
+  info <- backup_info(dir)
+  expect_identical(info$metadata, values)
+  text <- format(info)
+  at <- which(text == "metadata:")
+  expect_identical(
+    text[at + 1:3],
+    c("  commit: f1ee137", "  a?[31m: red?[0m", "  n: 12")
+  )
+  save_backup(dir, fields = example_fields())
+  expect_length(backup_info(dir)$metadata, 0)
+  expect_false("metadata:" %in% format(backup_info(dir)))
+})
+
+test_that("a save has them, and is else as it was", {
+  text <- metadata_text(3)
+  expect_identical(with_user_metadata(text, NULL), text)
+  fields <- jsonlite::parse_json(with_user_metadata(text, list(a = 1)))
+  expect_identical(fields$user, "{\"a\":1}")
+  expect_identical(fields$epoch, "3")
+  dir <- withr::local_tempdir()
+  functions <- training_with(dir, metadata = list(a = "b"))
+  save_with(functions)
+  functions$close()
+  expect_identical(backup_info(dir)$metadata, list(a = "b"))
+})
+
+test_that("on_save is called once for each commit, when R hears of it", {
+  dir <- withr::local_tempdir()
+  told <- list()
+  note <- function(info) told <<- c(told, list(info))
+  functions <- training_with(dir, metadata = list(a = 1), on_save = note)
+  save_with(functions, 2)
+  expect_length(told, 0)
+  save_with(functions, 3)
+  expect_length(told, 1)
+  functions$close()
+  expect_length(told, 2)
+  info <- told[[2]]
+  expect_identical(vapply(told, function(one) one$epoch, 0L), 2:3)
+  expect_identical(info$dir, dir)
+  expect_identical(info$path, store_list(dir)$path)
+  expect_identical(info$generation, 2)
+  expect_identical(info$bytes, file.size(info$path))
+  expect_gte(info$seconds, 0)
+  expect_identical(info$batch, 0L)
+  expect_identical(info$saved_at, backup_info(dir)$saved_at)
+  expect_identical(info$logs, c(loss = 0.125))
+  expect_identical(info$metadata, list(a = 1))
+  # At once where no thread writes.
+  told <- list()
+  functions <- training_with(dir, async = FALSE, on_save = note)
+  save_with(functions)
+  expect_length(told, 1)
+  expect_null(told[[1]]$metadata)
+  functions$close()
+  expect_length(told, 1)
+})
+
+test_that("a save that failed causes no call", {
+  dir <- withr::local_tempdir()
+  told <- 0
+  functions <- training_with(
+    dir,
+    async = FALSE,
+    on_save = function(info) told <<- told + 1
+  )
+  file.rename(dir, paste0(dir, "-away"))
+  expect_warning(save_with(functions), class = "kerasbackup_warning_save")
+  expect_identical(told, 0)
+  file.rename(paste0(dir, "-away"), dir)
+  save_with(functions)
+  functions$close()
+  expect_identical(told, 1)
+})
+
+test_that("an error in on_save is a warning, and the save counts", {
+  dir <- withr::local_tempdir()
+  functions <- training_with(
+    dir,
+    async = FALSE,
+    on_save = function(info) stop_argument("no tracker", "x")
+  )
+  warning <- expect_warning(
+    expect_true(save_with(functions)$value),
+    "no tracker",
+    class = "kerasbackup_warning_on_save"
+  )
+  expect_identical(warning$path, store_list(dir)$path)
+  expect_s3_class(warning$error, "kerasbackup_error_argument")
+  expect_true(functions$is_saved()$value)
+  functions$close()
+})
+
+test_that("no handler around fit() hears of what on_save signals", {
+  dir <- withr::local_tempdir()
+  ran <- 0
+  functions <- training_with(
+    dir,
+    async = FALSE,
+    on_save = function(info) {
+      rlang::signal("psst", class = "own_condition")
+      suppressMessages(message("text"))
+      ran <<- ran + 1
+    }
+  )
+  jumped <- TRUE
+  tryCatch(
+    {
+      save_with(functions)
+      jumped <- FALSE
+    },
+    condition = function(cnd) NULL
+  )
+  expect_false(jumped)
+  expect_identical(ran, 1)
+  functions$close()
+})
+
+test_that("on_save must be a function", {
+  expect_null(check_function(NULL, "on_save"))
+  expect_identical(check_function(mean, "on_save"), mean)
+  error <- expect_error(
+    check_function("mean", "on_save"),
+    class = "kerasbackup_error_argument"
+  )
+  expect_identical(error$arg, "on_save")
+})
