@@ -241,10 +241,10 @@ static void failures(void) {
   fault.fail_with = EIO;
   ok(save(store, 1, 1) == CK_ERR_IO && strcmp(generations(dir), "1") == 0,
      "I4: a save that failed removes nothing");
-  (void)save(store, 2, 3);
+  (void)tensors_save(store, &one, NULL, &(ck_error){0});
   (void)save(store, 3, 4);
   ok(strcmp(generations(dir), "1 3") == 0,
-     "... and its value counts for nothing");
+     "... and its value is not that of the next one");
   fault.only = CK_OP_SYNC_DIR;
   fault.n_ops = 0;
   fault.fail_at = 1;
