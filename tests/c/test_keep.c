@@ -43,6 +43,9 @@ static void every(void) {
   const double unknown[] = {NAN, 3, NAN, 12, 13};
   ok(strcmp(applied((ck_policy){0}, times, times, 7), "") == 0,
      "no policy keeps nothing");
+  ok(ck_policy_is_set(&ten) && !ck_policy_is_set(&(ck_policy){0}) &&
+         ck_policy_is_set(&(ck_policy){0, CK_BEST_HIGHEST}),
+     "either rule is a policy");
   ok(strcmp(applied(ten, times, NULL, 7), "1 3 6 7") == 0,
      "every: the oldest, and each that is so far from the one kept before");
   ok(strcmp(applied(ten, back, NULL, 7), "1 4 7") == 0,
