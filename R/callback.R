@@ -87,30 +87,11 @@
 #'   `list(commit = "f1ee137", dropout = 0.1)`: one text, finite number, `TRUE`
 #'   or `FALSE` each. [backup_info()] shows them. A resumed training stores
 #'   those of its own callback.
-#' * `on_save`: a function that is called with the facts about each checkpoint
-#'   that is committed, for example to tell a tracker; see the next section.
-#' @section Notifications:
-#' `on_save` is called once for each checkpoint, after it is committed. With
-#' `async = TRUE` a thread commits it while training continues, and R hears of
-#' it when the next save is due or when `fit()` ends. The function is called
-#' then, before the next checkpoint is written. With `async = FALSE` it is
-#' called at once. A save that failed causes no call.
-#'
-#' The function gets one argument, a list with
-#'
-#' * `dir`, `path`: strings, the directory and the checkpoint. The checkpoint
-#'   may be removed after the next save, so copy what must stay;
-#' * `generation`, `bytes`: numbers, its number and its size;
-#' * `seconds`: number, how long it took to write;
-#' * `epoch`, `batch`: integers, complete epochs and batches of the next one;
-#' * `saved_at`: time at which the state was captured (`POSIXct`, UTC);
-#' * `logs`: named numeric, the logs of the last complete epoch;
-#' * `metadata`: list, as given, or `NULL`.
-#'
-#' Training waits for the function. Its result is ignored. An error in it
-#' causes a warning of class `kerasbackup_warning_on_save`, and training
-#' continues. Its messages and warnings are shown, but handlers around `fit()`
-#' do not hear of them.
+#' * `on_save`: a function that is called with a list of facts about each
+#'   checkpoint that is committed, for example to tell a tracker. An error in it
+#'   causes a warning of class `kerasbackup_warning_on_save`, and training
+#'   continues. The section on notifications in `vignette("kerasbackup")` lists
+#'   the facts, and says when it is called.
 #' @section Messages and warnings:
 #' No handler ends training: `tryCatch(warning = )` or `tryCatch(message = )`
 #' around `fit()` gets the first such condition when `fit()` has returned, and
