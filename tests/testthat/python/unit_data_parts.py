@@ -54,17 +54,15 @@ def begin(kind, batch=0, resumes_in_epoch=True, has_other_data=False):
 
 
 class Both(unittest.TestCase):
-    def test_they_are_fields_of_a_checkpoint(self):
-        names = {part: part.name for part in PARTS}
-        self.assertEqual(names[ValidationData], "validation")
-        self.assertEqual(names[TrainingData], "position")
-
-    def test_what_is_not_saved_is_that_of_the_position(self):
-        for kind, expected in (
-            (TrainingData, ["attribute of training"]),
-            (ValidationData, ["attribute of validation"]),
+    def test_they_are_fields_of_a_checkpoint_and_name_what_is_not_saved(self):
+        for kind, name, missing in (
+            (TrainingData, "position", "attribute of training"),
+            (ValidationData, "validation", "attribute of validation"),
         ):
-            self.assertEqual(begin(kind)[0].not_saved, expected)
+            self.assertIn(kind, PARTS)
+            part, _ = begin(kind)
+            self.assertEqual(part.name, name)
+            self.assertEqual(part.not_saved, [missing])
 
 
 class OfValidation(unittest.TestCase):

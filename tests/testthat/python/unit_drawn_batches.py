@@ -20,6 +20,10 @@ OTHER = (
 )
 
 
+# What is in force outside of these tests.
+SHARE = DrawnBatches.SHARE
+
+
 def batch(number):
     return (np.full(3, number, "float32"),)
 
@@ -87,6 +91,9 @@ class Capturing(OnJax):
         drawn.see(1, batch(6))
         drawn.see(2, batch(7))
         self.assertEqual(drawn.capture(), [[0, check(5)], [2, check(7)]])
+        # Equal batches are two, too.
+        drawn.see(3, batch(5))
+        self.assertEqual(drawn.capture(), [[0, check(5)], [3, check(5)]])
 
     def test_those_of_the_newest_iterator(self):
         drawn = DrawnBatches(Adapter())
@@ -177,6 +184,7 @@ class Time(OnJax):
         return found
 
     def test_a_second_of_eleven(self):
+        self.assertLess(SHARE, 0.01)
         drawn = DrawnBatches(Adapter())
         self.assertEqual(self.seen(drawn, range(26), 1), [0, 10, 20])
 
@@ -327,6 +335,8 @@ class Drawing(OnJax):
         drawn.see(1, batch(1))
         self.assertEqual(self.asked, 0)
         plain = DrawnBatches(Adapter())
+        with plain.generators_put_back():
+            pass
         plain.expect([[1, check(1)]])
         plain.see(0, batch(0))
         with plain.generators_put_back():

@@ -182,6 +182,11 @@ class Workers(unittest.TestCase):
         self.assertEqual(source.start_workers(), [])
         self.assertEqual(source.start_workers(), [])
         self.assertEqual(loader.started, 1)
+        # Another version of torch may not say that none are there yet.
+        loader = FakeLoader(TensorDataset())
+        del loader._iterator
+        source_of(loader).start_workers()
+        self.assertEqual(loader.started, 1)
 
     @needs_torch
     def test_the_loaders_generator_is_put_back(self):
@@ -201,6 +206,7 @@ class Workers(unittest.TestCase):
 
     def test_what_they_keep_is_told_unless_the_data_are_tensors(self):
         note = [Loader.NEW_WORKERS]
+        self.assertRegex(*note, "workers live across epochs")
         for dataset, expected in (
             (TensorDataset(), []),
             (Subset(Subset(TensorDataset())), []),

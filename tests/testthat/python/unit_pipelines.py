@@ -125,6 +125,10 @@ class Kinds(unittest.TestCase):
         )
         self.assertFalse(pipelines.has_other_within(with_function("float32")))
         self.assertFalse(pipelines.has_other_within(with_function()))
+        # A tensor of another library may have a dtype without a name.
+        (wrapper,) = (nameless := with_function("float32"))._functions()
+        wrapper.function.captured_inputs[0].dtype = object()
+        self.assertFalse(pipelines.has_other_within(nameless))
         self.assertFalse(pipelines.has_other_within(Stage()))
         # What is no stage may have an attribute of that name.
         self.assertFalse(

@@ -1,11 +1,13 @@
 """position_format.py: a position is packed, unpacked and checked."""
 
 import copy
+import importlib.util
 import unittest
 
 from kerasbackup.parts.data import drawn_data
 from kerasbackup.parts.data import position_format
 from kerasbackup.parts.data.position_format import check_position
+from kerasbackup.parts.random import rng
 from kerasbackup.store import errors
 
 EPOCHS = 2
@@ -93,6 +95,20 @@ class Sound(unittest.TestCase):
             living(num_batches=9),
         ):
             check(saved)
+
+    def test_arrays_of_the_data_are_tensors_of_the_checkpoint(self):
+        saved = position(ahead=[{"$array": "drawn"}])
+        check_position(saved, 1, EPOCHS, {"drawn": ("F32", [2], None)})
+        with self.assertRaises(errors.DAMAGE):
+            check(saved)
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "there is no torch")
+    def test_states_of_torchs_generators(self):
+        import torch
+
+        text = rng.encode_torch(torch.Generator().get_state())
+        states = [{"loader": [text]}, {"loader": []}]
+        check(position(states=states))
 
     def test_between_epochs_the_beginning_of_one_is_not_needed(self):
         check(position(epoch_rng=None), batch=0)

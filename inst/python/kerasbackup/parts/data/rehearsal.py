@@ -62,8 +62,7 @@ class Rehearsal:
 
     def arrays(self) -> int | None:
         """The checksum of the arrays as they are now; `None` of other data."""
-        arrays = self._source.arrays
-        return None if arrays is None else checksum(arrays)
+        return checksum(self._source.arrays)
 
     def changed_arrays(self) -> int | None:
         """The checksum of the arrays where a callback has changed them since
