@@ -54,8 +54,11 @@ class Answers(unittest.TestCase):
 
     def test_only_tensorflow_calls_the_script_from_threads(self):
         for draws in (False, True):
-            with in_graph(draws):
-                self.assertIs(Source(iterator()).runs_ahead, draws)
+            with in_graph(draws) as asked:
+                one = iterator()
+                self.assertIs(Source(one).runs_ahead, draws)
+                # The Keras that the iterator is of is asked.
+                self.assertIs(asked.call_args.args[0], one)
 
 
 class PuttingBack(unittest.TestCase):

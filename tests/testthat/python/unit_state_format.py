@@ -3,6 +3,8 @@
 import importlib.util
 import unittest
 
+import keras  # noqa: F401 - the adapters known are those of what is loaded
+
 from kerasbackup.parts.data.sources import state_format
 from kerasbackup.parts.random import rng
 from kerasbackup.parts.script import THEN
