@@ -22,7 +22,8 @@ bridge_callback <- function(config) {
     save_freq = config$save_freq,
     save_before_preemption = as.list(names(config$signals)),
     max_overhead = config$max_overhead,
-    delete_checkpoint = config$delete_checkpoint,
+    # A completed checkpoint that is deleted later is saved like one that stays.
+    delete_checkpoint = isTRUE(config$delete_checkpoint),
     resume = config$resume,
     history = config$history,
     best = config$keep$best,
@@ -82,6 +83,8 @@ bridge_functions <- function(config) {
     bytes = 0,
     said = character(),
     failure = NULL,
+    failures = 0L,
+    untold = 0L,
     told = TRUE,
     watches = FALSE,
     preempted = NULL,

@@ -19,8 +19,9 @@
 #' @details
 #' keras3 has a function of the same name, so write
 #' `kerasbackup::callback_backup_and_restore()`. Arguments after
-#' `delete_checkpoint` must be named. (In keras3, `double_checkpoint` is the
-#' third argument, so name it here.)
+#' `delete_checkpoint` must be named. (In newer versions of keras3 the third
+#' argument is `double_checkpoint`, so name it here. A message says how an
+#' unnamed one was taken.)
 #'
 #' `backup_dir` belongs to one training at a time, so it is locked while `fit()`
 #' runs. Files in it that this package did not write are never touched.
@@ -40,9 +41,11 @@
 #'   (only with `save_before_preemption`) saves when a signal arrives, or when a
 #'   callback stops training early. With `delete_checkpoint = FALSE` it also
 #'   saves at the end.
-#' @param delete_checkpoint Flag, whether to delete the checkpoints when
-#'   training is complete. With `FALSE`, a further `fit()` with the same number
-#'   of epochs has nothing left to do.
+#' @param delete_checkpoint Whether to delete the checkpoints when training is
+#'   complete (`TRUE`, the default). With `"exit"` they stay until the script
+#'   has ended without an error (`quit()` is none), so the model is not lost if
+#'   the line after `fit()` fails. With `FALSE`, a further `fit()` with the same
+#'   number of epochs has nothing left to do.
 #' @param ... Must be empty.
 #' @param double_checkpoint Flag, whether to keep the previous checkpoint beside
 #'   the current one: `TRUE` stands for `keep = 2`.
@@ -165,7 +168,7 @@ callback_backup_and_restore <- function(
     backup_dir = check_backup_dir(backup_dir),
     save_freq = check_save_freq(save_freq, may_be_false = length(signals) > 0),
     signals = signals,
-    delete_checkpoint = check_flag(delete_checkpoint, "delete_checkpoint"),
+    delete_checkpoint = check_delete_checkpoint(delete_checkpoint),
     keep = check_keep(keep, double_checkpoint, !missing(keep)),
     resume = check_choice(resume, c("batch", "epoch"), "resume"),
     history = check_choice(history, c("resumed", "full"), "history"),
@@ -184,6 +187,9 @@ callback_backup_and_restore <- function(
     on_save = check_function(on_save, "on_save"),
     verbose = check_flag(verbose, "verbose")
   )
+  if (!missing(delete_checkpoint) && is_unnamed("delete_checkpoint")) {
+    inform_third_argument(delete_checkpoint)
+  }
   if (isFALSE(config$save_freq)) {
     # Training waits for the only save anyway, so a copy would gain nothing.
     config$async <- FALSE

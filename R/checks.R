@@ -514,6 +514,24 @@ check_existing_dir <- function(
   path
 }
 
+# TRUE, FALSE, or "exit".
+check_delete_checkpoint <- function(x, call = rlang::caller_env()) {
+  if (!rlang::is_bool(x) && !identical(x, "exit")) {
+    stop_must_be("delete_checkpoint", "TRUE, FALSE or \"exit\"", x, call = call)
+  }
+  x
+}
+
+# Whether the caller's caller gave an argument by its place. FALSE where it
+# cannot be told, because the call has `...`.
+is_unnamed <- function(arg, call = sys.call(-1)) {
+  given <- as.list(call)[-1]
+  named <- rlang::names2(given)
+  named <- named[nzchar(named)]
+  has_dots <- any(vapply(given, identical, NA, quote(...)))
+  !has_dots && !any(startsWith(arg, named))
+}
+
 # `...` separates the positional arguments from the named ones. Anything that
 # arrives in it is a mistake.
 check_dots <- function(..., call = rlang::caller_env()) {

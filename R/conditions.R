@@ -86,6 +86,27 @@ stop_must_be <- function(
   stop_argument(c(must, hints), arg, call)
 }
 
+# keras3's function of the same name has another third argument in some versions.
+# Given once per session.
+inform_third_argument <- function(value) {
+  rlang::inform(
+    c(
+      paste0(
+        "The third argument, ",
+        describe(value),
+        ", was taken as `delete_checkpoint`."
+      ),
+      i = paste(
+        "In newer versions of keras3 it is `double_checkpoint`. Write the name",
+        "of the one that you mean."
+      )
+    ),
+    class = "kerasbackup_message_third_argument",
+    .frequency = "once",
+    .frequency_id = "kerasbackup_third_argument"
+  )
+}
+
 # Caches of the data ------------------------------------------------------
 
 inform_cache_lock <- function(path) {
@@ -170,6 +191,12 @@ training_messages <- list(
       "larger than its number of batches. If it is interrupted, it starts over."
     ),
     i = "Use a smaller number, or `save_freq = \"auto\"`."
+  ),
+  failed_saves = c(
+    "!" = paste(
+      "Some checkpoints could not be saved while this training ran, and later",
+      "ones were saved:"
+    )
   ),
   no_copy = c(
     "!" = paste(
@@ -269,7 +296,12 @@ training_messages <- list(
 
 # What to do if the training was complete already.
 complete_advice <- function(delete_checkpoint) {
-  if (delete_checkpoint) {
+  if (identical(delete_checkpoint, "exit")) {
+    paste(
+      "Its checkpoint is deleted when this script has ended without an error.",
+      "Run after that, the script trains from the beginning."
+    )
+  } else if (delete_checkpoint) {
     paste(
       "Its checkpoint is deleted now, so the script trains from the beginning",
       "when it is run once more."
@@ -593,6 +625,41 @@ warn_save_failed <- function(error, has_checkpoint, goes_on = TRUE) {
       i = if (goes_on) "The next save will try again."
     ),
     failure = error$failure
+  )
+}
+
+# The last save failed, when fit() ends, in one line. Its cause was told before.
+#
+# @param failures how many saves of this fit() failed.
+warn_saves_failed <- function(error, failures, has_checkpoint) {
+  failure <- error$failure
+  is_written <- identical(failure$status, "durability")
+  warn_kerasbackup(
+    "save",
+    paste0(
+      "The last checkpoint of this training ",
+      if (is_written) {
+        "may not survive a power cut"
+      } else {
+        "could not be saved"
+      },
+      if (failures > 1) paste0(" (", failures, " saves failed)"),
+      ". ",
+      if (is.null(failure)) {
+        sub("\n.*", "", conditionMessage(error))
+      } else {
+        paste0(quote_path(failure$path), ": ", failure_cause(failure))
+      },
+      if (!is_written) {
+        if (has_checkpoint) {
+          " The last good checkpoint is untouched."
+        } else {
+          " There is no checkpoint to resume from."
+        }
+      }
+    ),
+    failure = failure,
+    failures = failures
   )
 }
 

@@ -106,15 +106,34 @@ obey_on_save_error <- function(
         rlang::cnd_signal(e)
       }
       session$failure <- e
+      session$failures <- session$failures + 1L
       session$told <- !goes_on
       if (may_stop && config$on_save_error == "stop") {
         session$told <- TRUE
         rlang::cnd_signal(e)
       }
-      warn_save_failed(e, has_checkpoint(config$backup_dir), goes_on)
+      warn_once_in_full(session, config, e, goes_on)
       FALSE
     }
   )
+}
+
+# A full disk makes every save fail. Each cause is told in full once per fit(),
+# further failures are counted, and one line at the end tells how many there
+# were.
+warn_once_in_full <- function(session, config, error, goes_on) {
+  failure <- error$failure
+  kind <- paste("save", failure$status, failure$op, failure$errno)
+  has_checkpoint <- has_checkpoint(config$backup_dir)
+  is_told <- kind %in% session$said
+  if (!is_told) {
+    once(session, kind, warn_save_failed(error, has_checkpoint, goes_on))
+  } else if (goes_on) {
+    session$untold <- session$untold + 1L
+  } else {
+    session$untold <- 0L
+    warn_saves_failed(error, session$failures, has_checkpoint)
+  }
 }
 
 # Reports problems that did not make a save fail, each kind once.
@@ -164,14 +183,18 @@ session_end_saves <- function(session, config) {
 }
 
 # Repeats the last failure when fit() ends, if no save has succeeded since.
+# Otherwise says how many saves failed of which nothing was told.
 report_last_failure <- function(session, config) {
   if (!is.null(session$failure) && !session$told) {
-    warn_save_failed(
+    warn_saves_failed(
       session$failure,
-      has_checkpoint(config$backup_dir),
-      goes_on = FALSE
+      session$failures,
+      has_checkpoint(config$backup_dir)
     )
+  } else if (session$untold > 0) {
+    inform_training("failed_saves", count(session$failures, "failed save"))
   }
   session$failure <- NULL
+  session$failures <- session$untold <- 0L
   invisible()
 }

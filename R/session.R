@@ -23,6 +23,7 @@ session_open <- function(session, config, is_running) {
   )
   keep_older(session$store, config$keep, dir)
   session$said <- character()
+  session$failures <- session$untold <- 0L
   session$preempted <- NULL
   # A training may take the directory over from one that has ended. It must not
   # find the other's thread still writing there.
@@ -168,6 +169,7 @@ with_user_metadata <- function(metadata, values) {
 #
 # @return string, for Python's exception.
 session_preempt <- function(session, config) {
+  keep_at_exit()
   report_save(session, config, goes_on = FALSE)
   session$preempted <- cnd_preempted(
     signals_arrived(config$signals),
@@ -182,7 +184,7 @@ session_preempt <- function(session, config) {
 session_finish <- function(session, config) {
   report_save(session, config, goes_on = FALSE, may_stop = TRUE)
   report_last_failure(session, config)
-  if (config$delete_checkpoint && dir.exists(config$backup_dir)) {
+  if (isTRUE(config$delete_checkpoint) && dir.exists(config$backup_dir)) {
     tryCatch(
       {
         lock_renew(session$lock)
@@ -195,6 +197,12 @@ session_finish <- function(session, config) {
     )
   }
   session_close(session, config)
+  if (identical(config$delete_checkpoint, "exit")) {
+    path <- newest_checkpoint(config$backup_dir)
+    if (!is.null(path)) {
+      delete_at_end(config$backup_dir, path)
+    }
+  }
 }
 
 # fit() ends before training is complete. The message says what the newest

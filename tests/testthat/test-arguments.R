@@ -232,3 +232,26 @@ test_that("a URL is no directory, and none is made for it", {
   expect_length(list.files(), 0)
   expect_equal(check_backup_dir("a:b/c"), file.path(getwd(), "a:b/c"))
 })
+
+test_that("an unnamed third argument is told once, and a named one never", {
+  fn <- function(a, b = 1, delete_checkpoint = TRUE, ...) {
+    !missing(delete_checkpoint) && is_unnamed("delete_checkpoint")
+  }
+  expect_true(fn("d", 2, FALSE))
+  expect_true(fn(2, a = "d", FALSE))
+  expect_true(do.call(fn, list("d", 2, FALSE)))
+  expect_false(fn("d", 2))
+  expect_false(fn("d", 2, delete_checkpoint = FALSE))
+  expect_false(fn("d", delete = FALSE))
+  # What a wrapper was given is not seen here.
+  wrapper <- function(...) fn(...)
+  expect_false(wrapper("d", 2, delete_checkpoint = FALSE))
+
+  rlang::reset_message_verbosity("kerasbackup_third_argument")
+  expect_message(
+    inform_third_argument(TRUE),
+    "TRUE, was taken as `delete_checkpoint`.*double_checkpoint",
+    class = "kerasbackup_message_third_argument"
+  )
+  expect_no_message(inform_third_argument(TRUE))
+})

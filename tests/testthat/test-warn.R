@@ -134,3 +134,36 @@ test_that("the other warnings of a training obey `warn` as well", {
     c("after 2 2", "after 0 0", "after -1 -1")
   )
 })
+
+test_that("a disk that stays full is told in full once, and then counted (I4)", {
+  skip_on_os("windows")
+  dir <- file.path(withr::local_tempdir(), "dir")
+  functions <- warned_training(dir, async = FALSE)
+  file.rename(dir, paste0(dir, "-away"))
+  told <- testthat::capture_warnings({
+    for (i in 1:5) {
+      save_into(functions)
+    }
+  })
+  expect_length(told, 1)
+  expect_match(told, "next save will try again")
+  last <- expect_warning(functions$close(), class = "kerasbackup_warning_save")
+  expect_equal(last$failures, 5)
+  expect_match(conditionMessage(last), "5 saves failed.*ENOENT.*no checkpoint")
+  expect_no_match(conditionMessage(last), "\n")
+  file.rename(paste0(dir, "-away"), dir)
+
+  # Where later saves work, the others are only counted.
+  value_of(functions$open(function() TRUE))
+  value_of(functions$plan("[[\"a\",\"U8\",[40]]]"))
+  file.rename(dir, paste0(dir, "-away"))
+  expect_warning(save_into(functions), "could not be saved")
+  expect_no_warning(save_into(functions))
+  file.rename(paste0(dir, "-away"), dir)
+  expect_no_warning(save_into(functions))
+  expect_message(
+    expect_no_warning(functions$close()),
+    "2 failed saves",
+    class = "kerasbackup_message_failed_saves"
+  )
+})
