@@ -20,7 +20,7 @@ withCallingHandlers(
     devel = FALSE
   ),
   warning = function(warning) {
-    # Examples that need Keras are shown without their output where it is missing.
+    # Examples that need Keras are shown without output where it is missing.
     is_expected <- grepl("@examplesIf condition", conditionMessage(warning))
     warned <<- warned + !is_expected
     if (is_expected) {
@@ -29,8 +29,8 @@ withCallingHandlers(
   }
 )
 
-# The pages of the sources link to files of the sources. Of some of these the site
-# has a page of its own; the pages for developers are not on it.
+# The pages of the sources link to files of the sources. Of some of these the
+# site has a page of its own; the pages for developers are not on it.
 links <- c(
   "vignettes/([a-z-]+)[.]Rmd" = "articles/\\1.html",
   "inst/EXACTNESS[.]html" = "articles/exactness.html",
