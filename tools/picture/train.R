@@ -1,5 +1,5 @@
-# The training of the picture in the README. Its argument is the directory of the
-# backup.
+# The training of the picture in the README. Its argument is the directory of
+# the backup.
 
 library(keras3)
 set_random_seed(1)
