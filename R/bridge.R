@@ -13,7 +13,9 @@
 # @param config list of checked arguments, see callback_backup_and_restore().
 bridge_callback <- function(config) {
   module <- bridge_module()
-  config$keras <- keras_version()
+  if (!uses_tf_keras()) {
+    config$keras <- keras_version()
+  }
   cache_locks_remove_unused(config$backup_dir)
   module$BackupAndRestore(
     # Converted here: what Python passes to them must arrive as R values.
@@ -57,17 +59,21 @@ bridge_versions <- function() {
 }
 
 bridge_module <- function() {
-  if (!reticulate::py_module_available("keras")) {
-    stop_unsupported(
-      "The Python package keras is not available.",
-      "reticulate's Python has no module `keras`, or there is no Python.",
-      paste(
-        "Install it with `keras3::install_keras()`, or point",
-        "RETICULATE_PYTHON to a Python that has it."
+  # When `fit()` begins, Python finds out which Keras it is of.
+  if (!uses_tf_keras()) {
+    if (!reticulate::py_module_available("keras")) {
+      stop_unsupported(
+        "The Python package keras is not available.",
+        "reticulate's Python has no module `keras`, or there is no Python.",
+        paste(
+          "Install it with `keras3::install_keras()`, or point",
+          "RETICULATE_PYTHON to a Python that has it. To train with tf_keras,",
+          "import that first."
+        )
       )
-    )
+    }
+    refuse_old_keras(keras_version())
   }
-  refuse_old_keras(keras_version())
   path <- system.file("python", package = "kerasbackup", mustWork = TRUE)
   reticulate::import_from_path("kerasbackup", path = path, convert = FALSE)
 }

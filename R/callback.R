@@ -26,8 +26,15 @@
 #' `backup_dir` belongs to one training at a time, so it is locked while `fit()`
 #' runs. Files in it that this package did not write are never touched.
 #' `vignette("durability")` states the guarantees. Training with several
-#' processes (workers, ranks) cannot be saved and is refused, and so is a model
-#' of tf_keras. One process may use several devices.
+#' processes (workers, ranks) cannot be saved and is refused. One process may
+#' use several devices.
+#'
+#' The callback serves `fit()` of Keras 3 and of tf_keras (the API of Keras 2,
+#' 2.16 and newer), and finds out which when `fit()` begins. Where a script
+#' trains with tf_keras, it must import that before it makes the callback.
+#' Random layers of tf_keras, such as Dropout, keep their state where nothing
+#' can read it. With this callback they draw from generators that can be saved,
+#' and so draw other numbers than without it.
 #'
 #' @param backup_dir String, the directory for the checkpoints. It is created if
 #'   it is missing. After training it is removed if this package created it and

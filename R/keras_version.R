@@ -11,6 +11,12 @@ newest_keras <- "3.15"
 # @return string, as Keras tells it; it may end in ".dev" and a date.
 keras_version <- function() reticulate::import("keras")$`__version__`
 
+# Whether the script has imported tf_keras, which has the API of Keras 2.
+uses_tf_keras <- function() {
+  reticulate::py_available(initialize = TRUE) &&
+    reticulate::py_eval("'tf_keras' in __import__('sys').modules")
+}
+
 # @return the first two numbers of a version, NA where it has none.
 keras_number <- function(version) {
   numbers <- regmatches(version, regexpr("^[0-9]+[.][0-9]+", version))
@@ -37,7 +43,7 @@ new_keras <- rlang::env(told = character())
 # A resume relies on Keras' internals, which may have changed in a newer
 # version. The message is given once per R session.
 tell_new_keras <- function(version) {
-  is_new <- isTRUE(keras_number(version) > newest_keras)
+  is_new <- !is.null(version) && isTRUE(keras_number(version) > newest_keras)
   if (is_new && !version %in% new_keras$told) {
     new_keras$told <- c(new_keras$told, version)
     inform_new_keras(version, newest_keras)

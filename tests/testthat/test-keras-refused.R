@@ -1,6 +1,5 @@
-# Trainings that cannot be resumed from the checkpoint of one process, and
-# models that are not of Keras 3: refused at the first hook, and nothing is
-# created.
+# Trainings that cannot be resumed from the checkpoint of one process: refused
+# at the first hook, and nothing is created.
 
 test_that("two processes that train one model are refused", {
   skip_without_keras()
@@ -66,22 +65,4 @@ test_that("a training of one process alone is one, whatever it has joined", {
     fit_until(build_model(), 1L, callback_backup_and_restore(dir))
   })
   expect_left(dir, 1)
-})
-
-test_that("a model of tf_keras is refused", {
-  skip_without_keras()
-  skip_if(Sys.getenv("KERAS_BACKEND") != "tensorflow", "it is TensorFlow's")
-  skip_if_not(
-    reticulate::py_module_available("tf_keras"),
-    "there is no tf_keras"
-  )
-  legacy <- reticulate::import("tf_keras")
-  model <- legacy$Sequential(list(legacy$layers$Dense(1L)))
-  model$compile("sgd", "mse")
-  dir <- withr::local_tempfile()
-  expect_error(
-    fit_model(model, callbacks = list(callback_backup_and_restore(dir))),
-    "UnsupportedError.*not of tf_keras"
-  )
-  expect_false(dir.exists(dir))
 })

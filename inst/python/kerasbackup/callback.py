@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from kerasbackup.anykeras import building
 from kerasbackup.anykeras import callbacks
 from kerasbackup.anykeras import unsupported
 from kerasbackup.anykeras.running_fit import RunningFit
@@ -164,6 +165,7 @@ class BackupAndRestore(callbacks.Callback):
                     "checkpoint use `double_checkpoint = TRUE`."
                 )
         self._used_by = callback_list
+        building.prepare(self._model)
         self._store.open(lambda: is_running(callback_list))
         try:
             CacheLocks(self._store, fit.data, fit.validation_data).check()

@@ -10,7 +10,16 @@ from typing import Any
 
 # The package of a Keras, and the folder that knows it. What is of neither, like
 # an array of NumPy's, is asked of the first that is imported.
-FOLDERS = {"keras": "keras3"}
+FOLDERS = {"keras": "keras3", "tf_keras": "tf_keras"}
+
+
+_asked_for = set()
+
+
+def asked_for() -> set[tuple[str, str]]:
+    """The modules and functions that can be asked, of what is imported: every
+    folder has each."""
+    return set(_asked_for)
 
 
 def imported() -> list[str]:
@@ -31,6 +40,10 @@ def folder_of(one: Any) -> str:
         # Our own view of an object of that Keras.
         if package == __package__.split(".")[0] and inside[0] in found:
             return inside[0]
+        # A variable or a structure of TensorFlow's. Those of Keras 3 have a
+        # class of its own.
+        if package == "tensorflow" and "tf_keras" in found:
+            return "tf_keras"
     return (found or [*FOLDERS.values()])[0]
 
 
@@ -77,6 +90,12 @@ def modules(module: str) -> list[Any]:
     return [_module(folder, module) for folder in imported()]
 
 
+def of_keras3(module: str) -> Any:
+    """The module of Keras 3; `None` where it is not imported. The argument is
+    that of `its_own()`."""
+    return _module("keras3", module) if "keras3" in imported() else None
+
+
 def _get(folder: str, module: str, name: str) -> Any:
     return getattr(_module(folder, module), name)
 
@@ -87,6 +106,7 @@ def _module(folder: str, module: str) -> Any:
 
 
 def _named(function: Callable, module: str, name: str) -> Callable:
+    _asked_for.add((module.split(".")[-1], name))
     function.__name__ = function.__qualname__ = name
     function.__module__ = module
     function.__doc__ = f"`{name}()` of {module.split('.')[-1]}.py in `keras3/`."

@@ -4,3 +4,4 @@ from kerasbackup.anykeras import ask
 
 name = ask.its_own(__name__, "name")
 versions = ask.its_own(__name__, "versions")
+package = ask.its_own(__name__, "package")

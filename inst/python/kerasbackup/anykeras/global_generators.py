@@ -11,25 +11,21 @@ from kerasbackup.anykeras import ask
 
 def keras_generator() -> Any:
     """Keras 3's global seed generator; `None` until it is first used."""
-    found = [known.keras_generator() for known in _keras3()]
-    return found[0] if found else None
+    known = ask.of_keras3(__name__)
+    return None if known is None else known.keras_generator()
 
 
 def keras_state() -> list[int] | None:
     """The state of Keras 3's global seed generator, if it exists."""
-    found = [known.keras_state() for known in _keras3()]
-    return found[0] if found else None
+    known = ask.of_keras3(__name__)
+    return None if known is None else known.keras_state()
 
 
 def restore_keras(state: list[int] | None) -> None:
     """Restores what `keras_state()` returned."""
-    for known in _keras3():
+    known = ask.of_keras3(__name__)
+    if known is not None:
         known.restore_keras(state)
-
-
-def _keras3() -> list[Any]:
-    """The module that knows it. tf_keras has no such generator."""
-    return [one for one in ask.modules(__name__) if hasattr(one, "keras_state")]
 
 
 def torch_bytes(state: np.ndarray) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerasbackup.anykeras import tensors
+from kerasbackup.anykeras.model_parts import path_of
 
 # Only the smallest weights are looked at, because a gradient that is not finite
 # makes all weights so.
@@ -95,7 +96,7 @@ class Divergence:
             self._weights = [
                 weight for weight in _smallest(self._model) if _is_whole(weight)
             ]
-        return [one.path for one in self._weights if not _is_whole(one)]
+        return [path_of(one) for one in self._weights if not _is_whole(one)]
 
 
 def _smallest(model: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from kerasbackup.anykeras import epoch_iterator
 from kerasbackup.anykeras import fit_loop
 from kerasbackup.anykeras import kinds
 from kerasbackup.anykeras import memory
+from kerasbackup.anykeras import model_parts
 from kerasbackup.anykeras import running_fit
 from kerasbackup.anykeras.callbacks import Callback
 from kerasbackup.anykeras.callbacks import only_displays
@@ -269,7 +270,7 @@ class Helper(Callback):
         self._cache_locks.watch(self._epoch_iterator)
         generators = Generators(
             self._store,
-            self._model.variables,
+            model_parts.variables(self._model),
             [*generators_of(data), *generators_of(validation_data)],
         )
         # Where nothing asks for it, nothing is called before a step.

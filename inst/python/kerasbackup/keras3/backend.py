@@ -16,10 +16,15 @@ def name(one: Any = None) -> str:
     return keras.backend.backend()
 
 
+def package(model: Any) -> str:
+    """The name of the Python package that a model is of."""
+    return "keras"
+
+
 def versions(model: Any) -> dict[str, str]:
     """The versions of Keras and of the backend, by their names."""
     backend = name(model)
     return {
-        "keras": keras.__version__,
+        package(model): keras.__version__,
         backend: importlib.import_module(backend).__version__,
     }

@@ -7,6 +7,12 @@ from kerasbackup.keras3.model_parts import compiled_metrics
 from kerasbackup.store import errors
 
 
+def prepare(model) -> None:
+    """To be called when a `fit()` begins, before anything is restored. Keras
+    keeps the state of its random layers in variables, so there is nothing to
+    do."""
+
+
 def is_built(model) -> bool:
     """Whether the model and its metrics have their variables."""
     metrics = compiled_metrics(model)

@@ -57,6 +57,20 @@ def make_iterator(iterator: Any) -> Any:
     return iterator._get_iterator()
 
 
+def make_early(iterator: Any) -> int:
+    """Makes the iterator that `fit()` makes and never draws from: none.
+
+    Returns:
+        How many were made.
+    """
+    return 0
+
+
+def end_epoch_first(iterator: Any) -> None:
+    """To be called if a training resumes between two epochs. `fit()` has told
+    the data of the end of an epoch before the checkpoint was made."""
+
+
 def before_making(iterator: Any, call: Callable[[], None]) -> None:
     """Calls a function before Keras makes an iterator, until `release()`."""
     get_iterator = iterator._get_iterator
@@ -77,6 +91,11 @@ def steps(iterator: Any) -> Any:
     """The steps of an epoch: first batch, last batch, iterator; or without the
     last."""
     return iterator._enumerate_iterator()
+
+
+def batches_of(iterator: Any, step: tuple) -> int:
+    """How many batches a step trains on."""
+    return iterator.steps_per_execution
 
 
 def replace_steps(iterator: Any, through: Callable[[Callable], Any]) -> None:

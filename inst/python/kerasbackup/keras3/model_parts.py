@@ -21,13 +21,24 @@ def layers_inside(model: Any) -> list[Any]:
     return model._flatten_layers(include_self=False)
 
 
-def recurrent_states(model: Any) -> list[Any]:
-    """The states of stateful recurrent layers, which `variables` leaves out."""
+def variables(model: Any) -> list[Any]:
+    """The variables of a model, with the states of stateful recurrent layers,
+    which its own list leaves out."""
     states = []
     for layer in layers_of(model):
         kept = nested.flatten(getattr(layer, "states", None))
         states += [one for one in kept if kinds.is_variable(one)]
-    return states
+    return [*model.variables, *states]
+
+
+def metrics_variables(model: Any) -> list[Any]:
+    """The variables of a model's metrics, that of the loss included."""
+    return model.metrics_variables
+
+
+def path_of(variable: Any) -> str:
+    """The name of a variable, with those of what it is in."""
+    return variable.path
 
 
 def layers_to_finalize(model: Any) -> list[Any]:

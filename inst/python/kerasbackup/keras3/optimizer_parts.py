@@ -3,6 +3,21 @@
 from typing import Any
 
 
+def variables(optimizer: Any) -> list[Any]:
+    """Its variables, those of an optimizer inside it included."""
+    return optimizer.variables
+
+
+def is_built(optimizer: Any) -> bool:
+    """Whether it has its variables."""
+    return optimizer.built
+
+
+def build(optimizer: Any, trained: list[Any]) -> None:
+    """Makes its variables for those that it trains."""
+    optimizer.build(trained)
+
+
 def trained_variables(optimizer: Any) -> list[Any]:
     """The variables that it was built for."""
     return getattr(optimizer, "_trainable_variables", [])

@@ -23,13 +23,11 @@ def check_model(model: Any) -> None:
     """Raises `UnsupportedError` where it is not a model of Keras 3."""
     if kinds.is_model(model):
         return
-    kind = type(model)
-    legacy = any(c.__module__.split(".")[0] == "tf_keras" for c in kind.mro())
-    found = "tf_keras (Keras 2)" if legacy else f"{kind.__module__}"
     raise errors.UnsupportedError(
-        f"The model must be a model of Keras 3, not of {found}. Nothing was "
-        f"saved or restored. Build it with Keras {keras.__version__}, or train "
-        "without this callback."
+        "The model must be a model of Keras 3 or of tf_keras, not of "
+        f"{type(model).__module__}. Nothing was saved or restored. Build it "
+        f"with Keras {keras.__version__} or tf_keras, or train without this "
+        "callback."
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from kerasbackup.anykeras import callbacks as callbacks_of_keras
 from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import optimizer_parts
 from kerasbackup.anykeras import tensors
 from kerasbackup.anykeras.callbacks import model_of
 from kerasbackup.parts import script
@@ -280,7 +281,10 @@ class CallbackStates(Part):
         for attribute, value in _of_keras(callback):
             if kinds.is_optimizer(value):
                 own = _own(self._model)
-                if any(id(variable) not in own for variable in value.variables):
+                if any(
+                    id(variable) not in own
+                    for variable in optimizer_parts.variables(value)
+                ):
                     names.append(attribute)
             elif _is_inner(callback, value) and id(value) not in known:
                 names.append(attribute)
@@ -458,7 +462,9 @@ def _held(attribute: str, value: Any) -> list[tuple[str, list]]:
             (attribute, list(value.variables)),
             (
                 f"{attribute}.optimizer",
-                list(getattr(optimizer, "variables", [])),
+                list(optimizer_parts.variables(optimizer))
+                if kinds.is_optimizer(optimizer)
+                else [],
             ),
         ]
     return [(attribute, [value])] if object_kinds.is_variable(value) else []

@@ -48,7 +48,7 @@ def describe(model: Any, names: dict[int, str]) -> dict[str, list[str]]:
     trained = {
         where: optimizer_parts.trained_variables(one)
         for where, one in _all(model).items()
-        if one.built
+        if optimizer_parts.is_built(one)
     }
     return {
         where: [names[id(variable)] for variable in variables]
@@ -71,8 +71,10 @@ def build(
     """
     for where, one in _all(model).items():
         names = trained.get(where)
-        if names and not one.built and all(name in variables for name in names):
-            one.build([variables[name] for name in names])
+        if not names or optimizer_parts.is_built(one):
+            continue
+        if all(name in variables for name in names):
+            optimizer_parts.build(one, [variables[name] for name in names])
 
 
 def check(trained: Any) -> None:

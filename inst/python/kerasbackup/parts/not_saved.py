@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import optimizer_parts
 from kerasbackup.anykeras import tensors
 from kerasbackup.anykeras.model_parts import given_metric_objects
 from kerasbackup.anykeras.model_parts import layers_of
@@ -119,7 +120,9 @@ class UnseenState:
     def _is_unsaved(self, one, owner, own: set[int]) -> bool:
         if not kinds.is_optimizer(one):
             return id(one) not in own and not self._is_captured(one)
-        if all(id(variable) in own for variable in one.variables):
+        if all(
+            id(variable) in own for variable in optimizer_parts.variables(one)
+        ):
             return False
         # A model inside the model may have been compiled and trained by itself
         # before.

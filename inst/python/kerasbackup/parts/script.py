@@ -85,6 +85,7 @@ class Script(Part):
         self._begun = self._layers = self._look = None
         self._begun_settings = None
         self.versions = {**versions, **_versions(model)}
+        self._package = backend.package(model)
         self.versions_before = {}
 
     @classmethod
@@ -214,7 +215,9 @@ class Script(Part):
                 rates[path] = rate
         notes += _changes_of_settings(saved, now)
         # Another version of Keras may describe the same layer differently.
-        is_same_version = versions.get("keras") == self.versions["keras"]
+        is_same_version = (
+            versions.get(self._package) == (self.versions[self._package])
+        )
         if "layers" in saved and is_same_version:
             notes += _layer_changes(saved["layers"], now["layers"])
         return notes

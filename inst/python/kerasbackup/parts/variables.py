@@ -15,6 +15,7 @@ from typing import Any
 
 from kerasbackup.anykeras import memory
 from kerasbackup.anykeras import model_parts
+from kerasbackup.anykeras import optimizer_parts
 from kerasbackup.anykeras import tensors
 from kerasbackup.parts import further_optimizers
 from kerasbackup.store import errors
@@ -93,7 +94,7 @@ class Variables:
                 one is before
                 for one, before in zip(_compiled(model), self._compiled)
             )
-            and not any(one.built for one in self._unbuilt)
+            and not any(map(optimizer_parts.is_built, self._unbuilt))
             and all(buffer.is_as_it_was() for _, buffer in self._buffers)
         )
 
@@ -190,7 +191,7 @@ class Variables:
 def count_bytes(model: Any) -> int:
     """The approximate size in bytes of the variables that exist so far."""
     return sum(
-        math.prod(variable.shape) * _width(variable.dtype)
+        math.prod(variable.shape) * _width(tensors.dtype_of(variable) or "")
         for _, variable in _walk(model)
     )
 
@@ -213,7 +214,8 @@ def digest(model: Any, trainable: bool = False, most: int = 32) -> str | None:
     try:
         variables = model.trainable_weights if trainable else model.variables
         for variable in variables[:most]:
-            for name, part in host.parts(variable.path, variable):
+            path = model_parts.path_of(variable)
+            for name, part in host.parts(path, variable):
                 _, shape, width = host.describe(name, part)
                 address, owner = host.locate(part)
                 size = min(math.prod(shape) * width, 4096)
@@ -240,7 +242,7 @@ def _unbuilt(model: Any) -> list[Any]:
     return [
         one
         for one in further_optimizers.further(model).values()
-        if not one.built
+        if not optimizer_parts.is_built(one)
     ]
 
 
@@ -301,16 +303,18 @@ def _width(dtype: str) -> int:
 
 def _walk(model: Any) -> Iterator[tuple[str, Any]]:
     """Every variable once, with a unique name."""
-    states = model_parts.recurrent_states(model)
     optimizer = getattr(model, "optimizer", None)
     groups = [
-        ("variables", [*model.variables, *states]),
-        ("optimizer", optimizer.variables if optimizer else []),
+        ("variables", model_parts.variables(model)),
+        (
+            "optimizer",
+            optimizer_parts.variables(optimizer) if optimizer else [],
+        ),
         *(
-            (f"optimizer/{where}", one.variables)
+            (f"optimizer/{where}", optimizer_parts.variables(one))
             for where, one in further_optimizers.further(model).items()
         ),
-        ("metrics", model.metrics_variables),
+        ("metrics", model_parts.metrics_variables(model)),
     ]
     seen = set()
     names = set()
@@ -319,7 +323,7 @@ def _walk(model: Any) -> Iterator[tuple[str, Any]]:
             if id(variable) in seen:
                 continue
             seen.add(id(variable))
-            name = _unused(f"{group}/{variable.path}", names)
+            name = _unused(f"{group}/{model_parts.path_of(variable)}", names)
             names.add(name)
             yield name, variable
 

@@ -107,6 +107,8 @@ class DataPosition:
         self._before_replay = None
         epoch_iterator.before_making(iterator, self._before_making)
         epoch_iterator.replace_steps(iterator, self._begin_steps)
+        # Counted as made before this training, as nothing is drawn from it.
+        self.use.note(epoch_iterator.make_early(iterator))
 
     # Saving ---------------------------------------------------------------
 
@@ -260,6 +262,8 @@ class DataPosition:
         notes += self._source.restore(state)
         if not batch:
             self._data.ahead.restore(ahead)
+            if position["epochs"]:
+                epoch_iterator.end_epoch_first(self._iterator)
         if changes and self._source.runs_ahead:
             notes.append(
                 "the data change during training, and TensorFlow prefetches "
@@ -439,7 +443,7 @@ class DataPosition:
                 self._source.await_end(last)
                 break
             last = step[-1]
-            upcoming = step[0] + self._iterator.steps_per_execution
+            upcoming = step[0] + epoch_iterator.batches_of(self._iterator, step)
             self.reached = upcoming
             if self._resume_at is not None:
                 self._pass_over(step, upcoming)

@@ -60,5 +60,5 @@ def draw_epoch(iterator: Any) -> None:
 def draw_step(iterator: Any, step: tuple) -> None:
     """Draws the batches of one step."""
     at_once = epoch_iterator.batches_per_draw(iterator)
-    for _ in range(0, iterator.steps_per_execution, at_once):
+    for _ in range(0, epoch_iterator.batches_of(iterator, step), at_once):
         next(step[-1])

@@ -1,0 +1,91 @@
+"""The memory in which TensorFlow keeps a variable's bytes."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kerasbackup.store import errors
+from kerasbackup.store.dtypes import DTYPES
+from kerasbackup.store.dtypes import numpy_view
+from kerasbackup.tf_keras import random_layers
+from kerasbackup.tf_keras.model_parts import layers_of
+
+
+def is_lost(model: Any) -> bool:
+    """Whether variables have lost their memory: none does."""
+    return False
+
+
+def value_of(variable: Any) -> Any:
+    """TensorFlow's own object behind a variable: itself."""
+    return variable
+
+
+def components(variable: Any) -> list[Any]:
+    """The variables that a variable consists of. Under a strategy each replica
+    has one, with a state of its own. A value read from the whole, or assigned
+    to it, would be the replicas' mean."""
+    if isinstance(variable, tf.distribute.DistributedValues):
+        return list(variable.values)
+    return [variable]
+
+
+class _Host:
+    """The way to a variable's bytes."""
+
+    def parts(self, name: str, variable: Any) -> list[tuple[str, Any]]:
+        found = components(variable)
+        if len(found) == 1:
+            return [(name, found[0])]
+        return [(f"{name}@{i}", one) for i, one in enumerate(found)]
+
+    def has_lost(self, part: Any) -> bool:
+        """Whether a part has lost its memory, see `is_lost()`."""
+        return False
+
+    def buffers(self, model: Any, own: set[int]) -> tuple[list, list[str]]:
+        """The state that is in no variable.
+
+        Args:
+            model: The model.
+            own: Set of ids, those of its variables.
+
+        Returns:
+            An empty list, and the names of what cannot be saved.
+        """
+        return [], [
+            f"layer {name}: its random generator is in kernels of TensorFlow"
+            for name in random_layers.unreadable(layers_of(model))
+        ]
+
+    def describe(self, name: str, part: Any) -> tuple[str, list[int], int]:
+        kind = part.dtype.base_dtype.name
+        if kind not in DTYPES:
+            raise errors.UnsupportedError(
+                f"The variable `{name}` cannot be saved: its dtype is {kind}. "
+                f"Known: {', '.join(DTYPES)}."
+            )
+        return DTYPES[kind], list(part.shape), part.dtype.size
+
+    def locate(self, part: Any) -> tuple[int, Any]:
+        value = tf.raw_ops.ReadVariableOp(
+            resource=part.handle, dtype=part.dtype
+        )
+        if value.shape.rank == 0 and value.dtype == tf.bfloat16:
+            # NumPy would be given a number, and needs an array.
+            value = value.numpy()
+        value = np.asarray(value)
+        if not value.flags.c_contiguous:
+            value = value.copy(order="C")
+        return value.__array_interface__["data"][0], value
+
+    def assign(self, part, dtype, shape, data, copies: bool) -> None:
+        # TensorFlow may keep the array's memory instead of its own.
+        value = numpy_view(dtype, shape, data)
+        part.assign(value.copy() if copies else value)
+
+
+def of_backend(model: Any) -> _Host:
+    """The host for the backend that a model is computed with."""
+    return _Host()

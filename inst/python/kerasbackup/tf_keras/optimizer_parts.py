@@ -1,0 +1,65 @@
+"""The parts of an optimizer that tf_keras keeps in private attributes, or
+names otherwise than Keras 3."""
+
+from typing import Any
+
+import tensorflow as tf
+
+
+def variables(optimizer: Any) -> list[Any]:
+    """Its variables, those of an optimizer inside it included.
+
+    A legacy optimizer keeps its settings in variables that it does not list,
+    and so does one that scales the loss.
+    """
+    listed = optimizer.variables
+    # A method of legacy optimizers.
+    found = list(listed if isinstance(listed, list) else listed())
+    inner = getattr(optimizer, "inner_optimizer", None)
+    scale = getattr(optimizer, "_loss_scale", None)
+    found += [] if inner is None else variables(inner)
+    for owner in (getattr(optimizer, "_hyper", {}), _attributes(scale)):
+        found += [one for one in owner.values() if isinstance(one, tf.Variable)]
+    return list({id(one): one for one in found}.values())
+
+
+def _attributes(one: Any) -> dict[str, Any]:
+    return getattr(one, "__dict__", {})
+
+
+def is_built(optimizer: Any) -> bool:
+    """Whether it has its variables."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        return is_built(inner)
+    if _is_legacy(optimizer):
+        return bool(optimizer._slots)
+    return bool(getattr(optimizer, "_built", False))
+
+
+def build(optimizer: Any, trained: list[Any]) -> None:
+    """Makes its variables for those that it trains."""
+    if _is_legacy(optimizer):
+        with tf.init_scope():
+            optimizer._create_all_weights(trained)
+    else:
+        optimizer.build(trained)
+
+
+def trained_variables(optimizer: Any) -> list[Any]:
+    """The variables that it was built for; none where that is not known."""
+    return []
+
+
+def given_learning_rate(optimizer: Any) -> Any:
+    """Its learning rate: a variable, or the script's schedule or function."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        return given_learning_rate(inner)
+    if _is_legacy(optimizer):
+        return optimizer._hyper.get("learning_rate")
+    return getattr(optimizer, "_learning_rate", None)
+
+
+def _is_legacy(optimizer: Any) -> bool:
+    return hasattr(optimizer, "_create_all_weights")

@@ -1,0 +1,28 @@
+"""How tf_keras' `fit()` is recognized on the stack."""
+
+import inspect
+from typing import Any
+
+import tf_keras
+
+from kerasbackup.tf_keras import data_handler
+
+# The local variable of `fit()` that has what batches are drawn from.
+DRAWS_FROM = "data_handler"
+
+NAME = f"tf_keras {tf_keras.__version__}"
+
+
+def is_callback_list(one: Any) -> bool:
+    """Whether it is a `CallbackList`."""
+    return isinstance(one, tf_keras.callbacks.CallbackList)
+
+
+def file_of_callback_list() -> str:
+    """The file in which its methods are."""
+    return inspect.getfile(tf_keras.callbacks.CallbackList)
+
+
+def iterator_of(draws_from: Any) -> Any:
+    """The iterator over the training data, from the value of `DRAWS_FROM`."""
+    return data_handler.view_of(draws_from)

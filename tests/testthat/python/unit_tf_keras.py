@@ -1,0 +1,137 @@
+"""tf_keras/: a training with tf_keras goes on where it was, bit for bit."""
+
+import importlib.util
+import unittest
+
+import keras
+
+HAS_TF_KERAS = (
+    keras.backend.backend() == "tensorflow"
+    and importlib.util.find_spec("tf_keras") is not None
+)
+if HAS_TF_KERAS:
+    import tensorflow as tf
+    import tf_keras
+    import tf_keras_helpers as training
+    from memory_store import MemoryStore
+
+    from kerasbackup.anykeras import ask
+    from kerasbackup.anykeras import kinds
+    from kerasbackup.anykeras import optimizer_parts
+    from kerasbackup.callback import BackupAndRestore
+    from kerasbackup.store import errors
+    from kerasbackup.tf_keras import random_layers
+
+needs_tf_keras = unittest.skipUnless(HAS_TF_KERAS, "there is no tf_keras")
+
+
+def run(store, save_freq, *args, **data):
+    """What `train()` gives, with checkpoints in a store."""
+    callback = BackupAndRestore(
+        store.functions, "memory", save_freq=save_freq, delete_checkpoint=False
+    )
+    return training.train(callback, *args, **data)
+
+
+@needs_tf_keras
+class Resume(unittest.TestCase):
+    def check(self, build=None, save_freq=3, kill=(1, 3), **data):
+        expected = run(MemoryStore(), save_freq, None, build, **data)
+        store = MemoryStore()
+        with self.assertRaises(training.Killed):
+            run(store, save_freq, kill, build, **data)
+        self.assertGreater(len(store.saved), 0)
+        self.assertEqual(run(store, save_freq, None, build, **data), expected)
+        told = [line for _, lines in store.said for line in lines]
+        return [line for line in told if "KillAt" not in line]
+
+    def test_arrays_in_the_middle_of_an_epoch(self):
+        self.assertEqual(self.check(), [])
+
+    def test_arrays_at_the_end_of_an_epoch(self):
+        self.assertEqual(self.check(save_freq="epoch", kill=(2, None)), [])
+
+    def test_a_pipeline_that_shuffles_each_epoch_anew(self):
+        found = self.check(x=lambda: training.pipeline().shuffle(40).batch(8))
+        self.assertEqual(found, [])
+
+    def test_a_pipeline_of_unknown_length(self):
+        self.check(
+            x=lambda: training.pipeline().filter(lambda x, y: True).batch(8)
+        )
+
+    def test_a_sequence_that_shuffles_itself_when_an_epoch_ends(self):
+        for save_freq, kill in (("epoch", (1, None)), (3, (1, 3))):
+            with self.subTest(kill=kill):
+                self.check(None, save_freq, kill, x=training.Shuffled)
+
+    def test_validation_and_a_legacy_optimizer(self):
+        self.check(
+            lambda: training.model(tf_keras.optimizers.legacy.Adam(0.01)),
+            validation_data=lambda: training.pipeline().shuffle(40).batch(8),
+        )
+
+    def test_several_batches_a_step(self):
+        self.check(lambda: training.model(steps_per_execution=2), 2)
+
+
+@needs_tf_keras
+class Parts(unittest.TestCase):
+    def setUp(self):
+        training.begin()
+
+    def test_random_layers_keep_their_state_in_variables(self):
+        made = training.model()
+        layers = list(made._flatten_layers())
+        self.assertEqual(random_layers.unreadable(layers), ["dropout"])
+        self.assertEqual(random_layers.states(layers), [])
+        self.assertTrue(random_layers.make_readable(made, layers))
+        self.assertEqual(random_layers.unreadable(layers), [])
+        self.assertEqual(len(random_layers.states(layers)), 1)
+        self.assertFalse(random_layers.make_readable(made, layers))
+
+    def test_what_a_legacy_optimizer_keeps_to_itself_is_found(self):
+        made = training.model(tf_keras.optimizers.legacy.SGD(0.25))
+        self.assertFalse(optimizer_parts.is_built(made.optimizer))
+        optimizer_parts.build(made.optimizer, made.trainable_variables)
+        found = [
+            float(one)
+            for one in optimizer_parts.variables(made.optimizer)
+            if one.shape == ()
+        ]
+        self.assertIn(0.25, found)
+
+    def test_an_object_is_asked_about_at_its_own_keras(self):
+        for one, folder in (
+            (training.model(), "tf_keras"),
+            (keras.Sequential([keras.Input((1,))]), "keras3"),
+            (tf.Variable(1.0), "tf_keras"),
+            (keras.Variable(1.0), "keras3"),
+            ([], "keras3"),
+        ):
+            with self.subTest(type(one).__name__):
+                self.assertEqual(ask.folder_of(one), folder)
+        self.assertTrue(kinds.is_model(training.model()))
+        self.assertFalse(kinds.is_model(tf.Variable(1.0)))
+
+    def test_a_number_of_batches_that_tf_keras_measures_is_refused(self):
+        made = training.model(steps_per_execution="auto")
+        callback = BackupAndRestore(MemoryStore().functions, "memory")
+        with self.assertRaisesRegex(errors.UnsupportedError, "auto"):
+            training.fit(made, [callback])
+
+
+@needs_tf_keras
+class Interface(unittest.TestCase):
+    def test_both_folders_have_every_function_that_is_asked_for(self):
+        for module, name in sorted(ask.asked_for()):
+            with self.subTest(f"{module}.{name}"):
+                for folder in ask.FOLDERS.values():
+                    found = importlib.import_module(
+                        f"kerasbackup.{folder}.{module}"
+                    )
+                    self.assertTrue(hasattr(found, name) or name in ONLY_KERAS3)
+
+
+# A parameter of torch's.
+ONLY_KERAS3 = {"assign_parameter"}
