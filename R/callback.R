@@ -29,12 +29,9 @@
 #' processes (workers, ranks) cannot be saved and is refused. One process may
 #' use several devices.
 #'
-#' The callback serves `fit()` of Keras 3 and of tf_keras (the API of Keras 2,
-#' 2.16 and newer), and finds out which when `fit()` begins. Where a script
-#' trains with tf_keras, it must import that before it makes the callback.
-#' Random layers of tf_keras, such as Dropout, keep their state where nothing
-#' can read it. With this callback they draw from generators that can be saved,
-#' and so draw other numbers than without it.
+#' The callback serves `fit()` of Keras 3 and of tf_keras (2.16 and newer).
+#' Import tf_keras before you make the callback. `vignette("exactness")` says why
+#' Dropout in tf_keras draws other numbers with it.
 #'
 #' @param backup_dir String, the directory for the checkpoints. It is created if
 #'   it is missing. After training it is removed if this package created it and

@@ -53,7 +53,7 @@ class MemoryStore:
         self._spec = json.loads(spec)
         return True
 
-    def _save(self, addresses, metadata):
+    def _save(self, addresses, metadata, time, value):
         header, data, at = {}, [], 0
         for (name, kind, shape), address in zip(
             self._spec, np.frombuffer(addresses, "uint64")
