@@ -2,12 +2,13 @@
 # R CMD build leaves this file out of the package.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo test test-old-keras test-nightly test-windows mutants exactness crashloop fuzz sanitize coverage check lint docs site install clean
+.PHONY: help bench demo test test-distributed test-old-keras test-nightly test-windows mutants exactness crashloop fuzz sanitize coverage check lint docs site install clean
 
 help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
 	@echo '              that was left alone (KERAS_BACKEND=tensorflow, jax, torch)'
 	@echo 'make test     every test (BACKENDS="tensorflow jax torch", FILTER=store)'
+	@echo 'make test-distributed  kill workers of one training, run all again'
 	@echo 'make test-old-keras  real training with Keras 3.8 and 3.12'
 	@echo 'make test-nightly  the exactness table with the Keras that is to come'
 	@echo 'make test-windows    the C core, built for Windows, under wine'
@@ -35,6 +36,11 @@ demo:
 
 test:
 	@tools/test
+
+test-distributed:
+	@tools/setup test
+	@tools/install
+	@tools/test-distributed
 
 test-old-keras:
 	@tools/test-old-keras

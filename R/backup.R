@@ -33,7 +33,11 @@
 #'   * `history`: data frame, the logs so far, as from [backup_history()];
 #'   * `variables`: data frame with one row per variable: `name`, `dtype` (as in
 #'     safetensors), `shape` (list of numeric, `numeric(0)` for a scalar),
-#'     `bytes`.
+#'     `bytes`;
+#'   * `workers`: integer, the number of workers. It is there only if several
+#'     workers trained the model. Then `files` has the checkpoints of all of
+#'     them and a column `worker`, and the other elements describe the newest
+#'     checkpoint that all of them have: see `vignette("several-workers")`.
 #'
 #'   `as.data.frame()` returns `variables` with the shapes as text. `summary()`
 #'   shows the latest logs and the space that each part takes. `plot()` draws
@@ -53,6 +57,9 @@
 #' @export
 backup_info <- function(dir) {
   dir <- check_existing_dir(dir)
+  if (has_workers(dir)) {
+    return(info_of_workers(dir))
+  }
   newest <- read_newest(dir, backup_manifest)
   files <- newest$files
   path <- files$path[[1]]
@@ -114,6 +121,9 @@ backup_info <- function(dir) {
 backup_verify <- function(dir, all = FALSE) {
   dir <- check_existing_dir(dir)
   all <- check_flag(all, "all")
+  if (has_workers(dir)) {
+    return(verify_workers(dir, all))
+  }
   verify <- function(path) {
     backup_manifest(path)
     store_verify(path)
@@ -142,6 +152,9 @@ backup_verify <- function(dir, all = FALSE) {
 #' @export
 backup_history <- function(dir) {
   dir <- check_existing_dir(dir)
+  if (has_workers(dir)) {
+    return(history_of_workers(dir))
+  }
   read_newest(dir, function(path) {
     manifest_history(backup_manifest(path)$metadata, path)
   })$value
@@ -161,6 +174,10 @@ backup_history <- function(dir) {
 #'   logical. Integers up to 32 bits become integer, except unsigned 32-bit
 #'   integers, which become double. 64-bit integers become double, which is
 #'   exact up to 2^53. Every kind of float becomes double.
+#'
+#'   If several workers trained the model, the parts of a variable are put
+#'   together. What differs between workers is read from the first; name the
+#'   directory of one worker to read its own.
 #' @section Errors:
 #' `kerasbackup_error_corrupt` is raised if the checkpoint is damaged,
 #' `kerasbackup_error_io` if there is none or it cannot be read, and
@@ -172,14 +189,21 @@ backup_history <- function(dir) {
 #' @export
 backup_read <- function(dir, names = NULL) {
   dir <- check_existing_dir(dir)
-  loaded <- read_newest(dir, store_read)$value
+  if (has_workers(dir)) {
+    return(read_workers(dir, names))
+  }
+  read_loaded(read_newest(dir, store_read)$value, names)
+}
+
+# @param loaded as from store_read(); its memory is freed.
+read_loaded <- function(loaded, names, call = rlang::caller_env()) {
   on.exit(store_buffer_release(loaded$buffer))
   tensors <- manifest_parse(
     loaded$header,
     loaded$path,
     loaded$data_bytes
   )$tensors
-  tensors <- tensors[check_names(names, tensors$name), , drop = FALSE]
+  tensors <- tensors[check_names(names, tensors$name, call), , drop = FALSE]
   values <- lapply(seq_len(nrow(tensors)), function(i) {
     read_tensor(
       loaded$buffer,
@@ -214,6 +238,9 @@ backup_read <- function(dir, names = NULL) {
 #' @export
 backup_delete <- function(dir) {
   dir <- check_existing_dir(dir)
+  if (has_workers(dir)) {
+    return(delete_workers(dir))
+  }
   lock <- lock_acquire(dir)
   on.exit(lock_release(lock))
   deleted <- store_delete(dir)
@@ -229,6 +256,7 @@ format.keras_backup <- function(x, ...) {
   n <- nrow(x$variables)
   c(
     format_headline(x),
+    if (!is.null(x$workers)) paste0("workers: ", x$workers),
     paste0("variables: ", count(n, "variable"), ", ", format_bytes(total)),
     if (length(x$versions) > 0) {
       paste0(
@@ -246,8 +274,9 @@ format.keras_backup <- function(x, ...) {
 # training had come, when it was saved, and how good it was.
 format_files <- function(x) {
   files <- x$files
+  worker <- if (!is.null(x$workers)) paste0(basename(dirname(files$path)), "/")
   columns <- list(
-    basename(files$path),
+    paste0(worker, basename(files$path)),
     vapply(files$bytes, format_bytes, "")
   )
   if (nrow(files) > 1) {

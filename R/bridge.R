@@ -95,10 +95,17 @@ bridge_functions <- function(config) {
     watches = FALSE,
     preempted = NULL,
     held = NULL,
-    handed = NULL
+    handed = NULL,
+    positions = NULL,
+    last = NULL
   )
+  own_dir <- config$backup_dir
   functions <- list(
-    open = function(is_running) {
+    open = function(is_running, worker = NULL) {
+      worker <- as.integer(unlist(worker))
+      refuse_other_workers(own_dir, worker)
+      config$backup_dir <<- worker_dir(own_dir, worker)
+      config$worker <<- worker
       # Keras calls no hook when fit() raises an error, but the R function that
       # called it has an on.exit().
       # R truncates errors from Python at `warning.length` bytes. The default of
@@ -121,6 +128,13 @@ bridge_functions <- function(config) {
       session_load(session, verified) %||% warn_keras_backup(config$backup_dir)
     },
     read = function(places) session_read(session, config, places),
+    positions = function() session_positions(session, config),
+    drop_newer = function(number) session_drop_newer(session, config, number),
+    drop_last = function() session_drop_last(session, config),
+    settle = function() {
+      report_save(session, config, training_goes_on(config))
+      is.null(session$failure)
+    },
     save = function(addresses, metadata, time = NA_real_, value = NA_real_) {
       session_save(session, config, addresses, metadata, c(time, value))
     },
@@ -158,7 +172,10 @@ bridge_functions <- function(config) {
       is.null(session$failure)
     },
     preempt = function() session_preempt(session, config),
-    finish = function() session_finish(session, config),
+    has_made_parent = function() session$lock$made_parent,
+    finish = function(removes_parent = FALSE) {
+      session_finish(session, config, removes_parent)
+    },
     leave = function(kind, lines) {
       session_leave(session, config, kind, as.character(unlist(lines)))
     },

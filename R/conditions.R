@@ -286,6 +286,12 @@ training_messages <- list(
       "validation ran after the resume. Later draws from these data may differ."
     )
   ),
+  workers = c(
+    "!" = paste(
+      "No checkpoint was saved this time, because another worker could not",
+      "save. The last checkpoint of all workers is intact:"
+    )
+  ),
   signal = c(
     "!" = paste(
       "A signal arrived after training had ended, so it was ignored and no",
@@ -700,9 +706,16 @@ cnd_preempted <- function(signals, path, failure = NULL) {
   rlang::error_cnd(
     "kerasbackup_preempted",
     message = paste0(
-      paste(signals, collapse = ", "),
-      if (length(signals) > 1) " were" else " was",
-      " received, and training was stopped. ",
+      if (length(signals) == 0) {
+        "A signal was received by another worker"
+      } else {
+        paste0(
+          paste(signals, collapse = ", "),
+          if (length(signals) > 1) " were" else " was",
+          " received"
+        )
+      },
+      ", and training was stopped. ",
       if (!is.null(failure)) {
         if (identical(failure$failure$status, "durability")) {
           "The last checkpoint may not survive a power cut. "
@@ -760,6 +773,83 @@ stop_directory <- function(dir, cause, hint = NULL) {
       paste0("Cannot use the directory ", quote_path(dir), " for checkpoints."),
       x = cause,
       i = hint
+    ),
+    path = dir
+  )
+}
+
+# @param found how many workers have written the checkpoints in the directory.
+# @param wanted how many the training has.
+stop_other_workers <- function(dir, found, wanted) {
+  stop_kerasbackup(
+    "mismatch",
+    c(
+      paste0(
+        "The checkpoints in ",
+        quote_path(dir),
+        " are of a training with ",
+        count(found, "worker"),
+        ", and this training has ",
+        count(wanted, "worker"),
+        "."
+      ),
+      x = "Nothing was restored, and the checkpoints were left as they are.",
+      i = paste(
+        "Train with as many workers as before, use another `backup_dir`, or",
+        "delete the checkpoints with `backup_delete()` to start over."
+      )
+    ),
+    path = dir
+  )
+}
+
+stop_none_in_common <- function(dir, workers) {
+  stop_kerasbackup(
+    "mismatch",
+    c(
+      paste0(
+        "The workers in ",
+        quote_path(dir),
+        " have no checkpoint in common."
+      ),
+      x = paste0("There are: worker ", paste(workers, collapse = ", "), "."),
+      i = "Inspect the directory of each worker by itself."
+    ),
+    path = dir
+  )
+}
+
+stop_several_trainings <- function(dir, counts) {
+  stop_kerasbackup(
+    "mismatch",
+    c(
+      paste0(
+        quote_path(dir),
+        " has checkpoints of several trainings, with ",
+        paste(counts, collapse = " and "),
+        " workers."
+      ),
+      i = "Inspect the directory of each worker by itself."
+    ),
+    path = dir
+  )
+}
+
+# @param workers integer, those that are there, and how many there were.
+stop_missing_shards <- function(dir, names, workers, count) {
+  stop_kerasbackup(
+    "io",
+    c(
+      paste0("Parts of variables are missing in ", quote_path(dir), "."),
+      x = paste0("Incomplete: ", paste(utils::head(names, 3), collapse = ", ")),
+      x = paste0(
+        "There are the checkpoints of worker ",
+        paste(workers, collapse = ", "),
+        " of ",
+        count,
+        "."
+      ),
+      i = "Copy the directories of all workers into one."
     ),
     path = dir
   )

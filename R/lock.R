@@ -18,12 +18,20 @@ lock_table <- new.env(parent = emptyenv())
 # @param dir an existing directory.
 # @param made_dir whether this call's owner created it. This is noted on disk,
 #   because a run that was killed and resumed still has to know.
+# @param made_parent the same of the directory above, which the directories of
+#   several workers are in.
 # @param is_stale function without arguments: whether the training that holds
 #   the lock is over although nobody released it.
-# @return a lock (environment: dir, key, handle, pid, made_dir, is_stale,
-#   before_release: NULL, or the owner's function that is called before another
-#   training can take the directory), or stops with `kerasbackup_error_locked`.
-lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
+# @return a lock (environment: dir, key, handle, pid, made_dir, made_parent,
+#   is_stale, before_release: NULL, or the owner's function that is called
+#   before another training can take the directory), or stops with
+#   `kerasbackup_error_locked`.
+lock_acquire <- function(
+  dir,
+  made_dir = FALSE,
+  made_parent = FALSE,
+  is_stale = function() FALSE
+) {
   # A link to a directory is the same directory.
   key <- store_file_id(normalizePath(dir, mustWork = FALSE))
   holder <- lock_holder(key)
@@ -49,10 +57,11 @@ lock_acquire <- function(dir, made_dir = FALSE, is_stale = function() FALSE) {
     handle = handle,
     pid = Sys.getpid(),
     made_dir = made_dir || isTRUE(before$made_dir),
+    made_parent = made_parent || isTRUE(before$made_parent),
     is_stale = is_stale,
     before_release = NULL
   )
-  owner_write(dir, lock$made_dir)
+  owner_write(dir, lock$made_dir, lock$made_parent)
   assign(key, rlang::new_weakref(lock), envir = lock_table)
   # Keras calls no hook when fit() raises an error. A session that was not
   # closed must not hold the directory forever.
@@ -82,7 +91,7 @@ lock_renew <- function(lock) {
   rm(list = intersect(lock$key, ls(lock_table)), envir = lock_table)
   lock$key <- key
   assign(key, rlang::new_weakref(lock), envir = lock_table)
-  owner_write(lock$dir, lock$made_dir)
+  owner_write(lock$dir, lock$made_dir, lock$made_parent)
 }
 
 # Idempotent.
@@ -130,7 +139,8 @@ lock_remove_files <- function(lock, keep_dir = !lock$made_dir) {
   lock_unlink(lock$dir, keep_dir = keep_dir)
 }
 
-# @return list(pid, host, started, made_dir), or NULL.
+# @return list(pid, host, started, made_dir), also made_parent where it is true;
+#   or NULL.
 owner_read <- function(dir) {
   text <- note_read(file.path(dir, owner_name))
   if (is_ours(text)) {
@@ -143,7 +153,7 @@ owner_read <- function(dir) {
 
 # A foreign file of that name stays as it is; then a message cannot name the
 # owner.
-owner_write <- function(dir, made_dir) {
+owner_write <- function(dir, made_dir, made_parent = FALSE) {
   # The note is a new file, because the old one may have a second name in a copy
   # of the directory that consists of hard links.
   owner_remove(dir)
@@ -154,6 +164,9 @@ owner_write <- function(dir, made_dir) {
     started = format(Sys.time(), "%Y-%m-%d %H:%M:%S"),
     made_dir = made_dir
   )
+  if (made_parent) {
+    owner$made_parent <- TRUE
+  }
   # A failure is ignored because only a name in a message depends on it; the
   # first save reports a full disk.
   note_write(

@@ -399,6 +399,45 @@ manifest_user <- function(metadata, path) {
   lapply(values, function(x) if (is.numeric(x)) as.double(x) else x)
 }
 
+# Which tensors are parts of variables that several workers hold together.
+#
+# @return list of list(at = which tensor, variable, shape, begin).
+manifest_shards <- function(metadata, tensors, path) {
+  shards <- parse_metadata(metadata, "shards", path, depth = 3)
+  if (is.null(shards)) {
+    return(list())
+  }
+  bad <- function() {
+    stop_header(path, "Its metadata `shards` do not describe its tensors.")
+  }
+  if (!is_object(shards) || anyDuplicated(names(shards))) {
+    bad()
+  }
+  lapply(names(shards), function(name) {
+    shard <- shards[[name]]
+    at <- match(name, tensors$name)
+    is_whole <- !is.na(at) &&
+      is_object(shard) &&
+      rlang::is_string(shard[["variable"]]) &&
+      is_whole_list(shard[["shape"]]) &&
+      is_whole_list(shard[["begin"]])
+    if (!is_whole) {
+      bad()
+    }
+    size <- tensors$shape[[at]]
+    shape <- as.numeric(unlist(shard[["shape"]]))
+    begin <- as.numeric(unlist(shard[["begin"]]))
+    fits <- length(shape) == length(size) &&
+      length(begin) == length(size) &&
+      all(begin + size <= shape) &&
+      are_sizes(shape, length(shape))
+    if (!fits) {
+      bad()
+    }
+    list(at = at, variable = shard[["variable"]], shape = shape, begin = begin)
+  })
+}
+
 # A field that counts something.
 #
 # @return integer, `NA` where there is no such field.

@@ -34,6 +34,7 @@ report_save <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
   )
   if (!is.null(saved)) {
     session$failure <- NULL
+    session$last <- saved$path
     if (config$verbose) {
       cli::cli_inform(c(v = "Saved {.file {saved$path}}."))
     }

@@ -9,22 +9,29 @@ session_open <- function(session, config, is_running) {
   session_close(session, config)
   tell_new_keras(config$keras)
   dir <- config$backup_dir
+  is_one_of_several <- length(config$worker) > 0
+  made_parent <- is_one_of_several && create_dir(dirname(dir))
   made_dir <- create_dir(dir)
   session$lock <- lock_acquire(
     dir,
     made_dir = made_dir,
+    made_parent = made_parent,
     is_stale = function() !isTRUE(is_running())
   )
   cache_locks_remove(dir)
   session$store <- store_open(
     dir,
-    keep = config$keep$last,
+    # One worker may have committed a checkpoint that another cannot write any
+    # more, so the one before stays until all have the next.
+    keep = config$keep$last + is_one_of_several,
     async = config$async
   )
   keep_older(session$store, config$keep, dir)
   session$said <- character()
   session$failures <- session$untold <- 0L
   session$preempted <- NULL
+  session$positions <- NULL
+  session$last <- NULL
   # A training may take the directory over from one that has ended. It must not
   # find the other's thread still writing there.
   session$lock$before_release <- function() session_end_saves(session, config)
@@ -181,7 +188,10 @@ session_preempt <- function(session, config) {
 }
 
 # Training is complete. Only here is the newest checkpoint deleted (I10).
-session_finish <- function(session, config) {
+#
+# @param removes_parent whether the directory above goes too, which the
+#   directories of several workers are in.
+session_finish <- function(session, config, removes_parent = FALSE) {
   report_save(session, config, goes_on = FALSE, may_stop = TRUE)
   report_last_failure(session, config)
   if (isTRUE(config$delete_checkpoint) && dir.exists(config$backup_dir)) {
@@ -190,6 +200,10 @@ session_finish <- function(session, config) {
         lock_renew(session$lock)
         store_delete(config$backup_dir)
         lock_remove_files(session$lock)
+        if (removes_parent) {
+          # The last worker that comes here finds it empty.
+          store_unmake_dir(dirname(config$backup_dir))
+        }
       },
       # Training is done, and its result must not be lost because the backup
       # could not be deleted.

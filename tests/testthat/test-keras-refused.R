@@ -1,7 +1,8 @@
-# Trainings that cannot be resumed from the checkpoint of one process: refused
-# at the first hook, and nothing is created.
+# Processes that are joined and do not train one model together, and trainings of
+# tf_keras that cannot be resumed: refused at the first hook, and nothing is
+# created.
 
-test_that("two processes that train one model are refused", {
+test_that("two processes are refused where each trains by itself", {
   skip_without_keras()
   root <- withr::local_tempdir()
   ports <- python_file("processes")$free_ports(2L)
@@ -36,7 +37,7 @@ test_that("two processes that train one model are refused", {
     expect_equal(ended$status, 0, info = paste(ended$err, collapse = "\n"))
     expect_match(
       paste(ended$out, collapse = " "),
-      "UnsupportedError.* in several \\(.*(is|has) 2\\)"
+      "UnsupportedError.* in several (processes )?\\(.*(is|has) 2\\)"
     )
     expect_equal(utils::tail(ended$out, 1), "FALSE")
   }

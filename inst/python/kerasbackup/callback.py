@@ -26,6 +26,9 @@ from kerasbackup.parts.data import iterators_made
 from kerasbackup.parts.variables import digest
 from kerasbackup.store import errors
 from kerasbackup.store.client import Store
+from kerasbackup.workers import agreement
+from kerasbackup.workers import engines
+from kerasbackup.workers.one import One
 
 
 class BackupAndRestore(callbacks.Callback):
@@ -86,6 +89,7 @@ class BackupAndRestore(callbacks.Callback):
         self.mode = mode
         self._store = Store(functions)
         self._state = None
+        self._workers = One()
         self.is_built_from_data = False
         # The `CallbackList` of the last `fit()`, a weak reference.
         self._used_by = None
@@ -102,6 +106,7 @@ class BackupAndRestore(callbacks.Callback):
         # The first hook: tf_keras calls further ones that a callback of Keras 3
         # does not have.
         unsupported.check(model)
+        self._workers = engines.find(model)
         super().set_model(model)
 
     def set_params(self, params):
@@ -129,7 +134,7 @@ class BackupAndRestore(callbacks.Callback):
             for callback in fit.callback_list.callbacks
             if getattr(callback, "_owner", None) is not self
         ]
-        helper = Helper(self, self._store, state, fit)
+        helper = Helper(self, self._store, state, fit, self._workers)
         helper.set_params(self.params)
         helper.set_model(self._model)
         # The list is being walked right now, so the helper's turn comes last.
@@ -166,33 +171,77 @@ class BackupAndRestore(callbacks.Callback):
                 )
         self._used_by = callback_list
         building.prepare(self._model)
-        self._store.open(lambda: is_running(callback_list))
+        self._open_directory(callback_list)
         try:
-            CacheLocks(self._store, fit.data, fit.validation_data).check()
-            state = TrainingState(
-                self._model,
-                fit.epoch_iterator,
-                self.versions,
-                same_training.describe(
-                    self.backup_dir,
-                    digest(self._model),
-                    (fit.data, fit.targets),
-                    self.is_script,
-                ),
-                preprocessing.describe(self._model, fit.data),
+            self._workers.together(
+                "loading the checkpoint", lambda: self._load(fit)
             )
-            state.load(self._store)
-            self._weights = digest(self._model, trainable=True)
-            if state.restored is None and same_training.is_loop(
-                self.backup_dir, self._model, self._weights, self.is_script
-            ):
-                self._store.notify("loop", [])
-            if state.restored is not None:
-                callback_states.continue_logs(
-                    others_in(fit.callback_list),
-                    state.restored.saved[CallbackStates.name],
-                )
         except BaseException:
+            self._state = None
             self._store.close()
             raise
+
+    def _load(self, fit: RunningFit) -> None:
+        CacheLocks(self._store, fit.data, fit.validation_data).check()
+        state = TrainingState(
+            self._model,
+            fit.epoch_iterator,
+            self.versions,
+            same_training.describe(
+                self.backup_dir,
+                digest(self._model),
+                (fit.data, fit.targets),
+                self.is_script,
+            ),
+            preprocessing.describe(self._model, fit.data),
+        )
+        state.load(self._store)
+        self._weights = digest(self._model, trainable=True)
+        if state.restored is None and same_training.is_loop(
+            self.backup_dir, self._model, self._weights, self.is_script
+        ):
+            self._store.notify("loop", [])
+        if state.restored is not None:
+            callback_states.continue_logs(
+                others_in(fit.callback_list),
+                state.restored.saved[CallbackStates.name],
+            )
         self._state = state
+
+    def _open_directory(self, callback_list: "weakref.ref[Any]") -> None:
+        """Takes the directory. Of several workers, each takes one of its own,
+        and keeps of its checkpoints those that all workers have."""
+        store, workers = self._store, self._workers
+        if not workers.are_several:
+            store.open(lambda: is_running(callback_list))
+            return
+
+        def begin():
+            store.open(lambda: is_running(callback_list), workers.place)
+            return [store.positions(), self._settings()]
+
+        try:
+            found = workers.together("opening the directory", begin)
+            agreement.check_settings([settings for _, settings in found])
+            positions = [one for one, _ in found]
+            common = agreement.newest_common(positions)
+            own = positions[workers.index]
+            newer = 0 if common is None else own.index(common)
+            workers.together(
+                "dropping checkpoints that not all workers have",
+                lambda: store.drop_newer(newer),
+            )
+        except BaseException:
+            store.close()
+            raise
+
+    def _settings(self) -> dict[str, Any]:
+        """What must be the same on all workers."""
+        return {
+            "save_freq": self.save_freq,
+            "save_before_preemption": bool(self.save_before_preemption),
+            "delete_checkpoint": self.delete_checkpoint,
+            "resume": self.resume,
+            "best": self.best,
+            "mode": self.mode,
+        }

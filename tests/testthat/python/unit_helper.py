@@ -6,8 +6,10 @@ from unittest import mock
 from kerasbackup.fit import helper as helpers
 from kerasbackup.fit.best_epoch import BestEpoch
 from kerasbackup.fit.save_interval import SaveInterval
+from kerasbackup.fit.saves_together import SavesTogether
 from kerasbackup.fit.when_to_save import Auto as WhenAuto
 from kerasbackup.parts.history import History
+from kerasbackup.workers.one import One
 
 
 class Auto(unittest.TestCase):
@@ -18,6 +20,7 @@ class Auto(unittest.TestCase):
         helper.params = {"epochs": 1}
         helper._callback_list = lambda: None
         helper._store = mock.Mock()
+        helper._saves = SavesTogether(One(), helper._store)
         helper._state = mock.Mock(not_saved=[], history=History())
         helper._planned = helper._preemption = None
         helper._told = set()

@@ -1,6 +1,7 @@
 """when_to_save.py: at which steps and ends of epochs a save is due."""
 
 import unittest
+from unittest import mock
 
 from kerasbackup.fit import when_to_save
 
@@ -147,3 +148,61 @@ class Policies(unittest.TestCase):
             policy = when(other)
             policy.begin_save()
             self.assertEqual(policy.end_save(), [])
+
+
+class Together(unittest.TestCase):
+    """Several workers, whose first one has a clock."""
+
+    def setUp(self):
+        self.own = mock.Mock(spec=when_to_save.EveryTime)
+        self.when = when_to_save.ByClockTogether(self.own)
+        self.when.meetings = self.meetings = mock.Mock(due=False)
+
+    def test_what_its_own_clock_says_does_not_count(self):
+        self.own.is_due_at_step.return_value = True
+        self.own.is_due_at_epoch_end.return_value = True
+        self.when.begin_epoch(0)
+        self.assertFalse(self.when.is_due_at_step(3))
+        self.assertFalse(self.when.is_due_at_epoch_end())
+        # But it measures.
+        self.own.begin_epoch.assert_called_with(0)
+        self.own.is_due_at_step.assert_called_with(3)
+        self.own.is_due_at_epoch_end.assert_called_with()
+
+    def test_a_save_is_due_once(self):
+        self.when.begin_epoch(0)
+        self.meetings.due = True
+        self.assertTrue(self.when.is_due_at_step(3))
+        self.assertFalse(self.when.is_due_at_step(4))
+        self.meetings.due = True
+        self.assertTrue(self.when.is_due_at_epoch_end())
+        self.assertFalse(self.when.is_due_at_epoch_end())
+
+    def test_a_save_before_the_first_step_waits_for_the_next(self):
+        self.when.begin_epoch(4)
+        self.meetings.due = True
+        self.assertFalse(self.when.is_due_at_step(4))
+        self.assertTrue(self.when.is_due_at_step(5))
+
+    def test_what_follows_the_clock_is_decided_together(self):
+        for save_freq in ("auto", 3.5):
+            for several in (False, True):
+                found = when_to_save.when_to_save(
+                    save_freq, 1, mock.Mock, several
+                )
+                self.assertEqual(
+                    isinstance(found, when_to_save.ByClockTogether), several
+                )
+        for save_freq in ("epoch", 3, False):
+            found = when_to_save.when_to_save(save_freq, 1, mock.Mock, True)
+            self.assertNotIsInstance(found, when_to_save.ByClockTogether)
+
+    def test_the_clock_says_when_a_save_is_due(self):
+        now = [0.0]
+        one = when_to_save.EveryTime(10.0, lambda: now[0])
+        self.assertFalse(one.is_due_by_clock())
+        one.begin_epoch(0)
+        now[0] = 9.0
+        self.assertFalse(one.is_due_by_clock())
+        now[0] = 10.0
+        self.assertTrue(one.is_due_by_clock())

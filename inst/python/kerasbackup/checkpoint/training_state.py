@@ -202,6 +202,8 @@ class TrainingState:
         for part in self._parts:
             if captured[part.name] != part.missing:
                 metadata[part.name] = _dumps(captured[part.name])
+        if self._variables.all.shards:
+            metadata["shards"] = _dumps(self._variables.all.shards)
         found = [text for part in self._parts for text in part.not_saved]
         self.not_saved = [*dict.fromkeys(found)]
         if self.not_saved:

@@ -111,8 +111,10 @@ def _smallest(model: Any) -> list[Any]:
 
 
 def _is_whole(weight: Any) -> bool:
-    value = tensors.to_numpy(weight)
-    return bool(np.isfinite(value.astype("float64")).all())
+    return all(
+        bool(np.isfinite(value.astype("float64")).all())
+        for value in tensors.local_values(weight)
+    )
 
 
 def _is_loss(name: Any) -> bool:

@@ -7,6 +7,7 @@ of callbacks, where its turn comes last.
 """
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from kerasbackup.anykeras import epoch_iterator
@@ -23,8 +24,15 @@ from kerasbackup.checkpoint.training_state import TrainingState
 from kerasbackup.fit import ending
 from kerasbackup.fit.best_epoch import BestEpoch
 from kerasbackup.fit.cache_locks import CacheLocks
+from kerasbackup.fit.meetings import Meetings
 from kerasbackup.fit.preemption import Preemption
 from kerasbackup.fit.save_interval import SaveInterval
+from kerasbackup.fit.saves_together import FAILED
+from kerasbackup.fit.saves_together import POSTPONED
+from kerasbackup.fit.saves_together import READY
+from kerasbackup.fit.saves_together import SKIPPED
+from kerasbackup.fit.saves_together import SavesTogether
+from kerasbackup.fit.when_to_save import ByClockTogether
 from kerasbackup.fit.when_to_save import when_to_save
 from kerasbackup.parts.callback_states import CallbackStates
 from kerasbackup.parts.data.dataset_attributes import generators_of
@@ -38,6 +46,7 @@ from kerasbackup.parts.variables import count_bytes
 from kerasbackup.parts.variables import wait_for_steps
 from kerasbackup.store import errors
 from kerasbackup.store.client import Store
+from kerasbackup.workers.workers import Workers
 
 
 class Helper(Callback):
@@ -51,6 +60,7 @@ class Helper(Callback):
         store: A `Store`.
         state: A `TrainingState` that has loaded a checkpoint, if there is one.
         fit: The `RunningFit`.
+        workers: The `Workers` of this training.
     """
 
     def __init__(
@@ -59,11 +69,15 @@ class Helper(Callback):
         store: Store,
         state: TrainingState,
         fit: RunningFit,
+        workers: Workers,
     ):
         super().__init__()
         self._owner = owner
         self._store = store
         self._state = state
+        self._workers = workers
+        self._meetings = None
+        self._saves = SavesTogether(workers, store)
         # A weak reference: the list refers to this helper, and a cycle would
         # keep both alive after fit().
         self._callback_list = weakref.ref(fit.callback_list)
@@ -88,11 +102,12 @@ class Helper(Callback):
             owner.save_freq,
             fit.epoch_iterator.steps_per_execution,
             self._make_interval,
+            workers.are_several,
         )
 
     def on_train_begin(self, logs=None):
         try:
-            self._begin()
+            self._workers.together("restoring the checkpoint", self._begin)
             self._tell_of_too_few_batches()
         except BaseException:
             self._store.close()
@@ -131,7 +146,14 @@ class Helper(Callback):
         last = stopped or done
         kept = last and not self._owner.delete_checkpoint
         is_best = self._best.end_epoch(self._state.history)
+        if self._workers.are_several and self._best.name is not None:
+            # The logs of the workers may differ.
+            own = is_best
+            is_best = self._workers.decide("the best epoch", lambda: own)
         self._tell_of_missing_log(logs or {})
+        if self._meetings is not None:
+            self._when.begin_validation()
+            self._meetings.at_epoch_end()
         if (
             self._when.is_due_at_epoch_end()
             or self._is_paused
@@ -195,6 +217,7 @@ class Helper(Callback):
         diverged = self._divergence.is_now
         if diverged and self._has_ended and self._divergence.is_overcome():
             diverged = False
+        diverged = self._saves.end(diverged, self._is_paused)
         if not diverged and not self._is_paused:
             self._finish()
             return
@@ -205,7 +228,10 @@ class Helper(Callback):
             self._store.leave("paused", [])
 
     def _finish(self) -> None:
-        self._store.finish()
+        removes_parent = self._workers.are_several and self._workers.any(
+            "the end of a complete training", self._store.has_made_parent
+        )
+        self._store.finish(removes_parent)
         if self._owner.delete_checkpoint:
             self._owner.complete(self._model)
 
@@ -281,9 +307,16 @@ class Helper(Callback):
             self._store.notify("notes", notes)
 
         if self._owner.save_before_preemption:
-            self._preemption = Preemption(self._store, self._save)
+            self._preemption = Preemption(
+                self._store, self._save, self._workers
+            )
             before_batch = self._preemption.around(before_batch)
             in_replay = self._preemption.in_replay
+        if self._workers.are_several:
+            # A worker that stopped alone in a replay would leave the others
+            # waiting. All stop when they meet before the first step.
+            in_replay = None
+            before_batch = self._meet_before(before_batch)
         self._position = DataPosition(
             self._epoch_iterator,
             generators,
@@ -355,6 +388,31 @@ class Helper(Callback):
             self._callback_list(), "on_epoch_begin", self._begin_epochs
         )
 
+    def _meet_before(
+        self, before_batch: Callable[[int], None] | None
+    ) -> Callable[[int], None] | None:
+        """Lets the workers meet before `before_batch()`, where there is
+        something to tell between two saves."""
+        is_by_clock = isinstance(self._when, ByClockTogether)
+        if self._preemption is None and not is_by_clock:
+            return before_batch
+        preemption = self._preemption
+        meetings = self._meetings = Meetings(
+            self._workers,
+            (lambda: False) if preemption is None else preemption.has_come,
+            self._when.is_due_by_clock,
+        )
+        if is_by_clock:
+            self._when.meetings = meetings
+        if preemption is not None:
+            preemption.must_stop = lambda: meetings.signal
+
+        def meet(batch: int) -> None:
+            meetings.before_step()
+            before_batch(batch)
+
+        return meet
+
     def _begin_epochs(self, hook, *args, **kwargs) -> None:
         fit_loop.begin_at(self._model, None)
         hook(*args, **kwargs)
@@ -404,31 +462,20 @@ class Helper(Callback):
         # With JAX, `model` (not `_model`) brings the variables up to date.
         _ = self.model
         fit_loop.wait_for_callbacks(self._callback_list())
-        if not self._state.is_built():
+        found = []
+        outlook = self._saves.begin(
+            epoch, batch, lambda: self._prepare(epoch, batch, found)
+        )
+        if outlook == POSTPONED:
             self._store.notify("postponed", [])
             return False
-        if self._divergence.prevents(epoch, batch, running_fit.last_logs()):
+        if outlook != READY:
             return True
-        try:
-            capture = self._state.capture(
-                epoch, batch, self._has_ended, self.params["epochs"]
-            )
-        except errors.KerasBackupError as e:
-            self._store.fail(e)
-            return True
-        if capture.spec != self._planned:
-            if not self._store.plan(capture.spec):
-                return True
-            self._planned = capture.spec
-        self._store.save(
-            capture.addresses,
-            capture.metadata,
-            capture.time,
-            self._best.value_at(self._state.history, epoch, batch),
-        )
         # The addresses point into the backend's memory. It is held until the
         # store has copied it, and not a step longer.
-        del capture
+        self._saves.save(
+            found.pop(), self._best.value_at(self._state.history, epoch, batch)
+        )
         if self._preemption is not None:
             self._preemption.on_save(epoch, batch)
         if not self._told_of_compile and self._state.is_compiled_otherwise():
@@ -440,6 +487,34 @@ class Helper(Callback):
             self._told.update(news)
             self._store.notify("unsaved", news)
         return True
+
+    def _prepare(self, epoch: int, batch: int, found: list[Any]) -> int:
+        """Does all of a save that can fail before it is handed over.
+
+        Args:
+            epoch, batch: Integers, what is done.
+            found: List, to which what is to be saved is appended.
+
+        Returns:
+            One of the outlooks of `saves_together.py`.
+        """
+        if not self._state.is_built():
+            return POSTPONED
+        if self._divergence.prevents(epoch, batch, running_fit.last_logs()):
+            return SKIPPED
+        try:
+            capture = self._state.capture(
+                epoch, batch, self._has_ended, self.params["epochs"]
+            )
+        except errors.KerasBackupError as e:
+            self._store.fail(e)
+            return FAILED
+        if capture.spec != self._planned:
+            if not self._store.plan(capture.spec):
+                return FAILED
+            self._planned = capture.spec
+        found.append(capture)
+        return READY
 
 
 def others_in(callback_list: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from kerasbackup.store import errors
 from kerasbackup.store.client import Store
+from kerasbackup.workers.workers import Workers
 
 
 class Preemption:
@@ -22,20 +23,29 @@ class Preemption:
         save: Callable that saves the state before a batch, given the epoch and
             the batch; batch 0 means the end of the epoch before. It returns
             whether everything that belongs into a checkpoint existed.
+        workers: `Workers`, who stop together.
     """
 
-    def __init__(self, store: Store, save: Callable[[int, int], bool]):
+    def __init__(
+        self,
+        store: Store,
+        save: Callable[[int, int], bool],
+        workers: Workers,
+    ):
         address, self._bits = store.watch()
         self._arrived = ctypes.c_int.from_address(address)
         self._store = store
         self._save = save
+        self._workers = workers
+        # Whether to stop. Several workers stop for what they told each other.
+        self.must_stop = self.has_come
         self._epoch = None
         # The epoch and batch of the newest checkpoint; until this fit() has
         # saved, where it began.
         self._newest = None
 
     def has_come(self) -> bool:
-        """Whether a signal has arrived."""
+        """Whether a signal has arrived in this process."""
         return self._arrived.value & self._bits != 0
 
     def around(
@@ -57,9 +67,9 @@ class Preemption:
         Raises:
             PreemptedError: A signal has come, and the state is saved.
         """
-        if not self.has_come():
+        if not self.must_stop():
             return
-        if (self._epoch, batch) == self._newest and self._store.is_saved():
+        if (self._epoch, batch) == self._newest and self._is_saved():
             self._stop()
         # Not before an epoch's first batch: callbacks have begun the epoch, and
         # a resume would let them begin it again. So one more batch is trained.
@@ -87,9 +97,8 @@ class Preemption:
         Raises:
             PreemptedError: A signal has come, and the state is saved.
         """
-        if self.has_come():
-            newest = self._newest
-            if newest == (epoch + 1, 0) and self._store.is_saved():
+        if self.must_stop():
+            if self._newest == (epoch + 1, 0) and self._is_saved():
                 self._stop()
             if self._save(epoch + 1, 0):
                 self._stop()
@@ -97,6 +106,9 @@ class Preemption:
     def on_save(self, epoch: int, batch: int) -> None:
         """To be called after each save."""
         self._newest = (epoch, batch)
+
+    def _is_saved(self) -> bool:
+        return self._workers.all("stopping for a signal", self._store.is_saved)
 
     def _stop(self) -> None:
         raise errors.PreemptedError(self._store.preempt())

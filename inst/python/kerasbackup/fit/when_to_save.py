@@ -6,6 +6,7 @@ training begins with the same step, and the callbacks hear of it then.
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from kerasbackup.fit.save_interval import SaveInterval
 
@@ -36,6 +37,10 @@ class OnlyWhenStopped:
 
     def is_due_at_epoch_end(self) -> bool:
         """To be called at the end of each epoch."""
+        return False
+
+    def is_due_by_clock(self) -> bool:
+        """Whether a save is due now, where the clock decides."""
         return False
 
     def needs_more_than(self, batches: int | None) -> bool:
@@ -141,6 +146,9 @@ class EveryTime(OnlyWhenStopped):
     def is_due_at_epoch_end(self) -> bool:
         return self._is_due()
 
+    def is_due_by_clock(self) -> bool:
+        return self._began is not None and self._is_due()
+
     def begin_save(self) -> None:
         self._began = self._clock()
 
@@ -170,6 +178,9 @@ class Auto(OnlyWhenStopped):
         self._interval.pause()
         return self._interval.is_due()
 
+    def is_due_by_clock(self) -> bool:
+        return self._interval.is_due()
+
     def begin_validation(self) -> None:
         self._interval.pause()
 
@@ -189,10 +200,63 @@ class Auto(OnlyWhenStopped):
         ]
 
 
+class ByClockTogether(OnlyWhenStopped):
+    """A `save_freq` that follows the clock, of several workers: they save when
+    the first of them has told the others that a save is due.
+
+    Args:
+        own: What decides in one process: an `Auto` or an `EveryTime`.
+
+    Attributes:
+        meetings: The `Meetings` where the first worker tells the others.
+    """
+
+    looks_at_steps = True
+    saves = True
+    meetings: Any = None
+
+    def __init__(self, own: OnlyWhenStopped):
+        self._own = own
+        self._passed = 0
+
+    def begin_epoch(self, passed: int) -> None:
+        self._passed = passed
+        self._own.begin_epoch(passed)
+
+    def is_due_by_clock(self) -> bool:
+        return self._own.is_due_by_clock()
+
+    def is_due_at_step(self, batch: int) -> bool:
+        # It measures the steps, and what it says counts when workers meet.
+        self._own.is_due_at_step(batch)
+        return batch > self._passed and self._take()
+
+    def is_due_at_epoch_end(self) -> bool:
+        self._own.is_due_at_epoch_end()
+        return self._take()
+
+    def needs_more_than(self, batches: int | None) -> bool:
+        return self._own.needs_more_than(batches)
+
+    def begin_validation(self) -> None:
+        self._own.begin_validation()
+
+    def begin_save(self) -> None:
+        self._own.begin_save()
+
+    def end_save(self) -> list[str]:
+        return self._own.end_save()
+
+    def _take(self) -> bool:
+        due, self.meetings.due = self.meetings.due, False
+        return due
+
+
 def when_to_save(
     save_freq: str | int | float | bool,
     steps_per_execution: int,
     make_interval: Callable[[], SaveInterval],
+    are_several: bool = False,
 ) -> OnlyWhenStopped:
     """What decides for a `save_freq`.
 
@@ -200,13 +264,16 @@ def when_to_save(
         save_freq: See `BackupAndRestore`.
         steps_per_execution: Integer, how many batches are one step of `fit()`.
         make_interval: Callable that makes the `SaveInterval` of `"auto"`.
+        are_several: Whether there are several workers.
     """
     if save_freq is False:
         return OnlyWhenStopped()
     if save_freq == "epoch":
         return EachEpoch()
     if save_freq == "auto":
-        return Auto(make_interval(), steps_per_execution)
+        own = Auto(make_interval(), steps_per_execution)
+        return ByClockTogether(own) if are_several else own
     if isinstance(save_freq, float):
-        return EveryTime(save_freq)
+        own = EveryTime(save_freq)
+        return ByClockTogether(own) if are_several else own
     return EveryBatches(save_freq, steps_per_execution)

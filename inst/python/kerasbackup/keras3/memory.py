@@ -62,6 +62,11 @@ class _Host:
         """Whether a part has lost its memory, see `is_lost()`."""
         return False
 
+    def place_of(self, part) -> dict[str, Any] | None:
+        """Where a part is in its variable: the variable's `shape`, and where
+        the part `begin`s in each dimension; `None` of one that is all of it."""
+        return None
+
     def buffers(self, model, own):
         """The state that is not in Keras' variables.
 
@@ -125,8 +130,25 @@ class _TensorFlowHost(_NumpyHost):
 
 
 class _JaxHost(_NumpyHost):
+    def parts(self, name, variable):
+        value = value_of(variable)
+        if value is None or value.is_fully_addressable:
+            return [(name, variable)]
+        # Processes hold the variable together: each has some of its shards.
+        return _Shards(variable, value).parts(name)
+
     def has_lost(self, part):
-        return _has_lost(part)
+        return _has_lost(getattr(part, "variable", part))
+
+    def place_of(self, part):
+        return part.place if isinstance(part, _Shard) else None
+
+    def assign(self, part, dtype, shape, data, copies):
+        if isinstance(part, _Shard):
+            value = numpy_view(dtype, shape, data)
+            part.put(value.copy() if copies else value)
+        else:
+            super().assign(part, dtype, shape, data, copies)
 
     def _view(self, part):
         return np.asarray(self._typed(part))
@@ -136,12 +158,121 @@ class _JaxHost(_NumpyHost):
         # the variable without memory, and a restore gives it new memory.
         # `value` first looks for scopes, which no hook is in; that doubles the
         # time. It is needed where the array does not exist yet.
+        if isinstance(part, _Shard):
+            return part.value
         value = value_of(part)
         if value is None and _has_lost(part):
             import jax
 
             return jax.ShapeDtypeStruct(tuple(part.shape), part.dtype)
         return part.value if value is None else value
+
+
+class _Shards:
+    """The shards of one variable of JAX's that this process holds.
+
+    Replicas of a shard count once. A restore gives the variable an array of its
+    own shards, which the other processes need not be asked for; `assign()` of
+    Keras would compare values across processes.
+    """
+
+    def __init__(self, variable: Any, value: Any):
+        self.variable = variable
+        self._shape = tuple(value.shape)
+        self._sharding = value.sharding
+        self._boxes = []
+        indices = value.sharding.addressable_devices_indices_map(self._shape)
+        for index in indices.values():
+            box = self.box_of(index)
+            if box not in self._boxes:
+                self._boxes.append(box)
+        self._found = {}
+
+    def parts(self, name: str) -> list[tuple[str, "_Shard"]]:
+        """The shards by name, each a `_Shard`."""
+        return [
+            (
+                name if self._is_whole(box) else f"{name}@{text_of(box)}",
+                _Shard(self, box),
+            )
+            for box in self._boxes
+        ]
+
+    def place(self, box: list[tuple[int, int]]) -> dict[str, Any] | None:
+        """See `_Host.place_of()`."""
+        if self._is_whole(box):
+            return None
+        return {
+            "shape": [*self._shape],
+            "begin": [begin for begin, _ in box],
+        }
+
+    def _is_whole(self, box: list[tuple[int, int]]) -> bool:
+        return box == [(0, size) for size in self._shape]
+
+    def box_of(self, index: tuple[slice, ...]) -> list[tuple[int, int]]:
+        """The first and the last place of a shard in each dimension."""
+        return [one.indices(size)[:2] for one, size in zip(index, self._shape)]
+
+    def data(self, box: list[tuple[int, int]]) -> Any:
+        """The array of a shard."""
+        for shard in value_of(self.variable).addressable_shards:
+            if self.box_of(shard.index) == box:
+                return shard.data
+        raise errors.UnsupportedError(
+            f"The variable `{self.variable.path}` is spread over devices in "
+            "another way than when training began. It cannot be saved."
+        )
+
+    def put(self, box: list[tuple[int, int]], array: np.ndarray) -> None:
+        """Takes a shard, and assigns the variable with its last one."""
+        import jax
+
+        self._found[tuple(box)] = array
+        if len(self._found) < len(self._boxes):
+            return
+        found, self._found = self._found, {}
+        self.variable._value = jax.make_array_from_callback(
+            self._shape,
+            self._sharding,
+            lambda index: found[tuple(self.box_of(index))],
+        )
+
+
+class _Shard:
+    """One shard of a variable, with its place in it."""
+
+    def __init__(self, shards: _Shards, box: list[tuple[int, int]]):
+        self._shards = shards
+        self._box = box
+
+    @property
+    def variable(self) -> Any:
+        return self._shards.variable
+
+    @property
+    def value(self) -> Any:
+        """The array; only its dtype and shape where it was lost."""
+        import jax
+
+        variable = self.variable
+        if _has_lost(variable):
+            shape = tuple(end - begin for begin, end in self._box)
+            return jax.ShapeDtypeStruct(shape, variable.dtype)
+        return self._shards.data(self._box)
+
+    @property
+    def place(self) -> dict[str, Any] | None:
+        """See `_Host.place_of()`."""
+        return self._shards.place(self._box)
+
+    def put(self, array: np.ndarray) -> None:
+        self._shards.put(self._box, array)
+
+
+def text_of(box: list[tuple[int, int]]) -> str:
+    """The place of a shard as Python writes slices: `0:4,8:16`."""
+    return ",".join(f"{begin}:{end}" for begin, end in box)
 
 
 class _TorchHost(_Host):

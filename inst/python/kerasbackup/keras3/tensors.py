@@ -30,6 +30,15 @@ def to_numpy(tensor: Any) -> np.ndarray:
     return keras.ops.convert_to_numpy(tensor)
 
 
+def local_values(variable: Any) -> list[np.ndarray]:
+    """The values of those parts of a variable that are in this process. Several
+    processes of JAX's may hold a variable together."""
+    value = getattr(variable, "_value", None)
+    if getattr(value, "is_fully_addressable", True):
+        return [to_numpy(variable)]
+    return [np.asarray(shard.data) for shard in value.addressable_shards]
+
+
 def from_numpy(array: np.ndarray) -> Any:
     """A tensor with the value of an array."""
     return keras.ops.convert_to_tensor(array)

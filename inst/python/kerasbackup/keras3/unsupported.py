@@ -32,34 +32,17 @@ def check_model(model: Any) -> None:
 
 
 def _check_processes(model: Any) -> None:
-    find = _PROCESSES.get(keras.backend.backend(), lambda model: None)
-    found = find(model)
+    # The processes of the other backends are found in `workers/`.
+    if keras.backend.backend() != "tensorflow":
+        return
+    found = _of_tensorflow(model)
     if found is not None:
         raise errors.UnsupportedError(
             "Training must run in one process to be saved, and this training "
             f"runs in several ({found}). Nothing was saved or restored. Train "
             "in one process, which may use several devices (as with "
-            "`tf.distribute.MirroredStrategy` or `keras.distribution`), or "
-            "without this callback."
+            "`tf.distribute.MirroredStrategy`), or without this callback."
         )
-
-
-def _of_jax(model: Any) -> str | None:
-    import jax
-
-    count = jax.process_count()
-    return f"`jax.process_count()` is {count}" if count > 1 else None
-
-
-def _of_torch(model: Any) -> str | None:
-    from torch import distributed
-
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return None
-    size = distributed.get_world_size()
-    if size == 1:
-        return None
-    return f"its `torch.distributed` process group has {size}"
 
 
 def _of_tensorflow(model: Any) -> str | None:
@@ -72,10 +55,3 @@ def _of_tensorflow(model: Any) -> str | None:
     if count <= 1:
         return None
     return f"the cluster of its {type(strategy).__name__} has {count}"
-
-
-_PROCESSES = {
-    "jax": _of_jax,
-    "torch": _of_torch,
-    "tensorflow": _of_tensorflow,
-}

@@ -48,6 +48,8 @@ class Variables:
     Attributes:
         spec: List of `(name, dtype, shape)`, in file order, dtype as
             safetensors names it.
+        shards: Dict from the name of a tensor that is a part of a variable to
+            the `variable`, its `shape`, and where the part `begin`s.
         unsaved: List of strings, the buffers that were left out because their
             dtype cannot be saved.
     """
@@ -62,10 +64,14 @@ class Variables:
         own = [one for one in _walk(model) if _group(one[0]) in groups]
         buffers, self.unsaved = self._host.buffers(model, own_variables(model))
         self._buffers = _named(buffers, {name for name, _ in own})
+        self.shards = {}
         for path, variable in [*own, *self._buffers]:
             for name, part in self._host.parts(path, variable):
                 dtype, shape, width = self._host.describe(name, part)
                 found.append((-width, name, dtype, shape, part))
+                place = self._host.place_of(part)
+                if place is not None:
+                    self.shards[name] = {"variable": path, **place}
         found.sort(key=lambda one: one[0])
         self._variables = [one[4] for one in found]
         self.spec = [(one[1], one[2], one[3]) for one in found]

@@ -32,16 +32,21 @@ class Store:
         self._functions = functions
         self._activity = None
 
-    def open(self, is_running: Callable[[], bool]) -> None:
+    def open(
+        self, is_running: Callable[[], bool], worker: list[int] | None = None
+    ) -> None:
         """Locks the directory and opens it; creates it where it is missing.
 
         Args:
             is_running: Tells whether the training that opens it goes on. A
                 later training in the same process may take the directory over
                 where it does not.
+            worker: The number of this worker and of all workers, where there
+                are several: each has a directory in the directory.
         """
         # Belongs to R, as long as the store is open; ctypes only looks at it.
-        address = int(self._call("open", is_running))
+        of_worker = [] if worker is None else [worker]
+        address = int(self._call("open", is_running, *of_worker))
         self._activity = (ctypes.c_uint64 * 2).from_address(address)
 
     def writing_time(self) -> float | None:
@@ -116,6 +121,37 @@ class Store:
             checkpoint = self._find(verified=True)
         return checkpoint
 
+    def positions(self) -> list[list[int]]:
+        """Where the intact checkpoints were made, the newest first: epochs and
+        batches. Reads every byte of each."""
+        return json.loads(self._call("positions"))
+
+    def drop_newer(self, number: int) -> None:
+        """Deletes the first checkpoints of those that `positions()` found,
+        which other workers lack.
+
+        Args:
+            number: Integer, how many.
+        """
+        if number:
+            self._call("drop_newer", number)
+
+    def drop_last(self) -> None:
+        """Deletes the checkpoint that was committed last, which another worker
+        could not save."""
+        self._call("drop_last")
+
+    def settle(self) -> bool:
+        """Waits for the save under way, and reports it.
+
+        Returns:
+            Whether the last save is committed.
+
+        Raises:
+            KerasBackupError: It failed, where that is to end training.
+        """
+        return bool(self._call("settle"))
+
     def _find(self, verified: bool) -> "Checkpoint | None":
         found = self._call("load", verified)
         return None if found is None else Checkpoint(found)
@@ -172,10 +208,20 @@ class Store:
         """
         return self._call("preempt")
 
-    def finish(self) -> None:
-        """Ends a complete training: deletes the checkpoint if asked to."""
+    def has_made_parent(self) -> bool:
+        """Whether this training has made the directory that the directories of
+        several workers are in."""
+        return bool(self._call("has_made_parent"))
+
+    def finish(self, removes_parent: bool = False) -> None:
+        """Ends a complete training: deletes the checkpoint if asked to.
+
+        Args:
+            removes_parent: Whether to delete the directory above, too, if
+                nothing else is in it.
+        """
         self._activity = None
-        self._call("finish")
+        self._call("finish", *([True] if removes_parent else []))
 
     def leave(self, kind: str, lines: list[str]) -> None:
         """As `close()`, and tells why training is incomplete and from which

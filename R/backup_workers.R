@@ -1,0 +1,210 @@
+# What the `backup_*()` functions do with a directory of several workers: they
+# show the newest checkpoint that all workers have, with the shards of variables
+# put together.
+#
+# May not touch Python or `.Call`.
+
+# Whether a directory has checkpoints of several workers, and none of its own.
+has_workers <- function(dir) {
+  nrow(store_list(dir)) == 0 && nrow(worker_dirs(dir)) > 0
+}
+
+# The newest checkpoint that all workers have whose directories are here.
+#
+# @return data frame, one row for each worker: path, index, count; the column
+#   `manifest` is a list.
+common_checkpoint <- function(dir) {
+  found <- worker_dirs(dir)
+  # After a change of their number, only the newest training counts.
+  if (length(unique(found$count)) > 1) {
+    stop_several_trainings(dir, unique(found$count))
+  }
+  each <- lapply(found$path, worker_places)
+  keys <- lapply(each, function(one) paste(one$epoch, one$batch))
+  common <- Reduce(intersect, keys)
+  if (length(common) == 0) {
+    stop_none_in_common(dir, found$index)
+  }
+  found$path <- mapply(
+    function(one, key) one$path[match(common[[1]], key)],
+    each,
+    keys
+  )
+  found$manifest <- lapply(found$path, backup_manifest)
+  found
+}
+
+# The checkpoints of one worker whose headers are intact, the newest first.
+worker_places <- function(dir) {
+  paths <- backup_files(dir)$path
+  rows <- lapply(paths, function(path) {
+    tryCatch(
+      {
+        metadata <- backup_manifest(path)$metadata
+        cbind(data.frame(path = path), checkpoint_place(metadata, path))
+      },
+      kerasbackup_error_corrupt = function(e) NULL
+    )
+  })
+  do.call(rbind, rows)
+}
+
+info_of_workers <- function(dir) {
+  found <- common_checkpoint(dir)
+  path <- found$path[[1]]
+  metadata <- found$manifest[[1]]$metadata
+  every <- worker_dirs(dir)
+  files <- do.call(
+    rbind,
+    lapply(seq_len(nrow(every)), function(i) {
+      files <- backup_files(every$path[[i]])
+      places <- worker_places(every$path[[i]])
+      at <- match(files$path, places$path)
+      cbind(files, places[at, -1, drop = FALSE], worker = every$index[[i]])
+    })
+  )
+  whole <- whole_variables(found)
+  structure(
+    list(
+      dir = dir,
+      files = files,
+      epoch = manifest_count(metadata, "epoch", path),
+      batch = manifest_count(metadata, "batch", path),
+      saved_at = manifest_saved_at(metadata, path),
+      versions = manifest_versions(metadata, path),
+      history = manifest_history(metadata, path),
+      variables = whole[c("name", "dtype", "shape", "bytes")],
+      workers = found$count[[1]]
+    ),
+    class = "keras_backup"
+  )
+}
+
+verify_workers <- function(dir, all) {
+  common_checkpoint(dir)
+  for (one in worker_dirs(dir)$path) {
+    backup_verify(one, all = all)
+  }
+  invisible(TRUE)
+}
+
+history_of_workers <- function(dir) {
+  found <- common_checkpoint(dir)
+  manifest_history(found$manifest[[1]]$metadata, found$path[[1]])
+}
+
+# Reads each file once. What several workers have is read from one.
+read_workers <- function(dir, names, call = rlang::caller_env()) {
+  found <- common_checkpoint(dir)
+  pieces <- all_pieces(found)
+  known <- unique(pieces$variable)
+  wanted <- known[check_names(names, known, call)]
+  place <- vapply(pieces$begin, paste, "", collapse = " ")
+  is_first <- !duplicated(paste(pieces$variable, place, sep = "@"))
+  pieces <- pieces[is_first & pieces$variable %in% wanted, , drop = FALSE]
+  pieces$value <- I(vector("list", nrow(pieces)))
+  for (worker in unique(pieces$worker)) {
+    own <- which(pieces$worker == worker)
+    pieces$value[own] <- read_loaded(
+      store_read(found$path[[worker]]),
+      pieces$name[own]
+    )
+  }
+  values <- lapply(wanted, function(name) {
+    own <- pieces[pieces$variable == name, , drop = FALSE]
+    if (is.null(own$begin[[1]])) {
+      return(own$value[[1]])
+    }
+    there <- sum(vapply(own$shape, prod, 0))
+    if (there < prod(own$whole[[1]])) {
+      stop_missing_shards(dir, name, found$index, found$count[[1]])
+    }
+    put_together(own)
+  })
+  stats::setNames(values, wanted)
+}
+
+# @param pieces the shards of one variable, with their values.
+put_together <- function(pieces) {
+  value <- array(pieces$value[[1]][1], pieces$whole[[1]])
+  for (i in seq_len(nrow(pieces))) {
+    at <- Map(
+      function(first, n) first + seq_len(n),
+      pieces$begin[[i]],
+      pieces$shape[[i]]
+    )
+    value <- do.call(`[<-`, c(list(value), at, list(pieces$value[[i]])))
+  }
+  value
+}
+
+# Nothing is deleted while a worker trains.
+delete_workers <- function(dir) {
+  locks <- list()
+  on.exit(
+    for (lock in locks) {
+      lock_release(lock)
+    }
+  )
+  for (one in worker_dirs(dir)$path) {
+    locks <- c(locks, lock_acquire(one))
+  }
+  deleted <- character()
+  for (lock in locks) {
+    deleted <- c(deleted, store_delete(lock$dir))
+    lock_remove_files(lock)
+  }
+  invisible(deleted)
+}
+
+# The variables of all workers, each once and whole.
+#
+# @return data frame: name, dtype, shape, bytes.
+whole_variables <- function(found) {
+  pieces <- all_pieces(found)
+  pieces <- pieces[!duplicated(pieces$variable), , drop = FALSE]
+  rownames(pieces) <- NULL
+  shapes <- pieces$whole
+  data.frame(
+    name = pieces$variable,
+    dtype = pieces$dtype,
+    shape = I(shapes),
+    bytes = vapply(shapes, prod, 0) * unname(dtype_sizes[pieces$dtype])
+  )
+}
+
+# The tensors of all workers, one worker after the other.
+#
+# @return data frame as from pieces_of(), and `worker`: a row of `found`.
+all_pieces <- function(found) {
+  do.call(
+    rbind,
+    lapply(seq_len(nrow(found)), function(i) {
+      cbind(pieces_of(found$manifest[[i]], found$path[[i]]), worker = i)
+    })
+  )
+}
+
+# The tensors of one file, with the variable that each is a part of.
+#
+# @return data frame: name, dtype, shape, variable, whole (the shape of the
+#   variable), begin (where the part begins in each dimension; NULL where it is
+#   all of it).
+pieces_of <- function(manifest, path) {
+  tensors <- manifest$tensors
+  shards <- manifest_shards(manifest$metadata, tensors, path)
+  pieces <- data.frame(
+    name = tensors$name,
+    dtype = tensors$dtype,
+    shape = I(tensors$shape),
+    variable = tensors$name,
+    whole = I(tensors$shape),
+    begin = I(vector("list", nrow(tensors)))
+  )
+  for (shard in shards) {
+    pieces$variable[[shard$at]] <- shard$variable
+    pieces$whole[[shard$at]] <- shard$shape
+    pieces$begin[[shard$at]] <- shard$begin
+  }
+  pieces
+}

@@ -1,0 +1,1 @@
+"""The workers: several processes that train one model together."""

@@ -1,0 +1,81 @@
+"""Which checkpoint the workers resume from: the newest that all of them have.
+
+The generations of checkpoints drift apart from worker to worker, so workers
+compare positions: how many epochs are complete, and how many batches of the
+next one.
+"""
+
+from typing import Any
+
+from kerasbackup.store import errors
+
+Position = list[int]
+
+
+def newest_common(positions: list[list[Position]]) -> Position | None:
+    """The position that all workers resume from.
+
+    Args:
+        positions: For each worker, the positions of its intact checkpoints, the
+            newest first.
+
+    Returns:
+        The position; `None` if no worker has a checkpoint.
+
+    Raises:
+        MismatchError: Some have checkpoints, and none is common to all.
+    """
+    # A position may be smaller than an older one, where `resume = "epoch"` has
+    # started an epoch over. So the order of the first worker's files counts.
+    for position in positions[0]:
+        if all(position in others for others in positions[1:]):
+            return position
+    if not any(positions):
+        return None
+    listed = "".join(
+        f"* worker {number}: {_listed(own)}\n"
+        for number, own in enumerate(positions, 1)
+    )
+    raise errors.MismatchError(
+        "The workers have no intact checkpoint in common, so training cannot "
+        "resume. Nothing was restored, and the checkpoints were left as they "
+        f"are.\n{listed}"
+        "Restore the missing files from a copy, or delete the checkpoints of "
+        "all workers with `backup_delete()` to start over. (If training was "
+        "complete and a worker ended while the checkpoints were deleted, "
+        "delete the rest.)"
+    )
+
+
+def check_settings(settings: list[dict[str, Any]]) -> None:
+    """Compares what the workers were asked to do.
+
+    Args:
+        settings: For each worker, a dict from setting to value.
+
+    Raises:
+        MismatchError: A setting differs.
+    """
+    differences = [
+        f"* `{name}`: {', '.join(str(one[name]) for one in settings)}\n"
+        for name in settings[0]
+        if any(one[name] != settings[0][name] for one in settings)
+    ]
+    if differences:
+        raise errors.MismatchError(
+            "The workers of this training have different settings (in the "
+            "order of the workers):\n"
+            f"{''.join(differences)}"
+            "Run the same script on all workers."
+        )
+
+
+def _listed(positions: list[Position]) -> str:
+    if not positions:
+        return "none"
+    return ", ".join(
+        f"after {batch} batches of epoch {epoch + 1}"
+        if batch
+        else f"after {epoch} epochs"
+        for epoch, batch in positions
+    )

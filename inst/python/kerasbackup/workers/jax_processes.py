@@ -1,0 +1,41 @@
+"""Processes that `jax.distributed` has joined, and over whose devices
+`keras.distribution` spreads a model."""
+
+from typing import Any
+
+import numpy as np
+
+from kerasbackup.anykeras import distribution
+from kerasbackup.store import errors
+from kerasbackup.workers.workers import Workers
+
+
+class JaxProcesses(Workers):
+    """The processes of JAX."""
+
+    def gather(self, row: np.ndarray) -> list[np.ndarray]:
+        from jax.experimental import multihost_utils
+
+        return list(multihost_utils.process_allgather(row))
+
+
+def find(model: Any) -> JaxProcesses | None:
+    """The processes that train a model; `None` if there is only this one.
+
+    Raises:
+        UnsupportedError: Each of them trains by itself.
+    """
+    import jax
+
+    count = jax.process_count()
+    if count == 1:
+        return None
+    if not distribution.spreads_over_processes(model):
+        raise errors.UnsupportedError(
+            "This training runs in several processes (`jax.process_count()` is "
+            f"{count}), and each of them trains the model by itself. Nothing "
+            "was saved or restored. Set `keras.distribution.DataParallel` or "
+            "`ModelParallel` over the devices of all processes before the "
+            "model is made, or train without this callback."
+        )
+    return JaxProcesses(jax.process_index(), count)
