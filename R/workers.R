@@ -4,7 +4,8 @@
 #
 # May not touch Python or `.Call`.
 
-# Checkpoints of each worker that are verified and compared when training begins.
+# How many checkpoints of a worker are verified and compared when training
+# begins.
 most_compared <- 5
 
 worker_pattern <- "^worker-([1-9][0-9]{0,8})-of-([1-9][0-9]{0,8})$"
