@@ -197,6 +197,8 @@ backup_read <- function(dir, names = NULL) {
 
 # @param loaded as from store_read(); its memory is freed.
 read_loaded <- function(loaded, names, call = rlang::caller_env()) {
+  # An error in reading it comes here, before there is memory to free.
+  force(loaded)
   on.exit(store_buffer_release(loaded$buffer))
   tensors <- manifest_parse(
     loaded$header,
