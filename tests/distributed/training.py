@@ -170,8 +170,8 @@ def kill_in_save(at):
 
     save, number = Store.save, [0]
 
-    def killed(self, addresses, metadata):
-        saved = save(self, addresses, metadata)
+    def killed(self, *args, **kwargs):
+        saved = save(self, *args, **kwargs)
         number[0] += 1
         if number[0] == at:
             interrupt("kill")

@@ -44,6 +44,10 @@ class _Host:
         """Whether a part has lost its memory, see `is_lost()`."""
         return False
 
+    def place_of(self, part: Any) -> dict[str, Any] | None:
+        """Where a part is in its variable: each is all of one."""
+        return None
+
     def buffers(self, model: Any, own: set[int]) -> tuple[list, list[str]]:
         """The state that is in no variable.
 

@@ -28,6 +28,11 @@ def to_numpy(tensor: Any) -> np.ndarray:
     return np.asarray(tensor)
 
 
+def local_values(variable: Any) -> list[np.ndarray]:
+    """The values of those parts of a variable that are in this process: all."""
+    return [to_numpy(variable)]
+
+
 def from_numpy(array: np.ndarray) -> Any:
     """A tensor with the value of an array."""
     return tf.convert_to_tensor(array)
