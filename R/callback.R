@@ -28,14 +28,15 @@
 #' `vignette("durability")` states the guarantees.
 #'
 #' The callback serves `fit()` of Keras 3 and of tf_keras (2.16 and newer).
-#' Import tf_keras before you make the callback. `vignette("exactness")` says why
-#' Dropout in tf_keras draws other numbers with it.
+#' Import tf_keras before you make the callback. `vignette("exactness")` says
+#' why Dropout in tf_keras draws other numbers with it.
 #'
 #' Several processes may train one model together: those of `jax.distributed`
-#' with `keras.distribution`, and those of `torch.distributed` with a model whose
-#' `call()` goes through `DistributedDataParallel`. Each keeps checkpoints of its
-#' own in `backup_dir`, see `vignette("several-workers")`. Other trainings by
-#' several processes are refused. One process may use several devices.
+#' with `keras.distribution`, and those of `torch.distributed` with a model
+#' whose `call()` goes through `DistributedDataParallel`. Each keeps checkpoints
+#' of its own in `backup_dir`, see `vignette("several-workers")`. Other
+#' trainings by several processes are refused. One process may use several
+#' devices.
 #'
 #' @param backup_dir String, the directory for the checkpoints. It is created if
 #'   it is missing. After training it is removed if this package created it and

@@ -86,8 +86,8 @@ stop_must_be <- function(
   stop_argument(c(must, hints), arg, call)
 }
 
-# keras3's function of the same name has another third argument in some versions.
-# Given once per session.
+# keras3's function of the same name has another third argument in some
+# versions. Given once per session.
 inform_third_argument <- function(value) {
   rlang::inform(
     c(
@@ -262,8 +262,8 @@ training_messages <- list(
   ),
   best = c(
     "!" = paste(
-      "No checkpoint is kept as the best so far, because an epoch does not have",
-      "the log that `best` names:"
+      "No checkpoint is kept as the best so far, because an epoch does not",
+      "have the log that `best` names:"
     )
   ),
   beyond = c(

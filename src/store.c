@@ -86,22 +86,23 @@ cleanup:
   return status;
 }
 
-static ck_status store_new(ck_store **out, ck_vfs *vfs, const char *dir,
-                           ck_error *err) {
+/* NULL, with `err` set, if there is no memory or no such path. */
+static ck_store *store_new(ck_vfs *vfs, const char *dir, ck_error *err) {
   ck_store *store;
   if (dir[0] == '\0' || strlen(dir) + CK_NAME_CAP >= CK_PATH_CAP) {
-    return ck_error_set(err, CK_ERR_IO, "open", dir,
-                        dir[0] == '\0' ? ENOENT : ENAMETOOLONG,
-                        "the directory's path is empty or too long");
+    (void)ck_error_set(err, CK_ERR_IO, "open", dir,
+                       dir[0] == '\0' ? ENOENT : ENAMETOOLONG,
+                       "the directory's path is empty or too long");
+    return NULL;
   }
   store = calloc(1, sizeof *store);
   if (store == NULL) {
-    return ck_error_memory(err, sizeof *store);
+    (void)ck_error_memory(err, sizeof *store);
+    return NULL;
   }
   store->vfs = vfs;
   memcpy(store->dir, dir, strlen(dir) + 1);
-  *out = store;
-  return CK_OK;
+  return store;
 }
 
 ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
@@ -115,7 +116,10 @@ ck_status ck_store_open(ck_store **out, ck_vfs *vfs, const char *dir,
     return ck_error_set(err, CK_ERR_MISUSE, "open", dir, 0,
                         "at least one generation must be kept");
   }
-  CK_TRY(store_new(&store, vfs, dir, err));
+  store = store_new(vfs, dir, err);
+  if (store == NULL) {
+    return err->status;
+  }
   store->keep = keep;
   ck_store_mark(store, NAN, NAN);
   CK_TRY(stale_remove(store, err));
@@ -132,12 +136,13 @@ cleanup:
 
 ck_status ck_store_open_to_read(ck_store **out, ck_vfs *vfs, const char *dir,
                                 ck_error *err) {
-  ck_status status;
-  *out = NULL;
-  CK_TRY(store_new(out, vfs, dir, err));
-  (*out)->reads_only = true;
-cleanup:
-  return status;
+  ck_store *store = store_new(vfs, dir, err);
+  *out = store;
+  if (store == NULL) {
+    return err->status;
+  }
+  store->reads_only = true;
+  return CK_OK;
 }
 
 void ck_store_close(ck_store *store) {

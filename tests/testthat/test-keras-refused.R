@@ -1,5 +1,5 @@
-# Processes that are joined and do not train one model together, and trainings of
-# tf_keras that cannot be resumed: refused at the first hook, and nothing is
+# Processes that are joined and do not train one model together, and trainings
+# of tf_keras that cannot be resumed: refused at the first hook, and nothing is
 # created.
 
 test_that("two processes are refused where each trains by itself", {
