@@ -1,6 +1,6 @@
 # Deletes the checkpoint of a complete training when the script has ended
-# without an error (`delete_checkpoint = "exit"`). Until then it is the only copy
-# of what was trained, if the line after fit() fails.
+# without an error (`delete_checkpoint = "exit"`). Until then it is the only
+# copy of what was trained, if the line after fit() fails.
 
 # The end of a script is the end of source(), knitr::knit(), rmarkdown::render()
 # or of the function that callr runs, and otherwise that of the process.

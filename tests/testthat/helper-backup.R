@@ -95,6 +95,11 @@ flip_bit <- function(path, at, bit = 0) {
   writeBin(bytes, path)
 }
 
+# Where the data of a checkpoint begin, counted in bytes from 0.
+data_at <- function(path) {
+  8 + sum(as.integer(readBin(path, "raw", 8)) * 256^(0:7))
+}
+
 # An R script in a process of its own, with this package as it is tested here.
 run_r <- function(code, ..., wait = TRUE, env = character()) {
   script <- withr::local_tempfile(fileext = ".R", .local_envir = parent.frame())

@@ -14,11 +14,6 @@ large_tensors <- function() {
   )
 }
 
-# Where the data begin in a file; its header's length is its first number.
-data_at <- function(path) {
-  8 + sum(as.integer(readBin(path, "raw", 8)) * 256^(0:7))
-}
-
 # What a training does when it begins, without Python.
 load_from <- function(dir) load_unlocked(dir, keep = 2L)
 
