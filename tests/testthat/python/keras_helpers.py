@@ -414,8 +414,9 @@ def count_calls(callback):
 
 
 class SeeHooks(keras.callbacks.Callback):
-    """Remembers which hooks for batches there are, and whether Keras calls
-    them in a thread of its own."""
+    """Remembers which hooks for batches there are that do something, by the
+    mark that Keras looks at, and whether it calls them in a thread of its
+    own."""
 
     def on_epoch_begin(self, epoch, logs=None):
         ours = sys._getframe(1).f_locals["self"]
@@ -426,8 +427,7 @@ class SeeHooks(keras.callbacks.Callback):
             if type(callback).__module__.startswith("kerasbackup")
             for name in dir(callback)
             if name.startswith("on_") and "batch" in name
-            if getattr(type(callback), name)
-            is not getattr(keras.callbacks.Callback, name)
+            if not getattr(getattr(callback, name), "_is_default", False)
         ]
         self.seen = len(
             [
