@@ -64,9 +64,18 @@ class Telling(unittest.TestCase):
             [script.was_and_is("callback Timing: size", 3, 4)],
         )
         for value in (True, os.getpid() + 1, "a" * 31, "g" * 32, None):
-            self.assertFalse(no_state.is_name_of_run(value))
-        for value in (os.getpid(), uuid.uuid4(), "A" * 32):
-            self.assertTrue(no_state.is_name_of_run(value))
+            self.assertFalse(no_state.is_name_of_run("pid", value))
+        for value in (uuid.uuid4(), "A" * 32):
+            self.assertTrue(no_state.is_name_of_run("key", value))
+        for name in ("pid", "_PID", "main_process"):
+            self.assertTrue(no_state.is_name_of_run(name, os.getpid()), name)
+
+    def test_a_setting_may_be_the_number_of_the_process(self):
+        layer = keras.layers.Dense(1)
+        with mock.patch.object(os, "getpid", return_value=1):
+            in_container = script.settings(layer)
+        self.assertEqual(in_container["units"], "1")
+        self.assertEqual(in_container, script.settings(layer))
 
     def test_times_are_no_settings(self):
         states = CallbackStates([Timing()]).capture(values.Encoder())

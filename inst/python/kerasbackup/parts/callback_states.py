@@ -507,7 +507,7 @@ def _configuration(callback) -> dict[str, str]:
         if (
             kind in ("fixed", "array")
             or object_kinds.is_large(value)
-            or no_state.is_of_run(value)
+            or no_state.is_of_run(attribute, value)
         ):
             continue
         try:

@@ -327,7 +327,7 @@ def settings(thing: Any) -> dict[str, str]:
         if not (
             name.startswith("_")
             or name in NOT_SETTINGS
-            or no_state.is_of_run(value)
+            or no_state.is_of_run(name, value)
         )
     }
 

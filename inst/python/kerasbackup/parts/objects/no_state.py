@@ -33,6 +33,7 @@ _AGE = time.process_time()
 _BEGUN = [clock() - _AGE for clock in _CLOCKS]
 
 
+_OF_PROCESS = re.compile("pid|process")
 # With hyphens or without.
 _UUID = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 
@@ -42,9 +43,14 @@ def is_display(value: Any) -> bool:
     return type(value).__module__.split(".")[0] in PACKAGES
 
 
-def is_of_run(value: Any) -> bool:
-    """Whether it is another in every run, and no setting of any."""
-    return is_time(value) or is_name_of_run(value)
+def is_of_run(name: str, value: Any) -> bool:
+    """Whether an attribute is another in every run, and no setting of any.
+
+    Args:
+        name: String, the attribute's name.
+        value: Its value.
+    """
+    return is_time(value) or is_name_of_run(name, value)
 
 
 def is_time(value: Any) -> bool:
@@ -54,11 +60,15 @@ def is_time(value: Any) -> bool:
     )
 
 
-def is_name_of_run(value: Any) -> bool:
-    """Whether it tells this process or run from others: the number of the
-    process, or a random identifier."""
+def is_name_of_run(name: str, value: Any) -> bool:
+    """Whether an attribute tells this process or run from others: the number of
+    the process, or a random identifier. The arguments are those of
+    `is_of_run()`."""
     if type(value) is str:
         return _UUID.fullmatch(value.lower()) is not None
+    # The first process of a container has the number 1, as many settings have.
     return type(value) is uuid.UUID or (
-        type(value) is int and value == os.getpid()
+        type(value) is int
+        and value == os.getpid()
+        and _OF_PROCESS.search(name.lower()) is not None
     )
