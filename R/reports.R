@@ -192,7 +192,8 @@ report_last_failure <- function(session, config) {
       session$failures,
       has_checkpoint(config$backup_dir)
     )
-  } else if (session$untold > 0) {
+  } else if (session$untold > 0 && getOption("warn") >= 0) {
+    # Whoever hides warnings has not seen those that this line adds to.
     inform_training("failed_saves", count(session$failures, "failed save"))
   }
   session$failure <- NULL

@@ -60,6 +60,9 @@ class BackupAndRestore(callbacks.Callback):
 
     """
 
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(callbacks.for_users(cls))
+
     def __init__(
         self,
         functions: dict[str, Callable],

@@ -93,6 +93,15 @@ class Callback:
     _implements_predict_batch_hooks = _implements_no_batch_hooks
 
 
+def for_users(cls: type) -> type:
+    """A class of callbacks, derived from those of each Keras that is imported,
+    because scripts and packages ask for that. Nothing is taken from them: the
+    hooks of the class itself come first."""
+    bases = _base_classes()
+    return type(cls.__name__, (cls, *bases), {"__module__": cls.__module__})
+
+
+_base_classes = ask.all_of(__name__, "base_classes")
 is_callback = ask.some(__name__, "is_callback")
 is_progress_bar = ask.some(__name__, "is_progress_bar")
 only_displays = ask.some(__name__, "only_displays")

@@ -21,6 +21,11 @@ _NOT_STATE_OF = {
 }
 
 
+def base_classes() -> list[type]:
+    """The class that every callback is derived from."""
+    return [callbacks.Callback]
+
+
 def is_callback(one: Any) -> bool:
     """Whether it is a callback."""
     return isinstance(one, callbacks.Callback)
