@@ -23,7 +23,9 @@ session_open <- function(session, config, is_running) {
     dir,
     # One worker may have committed a checkpoint that another cannot write any
     # more, so the one before stays until all have the next.
-    keep = min(config$keep$last + 1 * is_one_of_several, .Machine$integer.max),
+    keep = as.integer(
+      min(config$keep$last + 1 * is_one_of_several, .Machine$integer.max)
+    ),
     async = config$async
   )
   keep_older(session$store, config$keep, dir)
