@@ -98,7 +98,7 @@ inform_third_argument <- function(value) {
       ),
       i = paste(
         "In newer versions of keras3 it is `double_checkpoint`. Write the name",
-        "of the one that you mean."
+        "of the argument you mean."
       )
     ),
     class = "kerasbackup_message_third_argument",

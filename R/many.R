@@ -113,7 +113,7 @@ prune_one <- function(backup) {
       lock_remove_files(lock)
       NULL
     },
-    # Without locks nobody knows whether a training uses it.
+    # Without locks it cannot be known whether a training uses the directory.
     kerasbackup_warning_lock = function(w) conditionMessage(w),
     kerasbackup_error = function(e) conditionMessage(e)
   )

@@ -61,7 +61,7 @@ call_on_save <- function(session, config, saved) {
   invisible()
 }
 
-# What the function is told.
+# The list that `on_save` is called with.
 #
 # @param handed string, the metadata of the checkpoint.
 commit_info <- function(saved, handed, config) {

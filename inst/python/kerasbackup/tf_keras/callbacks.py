@@ -1,6 +1,5 @@
 """Which callbacks are tf_keras', and what of them is state."""
 
-import os
 from typing import Any
 
 from tf_keras import callbacks
@@ -63,13 +62,3 @@ def flush_events(callback: Any) -> None:
     if isinstance(callback, callbacks.TensorBoard):
         for writer in getattr(callback, "_writers", {}).values():
             writer.flush()
-
-
-def flushed_size(csv_logger: Any) -> int | None:
-    """The size of its file in bytes after all rows are written; `None` where
-    the file is not open."""
-    file = csv_logger.csv_file
-    if file is None or file.closed:
-        return None
-    file.flush()
-    return os.path.getsize(csv_logger.filename)
