@@ -3,7 +3,7 @@
 # and failing saves are in test-keras-directory.R, kills in tests/exactness,
 # signals that are waited for in test-keras-preemption.R.
 
-test_that("an error, Ctrl+C, a callback that goes, the package that goes, q()", {
+test_that("an error, a callback that goes, the package that goes, q()", {
   skip_without_keras()
   skip_on_os("windows")
   root <- withr::local_tempdir()
@@ -31,21 +31,6 @@ test_that("an error, Ctrl+C, a callback that goes, the package that goes, q()", 
       cat("# error\n")
       fit_until(build_model(), 2L, backup("error"))
       left("error")
-
-      cat("# Ctrl+C\n")
-      interrupted <- tryCatch(
-        fit_model(
-          build_model(),
-          callbacks = list(
-            backup("interrupt"),
-            signal_at("SIGINT", "on_train_batch_begin", 2, 1)
-          )
-        ),
-        interrupt = function(e) "interrupted",
-        error = function(e) "interrupted"
-      )
-      cat(interrupted, "")
-      left("interrupt")
 
       cat(
         "# The garbage collector takes the callback of a fit() that failed,\n"
@@ -130,12 +115,11 @@ test_that("an error, Ctrl+C, a callback that goes, the package that goes, q()", 
     sub(" NA ", " 0 ", lines),
     c(
       "2 0 TRUE 0 0",
-      "interrupted 2 0 TRUE 0 0",
       "locked 3 0 TRUE 0 0",
       "FALSE TRUE FALSE 2 0 TRUE 0 0"
     )
   )
-  for (name in c("error", "interrupt", "garbage", "unload", "quit")) {
+  for (name in c("error", "garbage", "unload", "quit")) {
     dir <- file.path(root, name)
     expect_left(dir, if (name == "garbage") 3 else 2)
     model <- rebuild_model()
@@ -146,6 +130,47 @@ test_that("an error, Ctrl+C, a callback that goes, the package that goes, q()", 
     )
     expect_identical(variables_of(model), variables_of(whole))
   }
+})
+
+test_that("Ctrl+C", {
+  # It has a process of its own, because reticulate before 1.37 may jump over
+  # Python's frames when Python's handler of the signal calls R. Whatever Python
+  # runs next may then crash.
+  skip_without_keras()
+  skip_on_os("windows")
+  dir <- withr::local_tempdir()
+  process <- start_training(
+    {
+      outcome <- tryCatch(
+        fit_model(
+          build_model(),
+          callbacks = list(
+            callback_backup_and_restore(args),
+            signal_at("SIGINT", "on_train_batch_begin", 2, 1)
+          )
+        ),
+        interrupt = function(e) "interrupted",
+        error = function(e) "interrupted"
+      )
+      held <- length(ls(lock_table))
+      lock_release(lock_acquire(args))
+      cat(outcome, count_threads_left(), held, "\n")
+    },
+    dir
+  )
+  result <- end_of(process)
+  expect_equal(result$status, 0, info = result$err)
+  expect_equal(trimws(sub("NA", "0", result$out)), "interrupted 0 0")
+  expect_left(dir, 2)
+  model <- rebuild_model()
+  # That the callback which sent the signal is not there is said.
+  suppressMessages(
+    fit_model(model, callbacks = list(callback_backup_and_restore(dir))),
+    classes = "kerasbackup_message_notes"
+  )
+  whole <- build_model()
+  fit_model(whole)
+  expect_identical(variables_of(model), variables_of(whole))
 })
 
 test_that("SIGTERM that nobody waits for ends the process, the checkpoint stays", {
