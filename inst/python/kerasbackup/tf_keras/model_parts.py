@@ -81,14 +81,3 @@ def given_metrics(model: Any) -> dict[str, Any]:
         name: getattr(compiled, name, None)
         for name in ("_user_metrics", "_user_weighted_metrics")
     }
-
-
-def given_metric_objects(model: Any) -> list[Any]:
-    """The metric objects that the script made. What tf_keras makes of a name
-    has no state that a script could change."""
-    return [
-        metric
-        for given in given_metrics(model).values()
-        for metric in nested.flatten(given)
-        if kinds.is_metric(metric)
-    ]
