@@ -70,22 +70,6 @@ bounded() {
   return "$status"
 }
 
-# beside LOG FUNCTION...: run it in the background, what it says to a file, which
-# end_beside LOG prints when it has ended.
-beside() {
-  local log=$1
-  shift
-  (
-    trap 'stop_jobs; exit 130' INT TERM HUP
-    "$@"
-  ) >"$log" 2>&1 &
-  BESIDE=$!
-}
-end_beside() {
-  wait "$BESIDE" || true
-  cat "$1"
-}
-
 # description_field NAME: the packages a field of DESCRIPTION lists, one a line.
 description_field() {
   awk -v field="$1:" '
