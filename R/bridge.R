@@ -106,6 +106,7 @@ bridge_functions <- function(config) {
       refuse_other_workers(own_dir, worker)
       config$backup_dir <<- worker_dir(own_dir, worker)
       config$worker <<- worker
+      session$preempted <- NULL
       # Keras calls no hook when fit() raises an error, but the R function that
       # called it has an on.exit().
       # R truncates errors from Python at `warning.length` bytes. The default of
@@ -152,12 +153,13 @@ bridge_functions <- function(config) {
     r_seed = function() r_seed(),
     set_r_seed = function(seed) set_r_seed(seed),
     script_names = function() names_of_script(),
-    notify = function(kind, lines) {
+    notify = function(kind, lines, changes = NULL) {
       if (kind != "auto" || config$verbose) {
         is_complete <- kind %in% c("complete", "stopped")
         inform_training(
           kind,
           as.character(unlist(lines)),
+          changes = changes,
           advice = if (is_complete) complete_advice(config$delete_checkpoint)
         )
       }
@@ -222,4 +224,15 @@ bridge_condition_classes <- function(classes) {
     classes[ours][known] <- unname(kinds[names[known]])
   }
   classes
+}
+
+# A Python exception that R has as a condition offers its attributes by `$`. Of
+# this one the differences are a data frame, as in conditions that R makes.
+#' @export
+`$.kerasbackup_error_mismatch` <- function(x, name) {
+  value <- NextMethod()
+  if (identical(name, "differences") && !is.data.frame(value)) {
+    value <- differences_frame(value)
+  }
+  value
 }

@@ -108,6 +108,10 @@
 #' No handler ends training: `tryCatch(warning = )` or `tryCatch(message = )`
 #' around `fit()` gets the first such condition when `fit()` has returned, and
 #' what it says is shown at once. `options(warn = 2)` makes no error of them.
+#'
+#' If something has changed in the script, a message of class
+#' `kerasbackup_message_notes` lists up to ten changes when training resumes.
+#' Its field `changes` has all, as a data frame like `differences` below.
 #' @section Errors:
 #' Every error has the class `kerasbackup_error` and one of these classes:
 #'
@@ -118,7 +122,10 @@
 #' * `kerasbackup_error_mismatch`: the checkpoint is of another model.
 #' * `kerasbackup_error_unsupported`: something is not supported.
 #'
-#' reticulate before 1.29 keeps only the message of errors inside `fit()`.
+#' If the model differs from the checkpoint's, `differences` of the error lists
+#' every difference: a data frame with the columns `what`, `script` and
+#' `checkpoint`. reticulate before 1.29 keeps only the message of errors inside
+#' `fit()`.
 #' @seealso [backup_info()], [backup_verify()], [backup_history()],
 #'   [backup_read()] and [backup_delete()] to inspect a backup;
 #'   [backup_keep()] to keep more than the newest checkpoint;

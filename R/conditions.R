@@ -42,7 +42,7 @@ warn_kerasbackup <- function(kind, message, ...) {
   )
 }
 
-# @param failure list(error, message): Python's exception, as
+# @param failure list(error, message, differences): Python's exception, as
 #   checkpoint/rescue.py returns it.
 # @param original R's own error, if Python was told of one, which has more to
 #   say; or NULL.
@@ -53,8 +53,24 @@ stop_told_by_python <- function(failure, original = NULL) {
   rlang::abort(
     failure$message,
     class = unique(c(failure$error, "kerasbackup_error")),
+    differences = differences_frame(failure$differences),
     call = NULL
   )
+}
+
+# @param columns list of columns, as Python's `changes.table()` makes them, or
+#   their JSON; or NULL.
+# @return data frame, NULL if there are none.
+differences_frame <- function(columns) {
+  if (is.null(columns)) {
+    return(NULL)
+  }
+  if (is.character(columns)) {
+    columns <- jsonlite::parse_json(columns)
+  }
+  as.data.frame(lapply(columns, function(column) {
+    vapply(column, function(value) value %||% NA_character_, "")
+  }))
 }
 
 # Arguments ---------------------------------------------------------------
@@ -323,8 +339,17 @@ complete_advice <- function(delete_checkpoint) {
 # @param kind string, a name of `training_messages`.
 # @param lines character, what is listed.
 # @param advice string, a last line; or NULL.
-inform_training <- function(kind, lines, advice = NULL) {
+# @param changes string, JSON of Python's `changes.table()`, for the field
+#   `changes` of the condition; or NULL.
+inform_training <- function(kind, lines, advice = NULL, changes = NULL) {
   text <- training_messages[[kind]]
+  if (!is.null(changes) && length(lines) > most_lines) {
+    more <- format(length(lines) - most_lines, big.mark = ",")
+    lines <- c(
+      utils::head(lines, most_lines),
+      paste0("and ", more, " more: see `cnd$changes`")
+    )
+  }
   rlang::inform(
     c(
       text[1],
@@ -336,9 +361,13 @@ inform_training <- function(kind, lines, advice = NULL) {
     class = paste0(
       "kerasbackup_message_",
       c(kind, if (kind == "stopped") "complete")
-    )
+    ),
+    changes = differences_frame(changes)
   )
 }
+
+# How many changes a message lists.
+most_lines <- 10
 
 # The user's own `on_save` has failed. The checkpoint is good.
 warn_on_save <- function(error, path) {

@@ -31,7 +31,6 @@ session_open <- function(session, config, is_running) {
   keep_older(session$store, config$keep, dir)
   session$said <- character()
   session$failures <- session$untold <- 0L
-  session$preempted <- NULL
   session$positions <- NULL
   session$last <- NULL
   # A training may take the directory over from one that has ended. It must not

@@ -126,11 +126,13 @@ test_that("what cannot be restored is an error of its class", {
   run <- trained_backup()
   model <- build_model(units = 9L)
   before <- weights_of(model)
-  expect_error(
+  error <- expect_error(
     backup_restore(model, run$dir),
     "float32 \\(4, 9\\) in the model, float32 \\(4, 8\\) in the checkpoint",
     class = "kerasbackup_error_mismatch"
   )
+  expect_identical(error$differences$script[[1]], "float32 (4, 9)")
+  expect_identical(error$differences$checkpoint[[1]], "float32 (4, 8)")
   expect_identical(weights_of(model), before)
   expect_error(
     backup_restore(build_model(input = FALSE), run$dir),

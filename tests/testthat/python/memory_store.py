@@ -83,7 +83,7 @@ class MemoryStore:
             ctypes.memmove(int(address), data, len(data))
         return True
 
-    def _notify(self, kind, lines):
+    def _notify(self, kind, lines, changes=None):
         self.said.append((kind, lines))
 
     def _leave(self, kind, lines):

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasbackup.store import client
 from kerasbackup.store import errors
+from kerasbackup.store.changes import Change
 
 
 def entry(begin, end, **changes):
@@ -163,7 +164,7 @@ class Calls(unittest.TestCase):
         for name, args in (
             ("note_cache_locks", (["a.lockfile"],)),
             ("set_r_seed", ("seed",)),
-            ("notify", ("notes", lines)),
+            ("notify", ("unsaved", lines)),
             ("progress", (3, 7)),
             ("progress", (None, None)),
             ("leave", ("incomplete", lines)),
@@ -233,8 +234,17 @@ class Calls(unittest.TestCase):
         self.assertEqual(self.asked, [("kerasbackup_error_io", "full")])
 
     def test_what_is_no_text_to_r_is_told_as_text(self):
-        self.store("notify").notify("notes", ["ü", "a\udc80"])
-        self.assertEqual(self.asked, [("notes", ["ü", "a\\udc80"])])
+        self.store("notify").notify("unsaved", ["ü", "a\udc80"])
+        self.assertEqual(self.asked, [("unsaved", ["ü", "a\\udc80"])])
+
+    def test_notes_have_their_table(self):
+        self.store("notify").notify("notes", [Change("was 1", ("b", 2, 1))])
+        ((_, lines, table),) = self.asked
+        self.assertEqual(lines, ["was 1"])
+        self.assertEqual(
+            json.loads(table),
+            {"what": ["b"], "script": ["2"], "checkpoint": ["1"]},
+        )
 
     def test_a_failure_of_r_is_an_exception(self):
         failure = {"error": "kerasbackup_error_io", "message": "full"}

@@ -589,6 +589,14 @@ class Comparing(unittest.TestCase):
             "another optimizer: SGD, not Adam",
         )
 
+    def test_settings_of_the_optimizer_are_compared_by_themselves(self):
+        sgd = keras.optimizers.SGD(momentum=0.9)
+        one = script.Script(model(optimizer=keras.optimizers.SGD()), {})
+        (line,) = one.other_settings(described(optimizer=sgd))
+        self.assertEqual(line, script.was_and_is("momentum", "0.9", "0.0"))
+        self.assertEqual(line.rows, [("momentum", "0.0", "0.9")])
+        self.assertEqual(one.other_settings({}), [])
+
     def test_an_optimizer_in_another_one_counts(self):
         scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
         self.assertIn(

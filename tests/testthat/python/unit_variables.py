@@ -323,6 +323,31 @@ class Matching(unittest.TestCase):
             "a/file",
         ):
             self.assertIn(line, str(caught.exception))
+        names = [f"variables/{name}" for name in "abcd"]
+        self.assertEqual(
+            caught.exception.differences,
+            {
+                "what": names,
+                "script": ["float32 (1)", "float32 (1)", "float32 (1)", None],
+                "checkpoint": [
+                    "float32 (2)",
+                    "int32 (1)",
+                    None,
+                    "float32 (1)",
+                ],
+            },
+        )
+
+    def test_a_setting_of_the_optimizer_is_named_instead_of_a_layer(self):
+        model = self.model("a")
+        checkpoint = saved(model)
+        checkpoint.tensors["optimizer/a_momentum"] = ("F32", [1], None)
+        with self.assertRaises(errors.MismatchError) as caught:
+            variables.Variables(model).check(
+                checkpoint, settings=["momentum was 0.9", "x was y"]
+            )
+        self.assertIn("changed: momentum was 0.9; x", str(caught.exception))
+        self.assertNotIn("`trainable`", str(caught.exception))
 
     def test_a_layer_that_was_frozen_is_thought_of(self):
         model = self.model("a")
@@ -378,10 +403,12 @@ class Matching(unittest.TestCase):
         ]
         self.assertEqual(len(lines), 11)
         self.assertIn("variables/b", lines[0])
-        self.assertEqual(lines[-1], "* and 26 more")
+        self.assertEqual(lines[-1], "* and 26 more: see `cnd$differences`")
+        self.assertEqual(len(caught.exception.differences["what"]), 36)
 
     def test_those_that_are_just_as_many_are_all_listed(self):
-        for count, more in ((10, []), (11, ["* and 1 more"])):
+        one_more = "* and 1 more: see `cnd$differences`"
+        for count, more in ((10, []), (11, [one_more])):
             one = variables.Variables(self.model(*"abcdefghijk"[:count]))
             with self.assertRaises(errors.MismatchError) as caught:
                 one.check(FakeCheckpoint({}))

@@ -39,13 +39,17 @@ def restore_model(
 
     Returns:
         Dict with the key `value`, whether there was a checkpoint; or with
-        `error`, the class of an R condition, and `message`. An exception would
-        reach R without its class where reticulate is older than 1.29.
+        `error`, the class of an R condition, `message`, and, if the checkpoint
+        does not fit, its `differences`. An exception would reach R without its
+        class where reticulate is older than 1.29.
     """
     try:
         return {"value": _restore(model, Store(functions), what, versions)}
     except errors.KerasBackupError as e:
-        return {"error": errors.r_class(e), "message": str(e)}
+        failure = {"error": errors.r_class(e), "message": str(e)}
+        if isinstance(e, errors.MismatchError):
+            failure["differences"] = e.differences
+        return failure
 
 
 def _restore(
@@ -57,11 +61,9 @@ def _restore(
         return False
     script = Script(model, versions)
     restored = Restored(checkpoint, script.versions)
-    other = None
-    if what == "all":
-        other = script.other_optimizer(restored.saved[Script.name])
     variables = ModelVariables(model, None, Place(), GROUPS[what])
-    load_variables(model, variables, restored, other)
+    compared = script if what == "all" else None
+    load_variables(model, variables, restored, compared)
     variables.restore(restored.saved[variables.name], restored.array)
     renew_compiled(model)
     return True

@@ -93,12 +93,7 @@ class TrainingState:
             saved[self._same_training.name], checkpoint.path
         )
         self._script.versions_before = restored.versions
-        load_variables(
-            self._model,
-            self._variables,
-            restored,
-            self._script.other_optimizer(saved[self._script.name]),
-        )
+        load_variables(self._model, self._variables, restored, self._script)
         self.restored = restored
 
     def begin(self, training: Training) -> None:
@@ -214,7 +209,10 @@ class TrainingState:
 
 
 def load_variables(
-    model: Any, variables: ModelVariables, restored: Restored, other: str | None
+    model: Any,
+    variables: ModelVariables,
+    restored: Restored,
+    script: Script | None,
 ) -> None:
     """Lets the variables find their tensors in a checkpoint, before anything is
     restored.
@@ -223,18 +221,20 @@ def load_variables(
         model: The `keras.Model`.
         variables: Its `ModelVariables`.
         restored: The `Restored` checkpoint.
-        other: A text that says what the checkpoint is of, if it is known to be
-            of another optimizer.
+        script: The `Script`, with which the optimizer is compared; `None` if
+            it does not count.
 
     Raises:
         MismatchError: It is of another model or optimizer.
     """
+    saved = restored.saved[Script.name]
     variables.load(
         restored.checkpoint,
         restored.saved[variables.name],
         is_other_backend(model, restored.versions),
-        other,
+        None if script is None else script.other_optimizer(saved),
         was_recompiled=COMPILED in restored.saved[Drift.name],
+        settings=[] if script is None else script.other_settings(saved),
     )
 
 

@@ -191,7 +191,7 @@ class CallbackStates(Part):
                 )
             ]
             notes += [
-                f"callback {name}: {change}"
+                change.within(f"callback {name}")
                 for change in script.differences(
                     state.get("configuration", {}),
                     self._configurations[name],

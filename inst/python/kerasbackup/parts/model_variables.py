@@ -100,6 +100,7 @@ class ModelVariables(Part):
         other_backend: bool,
         other: str | None,
         was_recompiled: bool,
+        settings: list[str] | None = None,
     ) -> None:
         """Creates all variables, and pairs each with its tensor. To be called
         before anything is restored.
@@ -112,6 +113,7 @@ class ModelVariables(Part):
                 be of another model or optimizer.
             was_recompiled: Whether a callback had compiled the model in the
                 interrupted training.
+            settings: List of strings, settings of the optimizers that differ.
 
         Raises:
             MismatchError: It is of another model or optimizer.
@@ -125,7 +127,7 @@ class ModelVariables(Part):
 
         def pair(other):
             self._partners = self.all.check(
-                checkpoint, other_backend, other, advice
+                checkpoint, other_backend, other, advice, settings
             )
 
         self._pairs_again = lambda: pair(None)

@@ -22,6 +22,7 @@ from kerasbackup.parts import script
 from kerasbackup.parts.data.sources.pipelines import stages
 from kerasbackup.parts.objects import reachable
 from kerasbackup.parts.part import Part
+from kerasbackup.store.changes import Change
 from kerasbackup.store.values import check_texts
 
 
@@ -86,9 +87,16 @@ def changes(saved: dict[str, str], now: dict[str, str]) -> list[str]:
         if "entries" in before and "entries" in text:
             was, is_now = (one.split(" entries")[0] for one in (before, text))
             notes.append(
-                f"the vocabulary of {where} differs ({was} entries "
-                f"{script.THEN}, {is_now} now): it may give words other "
-                "numbers than those that the weights were trained with"
+                Change(
+                    f"the vocabulary of {where} differs ({was} entries "
+                    f"{script.THEN}, {is_now} now): it may give words other "
+                    "numbers than those that the weights were trained with",
+                    (
+                        f"vocabulary of {where}",
+                        f"{is_now} entries",
+                        f"{was} entries",
+                    ),
+                )
             )
         else:
             notes.append(

@@ -33,6 +33,7 @@ from kerasbackup.parts.part import Part
 from kerasbackup.parts.part import Place
 from kerasbackup.parts.plain_attributes import is_part
 from kerasbackup.parts.plain_attributes import is_plain
+from kerasbackup.store.changes import Change
 from kerasbackup.store.values import check_texts
 
 # Longer descriptions are replaced by a checksum.
@@ -191,7 +192,19 @@ class Script(Part):
         before, now = saved.get("optimizer"), self._classes
         if before in (None, now):
             return None
-        return f"another optimizer: {before}, not {now}"
+        return Change(
+            f"another optimizer: {before}, not {now}",
+            ("class of the optimizer", now, before),
+        )
+
+    def other_settings(self, saved: dict[str, Any]) -> list[str]:
+        """Lines about the settings of optimizers that differ.
+
+        Args:
+            saved: What `describe()` returned.
+        """
+        now = self._describe_settings(settings)["optimizer_settings"]
+        return differences(saved.get("optimizer_settings", {}), now)
 
     def changes(
         self, saved: dict[str, Any], versions: dict[str, str]
@@ -303,7 +316,7 @@ def differences(
 ) -> list[str]:
     """The entries in both that are not equal, in words."""
     return [
-        words(name, value, now[name])
+        Change(words(name, value, now[name]), (name, now[name], value))
         for name, value in before.items()
         if name in now and value != now[name]
     ]
@@ -391,12 +404,14 @@ def _rate_of(optimizer) -> str | None:
 
 
 def _other_rate(name: str, before: str, now: str) -> str:
-    if not _is_variable(before, now):
-        return was_and_is(name, _short(before), _short(now))
-    return (
-        f"{name} is {_short(now)} in the script and {_short(before)} in the "
-        "checkpoint: the checkpoint's is used (a callback can set another)"
-    )
+    before_text, now_text = _short(before), _short(now)
+    text = was_and_is(name, before_text, now_text)
+    if _is_variable(before, now):
+        text = (
+            f"{name} is {now_text} in the script and {before_text} in the "
+            "checkpoint: the checkpoint's is used (a callback can set another)"
+        )
+    return Change(text, (name, now_text, before_text))
 
 
 def _is_variable(before: str, now: str) -> bool:
@@ -500,7 +515,12 @@ def _layer_changes(
     before, now, verb: str = f"differ from those {THEN}"
 ) -> list[str]:
     if len(before) != len(now):
-        return [f"the model had {len(before)} layers and has {len(now)} now"]
+        return [
+            Change(
+                f"the model had {len(before)} layers and has {len(now)} now",
+                ("number of layers", len(now), len(before)),
+            )
+        ]
     names = [
         name for (_, was), (name, is_now) in zip(before, now) if was != is_now
     ]
@@ -508,7 +528,12 @@ def _layer_changes(
         return []
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     whose = "layer" if len(names) == 1 else "layers"
-    return [f"the settings of {whose} {', '.join(names[:5])}{more} {verb}"]
+    return [
+        Change(
+            f"the settings of {whose} {', '.join(names[:5])}{more} {verb}",
+            *((f"settings of layer {name}", None, None) for name in names),
+        )
+    ]
 
 
 def _is_number(text: str) -> bool:

@@ -19,6 +19,8 @@ from kerasbackup.anykeras import optimizer_parts
 from kerasbackup.anykeras import tensors
 from kerasbackup.parts import further_optimizers
 from kerasbackup.store import errors
+from kerasbackup.store.changes import MOST_SHOWN
+from kerasbackup.store.changes import Change
 from kerasbackup.store.dtypes import KERAS_DTYPES
 
 GROUPS = ("variables", "optimizer", "metrics")
@@ -29,9 +31,6 @@ OTHERS = {
     "metrics": "this model compiled with other metrics",
 }
 ADVICE = "Build and compile the model as before, or use another `backup_dir`."
-
-# How many differences an error lists.
-MOST_SHOWN = 10
 
 
 class Variables:
@@ -110,6 +109,7 @@ class Variables:
         other_backend: bool = False,
         other: str | None = None,
         advice: str = ADVICE,
+        settings: list[str] | None = None,
     ) -> list[str]:
         """Compares with a checkpoint and pairs the variables with its tensors.
 
@@ -125,6 +125,7 @@ class Variables:
             other: Text that says what the checkpoint is of, if it is known to
                 be of another model or optimizer.
             advice: What to do where it does not fit.
+            settings: List of strings, settings of the optimizers that differ.
 
         Returns:
             The name of every variable's tensor, in the order of `spec`.
@@ -150,7 +151,8 @@ class Variables:
             # What the rest depends on comes first.
             differences.sort(key=lambda line: GROUPS.index(_group(line)))
             # Nothing else is likely where the optimizer is known to be another.
-            hint = "" if other else _hint(differences)
+            hint = "" if other else _hint(differences, settings or [])
+            found = [other] if other else []
             if not other:
                 # In the order of the groups: these are the first and the last.
                 ends = {_group(differences[0]), _group(differences[-1])}
@@ -162,7 +164,8 @@ class Variables:
                 "Nothing was restored, and the checkpoint was left as it is.\n"
                 + "".join(f"* {line}\n" for line in _first(differences))
                 + hint
-                + advice
+                + advice,
+                [*found, *differences],
             )
         return partners
 
@@ -393,10 +396,7 @@ def _differences(spec, partners, saved, alike=None) -> list[str]:
     lines = []
     for (name, dtype, shape), partner in zip(spec, partners):
         if partner not in saved:
-            lines.append(
-                f"{name}: {_kind(dtype, shape)} in the model, "
-                "missing in the checkpoint"
-            )
+            lines.append(_difference(name, _kind(dtype, shape), None))
             continue
         saved_dtype, saved_shape, _ = saved[partner]
         same = dtype == saved_dtype or (
@@ -404,18 +404,28 @@ def _differences(spec, partners, saved, alike=None) -> list[str]:
         )
         if not same or list(shape) != list(saved_shape):
             lines.append(
-                f"{name}: {_kind(dtype, shape)} in the model, "
-                f"{_kind(saved_dtype, saved_shape)} in the checkpoint"
+                _difference(
+                    name, _kind(dtype, shape), _kind(saved_dtype, saved_shape)
+                )
             )
     taken = set(partners)
     for name in saved:
         if name not in taken:
             saved_dtype, saved_shape, _ = saved[name]
             lines.append(
-                f"{name}: missing in the model, "
-                f"{_kind(saved_dtype, saved_shape)} in the checkpoint"
+                _difference(name, None, _kind(saved_dtype, saved_shape))
             )
     return lines
+
+
+def _difference(
+    name: str, in_model: str | None, in_checkpoint: str | None
+) -> Change:
+    return Change(
+        f"{name}: {in_model or 'missing'} in the model, "
+        f"{in_checkpoint or 'missing'} in the checkpoint",
+        (name, in_model, in_checkpoint),
+    )
 
 
 def _first(differences: list[str]) -> list[str]:
@@ -423,12 +433,20 @@ def _first(differences: list[str]) -> list[str]:
     more = len(differences) - MOST_SHOWN
     if more <= 0:
         return differences
-    return [*differences[:MOST_SHOWN], f"and {more} more"]
+    return [
+        *differences[:MOST_SHOWN],
+        f"and {more:,} more: see `cnd$differences`",
+    ]
 
 
-def _hint(differences: list[str]) -> str:
+def _hint(differences: list[str], settings: list[str]) -> str:
     """A likely cause, if only variables of optimizers differ."""
     if differences and all(d.startswith("optimizer/") for d in differences):
+        if settings:
+            return (
+                "Settings decide which variables an optimizer has, and some "
+                f"have changed: {'; '.join(settings)}.\n"
+            )
         return (
             "An optimizer has variables for each trainable weight. Was a layer "
             "frozen or unfrozen (`trainable`) since the checkpoint was made?\n"

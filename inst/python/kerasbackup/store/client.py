@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasbackup.store import changes
 from kerasbackup.store import errors
 
 ALIGNMENT = 64  # bytes
@@ -180,11 +181,9 @@ class Store:
                 see `training_messages` in `R/conditions.R`.
             lines: List of strings.
         """
-        # A name from a checkpoint may have what is no text to R.
-        lines = [
-            line.encode("utf-8", "backslashreplace").decode() for line in lines
-        ]
-        self._call("notify", kind, lines)
+        table = [json.dumps(changes.table(lines))] if lines else []
+        lines = [changes.readable(line) for line in lines]
+        self._call("notify", kind, lines, *(table if kind == "notes" else []))
 
     def progress(self, done: int | None, total: int | None) -> None:
         """Shows how far a replay of data is; `None, None`: it has ended."""

@@ -7,6 +7,8 @@ their names, which `R/bridge.R` maps to the names of the R conditions.
 
 from typing import Any
 
+from kerasbackup.store import changes
+
 # What reading raises where something is not what it should be.
 DAMAGE = (
     ArithmeticError,
@@ -48,7 +50,20 @@ class LockedError(KerasBackupError):
 
 
 class MismatchError(KerasBackupError, ValueError):
-    """A checkpoint does not fit the model."""
+    """A checkpoint does not fit the model.
+
+    Args:
+        message: String.
+        differences: List of strings, all differences, of which the message may
+            list a part only; see `changes.table()`.
+
+    Attributes:
+        differences: Their columns; `None` if there are none.
+    """
+
+    def __init__(self, message: str, differences: list[str] | None = None):
+        super().__init__(message)
+        self.differences = changes.table(differences) if differences else None
 
 
 class UnsupportedError(KerasBackupError):
