@@ -58,32 +58,23 @@
 backup_info <- function(dir) {
   dir <- check_existing_dir(dir)
   if (has_workers(dir)) {
-    return(info_of_workers(dir))
+    return(look_again(function() info_of_workers(dir)))
   }
   newest <- read_newest(dir, backup_manifest)
-  files <- newest$files
-  path <- files$path[[1]]
+  path <- newest$files$path[[1]]
   manifest <- newest$value
   metadata <- manifest$metadata
   tensors <- manifest$tensors
-  places <- lapply(files$path[-1], function(path) {
-    tryCatch(
-      checkpoint_place(backup_manifest(path)$metadata, path),
-      # backup_verify() says why it cannot be used.
-      kerasbackup_error = function(e) {
-        data.frame(epoch = NA_integer_, batch = NA_integer_, saved_at = no_time)
-      }
-    )
-  })
-  places <- do.call(rbind, c(list(checkpoint_place(metadata, path)), places))
-  files[names(places)] <- places
+  place <- checkpoint_place(metadata, path)
+  older <- with_places(newest$files[-1, , drop = FALSE])
+  files <- rbind(cbind(newest$files[1, , drop = FALSE], place), older)
   structure(
     list(
       dir = dir,
       files = files,
-      epoch = files$epoch[[1]],
-      batch = files$batch[[1]],
-      saved_at = files$saved_at[[1]],
+      epoch = place$epoch,
+      batch = place$batch,
+      saved_at = place$saved_at,
       versions = manifest_versions(metadata, path),
       metadata = manifest_user(metadata, path),
       history = manifest_history(metadata, path),
@@ -122,7 +113,7 @@ backup_verify <- function(dir, all = FALSE) {
   dir <- check_existing_dir(dir)
   all <- check_flag(all, "all")
   if (has_workers(dir)) {
-    return(verify_workers(dir, all))
+    return(look_again(function() verify_workers(dir, all)))
   }
   verify <- function(path) {
     backup_manifest(path)
@@ -130,7 +121,7 @@ backup_verify <- function(dir, all = FALSE) {
   }
   files <- read_newest(dir, verify)$files
   for (path in if (all) files$path[-1]) {
-    verify(path)
+    unless_gone(verify(path))
   }
   invisible(TRUE)
 }
@@ -153,7 +144,7 @@ backup_verify <- function(dir, all = FALSE) {
 backup_history <- function(dir) {
   dir <- check_existing_dir(dir)
   if (has_workers(dir)) {
-    return(history_of_workers(dir))
+    return(look_again(function() history_of_workers(dir)))
   }
   read_newest(dir, function(path) {
     manifest_history(backup_manifest(path)$metadata, path)
@@ -190,7 +181,7 @@ backup_history <- function(dir) {
 backup_read <- function(dir, names = NULL) {
   dir <- check_existing_dir(dir)
   if (has_workers(dir)) {
-    return(read_workers(dir, names))
+    return(look_again(function() read_workers(dir, names)))
   }
   read_loaded(read_newest(dir, store_read)$value, names)
 }
@@ -536,81 +527,30 @@ checkpoint_place <- function(metadata, path) {
   )
 }
 
-no_time <- .POSIXct(NA_real_, "UTC")
-
-backup_files <- function(dir) {
-  files <- store_list(dir)
-  if (nrow(files) == 0) {
-    stop_no_backup(dir)
-  }
-  files
-}
-
-# Reads the newest checkpoint. A running training may commit the next one and
-# delete this one meanwhile. Then the next one is read.
-#
-# @param read function of the path.
-# @return list(files, value): the checkpoints, and what `read` returned. If the
-#   newest is damaged, the error names the checkpoint that would be restored.
-read_newest <- function(dir, read, attempts = 10) {
-  for (attempt in seq_len(attempts)) {
-    files <- backup_files(dir)
-    result <- tryCatch(
-      list(files = files, value = read(files$path[[1]])),
-      kerasbackup_error_io = function(e) {
-        gone <- identical(e$errno, "ENOENT") && attempt < attempts
-        if (!gone) rlang::cnd_signal(e)
-      },
-      kerasbackup_error_corrupt = function(e) {
-        rlang::cnd_signal(with_good(e, newest_good(files$path[-1])))
+# @param files data frame of checkpoints.
+# @return `files` without those that have gone meanwhile, with the columns of
+#   checkpoint_place(); they are `NA` for a damaged checkpoint.
+with_places <- function(files) {
+  places <- lapply(files$path, function(path) {
+    tryCatch(
+      unless_gone(checkpoint_place(backup_manifest(path)$metadata, path)),
+      # backup_verify() says why it cannot be used.
+      kerasbackup_error = function(e) {
+        data.frame(epoch = NA_integer_, batch = NA_integer_, saved_at = no_time)
       }
     )
-    if (!is.null(result)) {
-      return(result)
-    }
-  }
-}
-
-newest_good <- function(paths) {
-  for (path in paths) {
-    good <- tryCatch(
-      {
-        backup_manifest(path)
-        store_verify(path)
-      },
-      kerasbackup_error = function(e) FALSE
-    )
-    if (good) {
-      return(path)
-    }
-  }
-  NULL
-}
-
-# @param generation as the user gave it.
-# @return list(path, generation), or NULL where none was asked for.
-find_generation <- function(dir, generation, call = rlang::caller_env()) {
-  if (is.null(generation)) {
-    return(NULL)
-  }
-  files <- backup_files(dir)
-  there <- c(
-    i = paste0("There are: ", paste(files$generation, collapse = ", "), ".")
+  })
+  is_here <- !vapply(places, is.null, NA)
+  none <- data.frame(
+    epoch = integer(),
+    batch = integer(),
+    saved_at = no_time[0]
   )
-  if (!rlang::is_scalar_integerish(generation) || is.na(generation)) {
-    known <- "the number of a checkpoint"
-    stop_must_be("generation", known, generation, there, call = call)
-  }
-  file <- as.list(files[files$generation == generation, ])
-  if (length(file$path) == 0) {
-    stop_argument(
-      c(paste0("There is no generation ", generation, "."), there),
-      "generation",
-      call
-    )
-  }
-  file[c("path", "generation")]
+  places <- do.call(rbind, c(list(none), places[is_here]))
+  cbind(files[is_here, , drop = FALSE], places)
 }
+
+no_time <- .POSIXct(NA_real_, "UTC")
 
 backup_manifest <- function(path) {
   header <- store_header(path)

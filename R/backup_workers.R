@@ -6,7 +6,7 @@
 
 # Whether a directory has checkpoints of several workers, and none of its own.
 has_workers <- function(dir) {
-  nrow(store_list(dir)) == 0 && nrow(worker_dirs(dir)) > 0
+  nrow(list_checkpoints(dir)) == 0 && nrow(worker_dirs(dir)) > 0
 }
 
 # The newest checkpoint that all workers have whose directories are here.
@@ -19,9 +19,15 @@ common_checkpoint <- function(dir) {
   if (length(unique(found$count)) > 1) {
     stop_several_trainings(dir, unique(found$count))
   }
-  each <- lapply(found$path, worker_places)
-  keys <- lapply(each, function(one) paste(one$epoch, one$batch))
-  common <- Reduce(intersect, keys)
+  # A training may have gone on between the look at one worker and at the next.
+  for (i in seq_len(most_looks)) {
+    each <- lapply(found$path, intact_places)
+    keys <- lapply(each, function(one) paste(one$epoch, one$batch))
+    common <- Reduce(intersect, keys)
+    if (length(common) > 0) {
+      break
+    }
+  }
   if (length(common) == 0) {
     stop_none_in_common(dir, found$index)
   }
@@ -35,18 +41,9 @@ common_checkpoint <- function(dir) {
 }
 
 # The checkpoints of one worker whose headers are intact, the newest first.
-worker_places <- function(dir) {
-  paths <- backup_files(dir)$path
-  rows <- lapply(paths, function(path) {
-    tryCatch(
-      {
-        metadata <- backup_manifest(path)$metadata
-        cbind(data.frame(path = path), checkpoint_place(metadata, path))
-      },
-      kerasbackup_error_corrupt = function(e) NULL
-    )
-  })
-  do.call(rbind, rows)
+intact_places <- function(dir) {
+  files <- with_places(backup_files(dir))
+  files[!is.na(files$epoch), , drop = FALSE]
 }
 
 info_of_workers <- function(dir) {
@@ -57,10 +54,8 @@ info_of_workers <- function(dir) {
   files <- do.call(
     rbind,
     lapply(seq_len(nrow(every)), function(i) {
-      files <- backup_files(every$path[[i]])
-      places <- worker_places(every$path[[i]])
-      at <- match(files$path, places$path)
-      cbind(files, places[at, -1, drop = FALSE], worker = every$index[[i]])
+      files <- with_places(backup_files(every$path[[i]]))
+      cbind(files, worker = rep(every$index[[i]], nrow(files)))
     })
   )
   whole <- whole_variables(found)
@@ -72,6 +67,7 @@ info_of_workers <- function(dir) {
       batch = manifest_count(metadata, "batch", path),
       saved_at = manifest_saved_at(metadata, path),
       versions = manifest_versions(metadata, path),
+      metadata = manifest_user(metadata, path),
       history = manifest_history(metadata, path),
       variables = whole[c("name", "dtype", "shape", "bytes")],
       workers = found$count[[1]]

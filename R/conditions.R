@@ -1023,10 +1023,15 @@ errno_hint <- function(errno, op) {
       "Check who may write to the directory."
     },
     EROFS = "The file system is read-only; choose another `backup_dir`.",
-    ENOENT = paste(
-      "The directory no longer exists. Create it again, or choose another",
-      "`backup_dir`."
-    ),
+    ENOENT = if ((op %||% "") %in% c("open", "read")) {
+      # Only of files that a listing had.
+      "It was removed meanwhile. If a training runs there, try again."
+    } else {
+      paste(
+        "The directory no longer exists. Create it again, or choose another",
+        "`backup_dir`."
+      )
+    },
     EIO = "The disk reported an error; choose another `backup_dir`.",
     NULL
   )

@@ -140,15 +140,20 @@ directories_under <- function(root) {
 describe_backup <- function(dir) {
   for (i in seq_len(most_looks)) {
     files <- own_checkpoints(dir)
+    if (is.null(files)) {
+      next
+    }
     if (nrow(files) == 0) {
       return(NULL)
     }
     path <- files$path[[1]]
     manifest <- tryCatch(backup_manifest(path), kerasbackup_error = identity)
-    # A running training may have removed it.
     if (!is_gone(manifest)) {
       break
     }
+  }
+  if (is.null(files)) {
+    return(NULL)
   }
   is_damaged <- inherits(manifest, "condition")
   metadata <- if (is_damaged) list() else manifest$metadata
@@ -227,8 +232,10 @@ no_backups <- function() {
 }
 
 # The checkpoints in a directory, without what only has such a name.
+#
+# @return data frame, or NULL if all of them have gone meanwhile.
 own_checkpoints <- function(dir) {
-  files <- tryCatch(store_list(dir), kerasbackup_error_io = function(e) {
+  files <- tryCatch(list_checkpoints(dir), kerasbackup_error_io = function(e) {
     # What may not be read, or is gone by now, is no backup that can be listed.
     if (!e$errno %in% c("EACCES", "EPERM", "ENOENT")) {
       rlang::cnd_signal(e)
@@ -236,6 +243,9 @@ own_checkpoints <- function(dir) {
     data.frame(path = character(), generation = double(), bytes = double())
   })
   is_own <- vapply(files$path, function(path) isTRUE(store_owns(path)), NA)
+  if (!any(is_own) && any(!file.exists(files$path))) {
+    return(NULL)
+  }
   files[is_own, , drop = FALSE]
 }
 

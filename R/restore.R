@@ -111,12 +111,7 @@ restore_model <- function(model, dir, what, file) {
     stop_no_backup(dir)
   }
   # Python is off the stack, so a handler may jump out of this.
-  if (length(reader$restored$skipped) > 0) {
-    warn_fallback(
-      lapply(reader$restored$skipped, with_tensor),
-      reader$restored$path
-    )
-  }
+  warn_skipped(reader$restored)
   reader$restored
 }
 
@@ -170,30 +165,6 @@ reader_read <- function(reader, places) {
   )
   !is.null(reader$restored)
 }
-
-# Looks for a checkpoint again if one is removed during the look.
-#
-# @param look function that returns what was found, or NULL.
-# @param skipped function from that to the failures of newer checkpoints.
-look_again <- function(look, skipped, looks = most_looks) {
-  for (i in seq_len(looks)) {
-    found <- tryCatch(look(), kerasbackup_error_io = function(e) {
-      if (!is_gone(e) || i == looks) {
-        rlang::cnd_signal(e)
-      }
-      e
-    })
-    if (!any(vapply(c(list(found), skipped(found)), is_gone, NA))) {
-      break
-    }
-  }
-  found
-}
-
-most_looks <- 10
-
-# Whether a failure, or an error about one, is that a file is not there.
-is_gone <- function(x) is.list(x) && identical(x[["errno"]], "ENOENT")
 
 #' Export a backup
 #'
@@ -298,10 +269,17 @@ load_verified <- function(dir, from) {
   if (is.null(loaded)) {
     stop_no_backup(dir)
   }
-  if (length(loaded$skipped) > 0) {
-    warn_fallback(lapply(loaded$skipped, with_tensor), loaded$path)
-  }
+  warn_skipped(loaded)
   loaded
+}
+
+# Warns of newer checkpoints that could not be used. Those that a training has
+# removed are no loss.
+warn_skipped <- function(loaded) {
+  skipped <- loaded$skipped[!vapply(loaded$skipped, is_gone, NA)]
+  if (length(skipped) > 0) {
+    warn_fallback(lapply(skipped, with_tensor), loaded$path)
+  }
 }
 
 # Keras chooses the format by the end of the name, and replaces what has that

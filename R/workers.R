@@ -37,7 +37,9 @@ worker_dirs <- function(dir) {
   has_checkpoint <- vapply(
     paths,
     function(path) {
-      dir.exists(path) && !is_link(path) && nrow(store_list(path)) > 0
+      dir.exists(path) &&
+        !is_link(path) &&
+        isTRUE(nrow(unless_gone(list_checkpoints(path))) > 0)
     },
     NA
   )
