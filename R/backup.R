@@ -1,5 +1,5 @@
 # The functions that inspect and delete backups, and the class `keras_backup`.
-# None of them needs Python.
+# They need no Python.
 #
 # May not touch Python or `.Call` (R/store.R has that). Only `backup_delete()`
 # changes anything on disk.
@@ -12,17 +12,27 @@
 #' only headers, so it is quick at any size. Use [backup_verify()] to check
 #' every byte.
 #'
-#' None of the `backup_*()` functions needs Python. All but [backup_delete()]
-#' leave the directory unchanged.
+#' Python is needed only by [backup_restore()], and by [backup_export()] for the
+#' files that Keras writes. Only [backup_delete()] and [backup_prune()] change
+#' anything in a directory; the other `backup_*()` functions only read it, so
+#' they also work while a training uses it.
 #'
 #' @param dir String, the `backup_dir` that was given to
 #'   [callback_backup_and_restore()].
+#' @param generation Which checkpoint to look at: a number, as in
+#'   `backup_info(dir)$files`, or `"best"` for the best one by the log that
+#'   [backup_keep()] watches. `NULL` (the default) stands for the newest. It
+#'   cannot be given for a directory of several workers.
 #' @return An object of class `keras_backup`: a list with
 #'   * `dir`: string, the directory;
 #'   * `files`: data frame with one row per checkpoint, the newest first. Its
 #'     columns are `path`, `generation` (number), `bytes`, how far training
-#'     had come, as `epoch` and `batch`, and `saved_at` (these three are `NA` if
-#'     the header of an older checkpoint is damaged);
+#'     had come, as `epoch` and `batch`, `saved_at`, `value` (what the log that
+#'     [backup_keep()] watches was then, `NA` for a checkpoint from within an
+#'     epoch) and `best` (`TRUE` for the best of them). All but the first three
+#'     are `NA` if the header of an older checkpoint is damaged;
+#'   * `watched`: `NULL`, or a list with the name of that log (`log`) and its
+#'     `mode`, if the training kept the best checkpoint;
 #'   * `epoch`: integer, the number of complete epochs;
 #'   * `batch`: integer, the number of batches of the next epoch that are
 #'     trained;
@@ -54,27 +64,34 @@
 #' backup_info(dir)
 #' head(as.data.frame(backup_info(dir)))
 #' summary(backup_info(dir))
+#'
+#' \dontrun{
+#' # With keep = backup_keep(last = 3, best = "val_loss"):
+#' backup_info("backup")$files[c("generation", "epoch", "value", "best")]
+#' backup_info("backup", generation = "best")$epoch
+#' }
 #' @export
-backup_info <- function(dir) {
+backup_info <- function(dir, generation = NULL) {
   dir <- check_existing_dir(dir)
   if (has_workers(dir)) {
+    check_no_generation(generation, dir)
     return(look_again(function() info_of_workers(dir)))
   }
-  newest <- read_newest(dir, backup_manifest)
-  path <- newest$files$path[[1]]
-  manifest <- newest$value
+  read <- read_generation(dir, generation, backup_manifest)
+  path <- read$path
+  manifest <- read$value
   metadata <- manifest$metadata
   tensors <- manifest$tensors
-  place <- checkpoint_place(metadata, path)
-  older <- with_places(newest$files[-1, , drop = FALSE])
-  files <- rbind(cbind(newest$files[1, , drop = FALSE], place), older)
+  known <- stats::setNames(list(metadata), path)
+  described <- describe_checkpoints(read$files, known)
   structure(
     list(
       dir = dir,
-      files = files,
-      epoch = place$epoch,
-      batch = place$batch,
-      saved_at = place$saved_at,
+      files = described$files,
+      watched = described$watched,
+      epoch = manifest_count(metadata, "epoch", path),
+      batch = manifest_count(metadata, "batch", path),
+      saved_at = manifest_saved_at(metadata, path),
       versions = manifest_versions(metadata, path),
       metadata = manifest_user(metadata, path),
       history = manifest_history(metadata, path),
@@ -157,6 +174,9 @@ backup_history <- function(dir) {
 #' ordinary safetensors file, so any reader of that format can open it.
 #'
 #' @inheritParams backup_info
+#' @param generation Which checkpoint to read: a number, as in
+#'   `backup_info(dir)$files`, or `"best"`. `NULL` (the default) reads the
+#'   newest.
 #' @param names Character, the variables to read, by their names in
 #'   [backup_info()]; `NULL` (the default) reads all.
 #' @return A named list with one element per variable. A scalar is a vector
@@ -178,12 +198,13 @@ backup_history <- function(dir) {
 #' dir <- system.file("extdata", "example-backup", package = "kerasbackup")
 #' str(backup_read(dir))
 #' @export
-backup_read <- function(dir, names = NULL) {
+backup_read <- function(dir, names = NULL, generation = NULL) {
   dir <- check_existing_dir(dir)
   if (has_workers(dir)) {
+    check_no_generation(generation, dir)
     return(look_again(function() read_workers(dir, names)))
   }
-  read_loaded(read_newest(dir, store_read)$value, names)
+  read_loaded(read_generation(dir, generation, store_read)$value, names)
 }
 
 # @param loaded as from store_read(); its memory is freed.
@@ -282,22 +303,28 @@ format_files <- function(x) {
           mapply(format_place, files$epoch, files$batch)
         ),
         ifelse(is.na(files$saved_at), "", format_time(files$saved_at)),
-        format_loss(x)
+        format_value(x)
       )
     )
   }
   trimws(do.call(paste, c("", lapply(columns, format), sep = "  ")), "right")
 }
 
-# The validation loss, or else the loss, of each checkpoint that was made at the
-# end of an epoch.
-format_loss <- function(x) {
+# The log that is watched, or else the validation loss or the loss, of each
+# checkpoint that was made at the end of an epoch.
+format_value <- function(x) {
+  files <- x$files
+  if (!is.null(x$watched)) {
+    best <- ifelse(files$best %in% TRUE, " (best)", "")
+    text <- paste0(shown(x$watched$log), " ", signif(files$value, 5), best)
+    return(ifelse(is.na(files$value), "", text))
+  }
   log <- intersect(c("val_loss", "loss"), names(x$history))
   if (length(log) == 0) {
     return("")
   }
-  value <- x$history[[log[[1]]]][match(x$files$epoch, x$history$epoch)]
-  has <- !is.na(value) & x$files$batch %in% 0L
+  value <- x$history[[log[[1]]]][match(files$epoch, x$history$epoch)]
+  has <- !is.na(value) & files$batch %in% 0L
   ifelse(has, paste(log[[1]], signif(value, 5)), "")
 }
 
@@ -527,30 +554,61 @@ checkpoint_place <- function(metadata, path) {
   )
 }
 
-# @param files data frame of checkpoints.
-# @return `files` without those that have gone meanwhile, with the columns of
-#   checkpoint_place(); they are `NA` for a damaged checkpoint.
-with_places <- function(files) {
-  places <- lapply(files$path, function(path) {
-    tryCatch(
-      unless_gone(checkpoint_place(backup_manifest(path)$metadata, path)),
-      # backup_verify() says why it cannot be used.
-      kerasbackup_error = function(e) {
-        data.frame(epoch = NA_integer_, batch = NA_integer_, saved_at = no_time)
-      }
-    )
+# What checkpoints hold, by their headers.
+#
+# @param files data frame as from backup_files().
+# @param known named list, metadata that have been read, by the path.
+# @return list(files, watched): `files` without those that have gone meanwhile,
+#   with more columns; and the log by which the best is kept, as from
+#   manifest_watched().
+describe_checkpoints <- function(files, known = list()) {
+  metadata <- lapply(files$path, function(path) {
+    known[[path]] %||%
+      tryCatch(
+        unless_gone(backup_manifest(path)$metadata),
+        # backup_verify() says why it cannot be used.
+        kerasbackup_error = function(e) list()
+      )
   })
-  is_here <- !vapply(places, is.null, NA)
-  none <- data.frame(
-    epoch = integer(),
-    batch = integer(),
-    saved_at = no_time[0]
-  )
-  places <- do.call(rbind, c(list(none), places[is_here]))
-  cbind(files[is_here, , drop = FALSE], places)
+  is_here <- !vapply(metadata, is.null, NA)
+  files <- files[is_here, , drop = FALSE]
+  metadata <- metadata[is_here]
+  watched <- NULL
+  for (i in which(lengths(metadata) > 0)) {
+    # The policy of the newest is the one that holds.
+    watched <- tryCatch(
+      manifest_watched(metadata[[i]], files$path[[i]]),
+      kerasbackup_error_corrupt = function(e) NULL
+    )
+    break
+  }
+  rows <- lapply(seq_along(metadata), function(i) {
+    describe_checkpoint(metadata[[i]], files$path[[i]], watched)
+  })
+  files <- cbind(files, do.call(rbind, c(list(no_description), rows)))
+  files$best <- is_best(files$value, watched)
+  files$best[is.na(files$epoch)] <- NA
+  list(files = files, watched = watched)
 }
 
-no_time <- .POSIXct(NA_real_, "UTC")
+describe_checkpoint <- function(metadata, path, watched) {
+  tryCatch(
+    data.frame(
+      epoch = manifest_count(metadata, "epoch", path),
+      batch = manifest_count(metadata, "batch", path),
+      saved_at = manifest_saved_at(metadata, path),
+      value = keep_mark(metadata, path, watched$log)[[2]]
+    ),
+    kerasbackup_error_corrupt = function(e) no_description[NA_integer_, ]
+  )
+}
+
+no_description <- data.frame(
+  epoch = integer(),
+  batch = integer(),
+  saved_at = .POSIXct(double(), "UTC"),
+  value = double()
+)
 
 backup_manifest <- function(path) {
   header <- store_header(path)

@@ -42,7 +42,7 @@ common_checkpoint <- function(dir) {
 
 # The checkpoints of one worker whose headers are intact, the newest first.
 intact_places <- function(dir) {
-  files <- with_places(backup_files(dir))
+  files <- describe_checkpoints(backup_files(dir))$files
   files[!is.na(files$epoch), , drop = FALSE]
 }
 
@@ -51,18 +51,19 @@ info_of_workers <- function(dir) {
   path <- found$path[[1]]
   metadata <- found$manifest[[1]]$metadata
   every <- worker_dirs(dir)
-  files <- do.call(
-    rbind,
-    lapply(seq_len(nrow(every)), function(i) {
-      files <- with_places(backup_files(every$path[[i]]))
-      cbind(files, worker = rep(every$index[[i]], nrow(files)))
-    })
-  )
+  described <- lapply(every$path, function(dir) {
+    describe_checkpoints(backup_files(dir))
+  })
+  files <- lapply(seq_along(described), function(i) {
+    files <- described[[i]]$files
+    cbind(files, worker = rep(every$index[[i]], nrow(files)))
+  })
   whole <- whole_variables(found)
   structure(
     list(
       dir = dir,
-      files = files,
+      files = do.call(rbind, files),
+      watched = described[[1]]$watched,
       epoch = manifest_count(metadata, "epoch", path),
       batch = manifest_count(metadata, "batch", path),
       saved_at = manifest_saved_at(metadata, path),

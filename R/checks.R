@@ -96,6 +96,32 @@ check_metadata <- function(
   lapply(metadata, function(x) if (is.character(x)) enc2utf8(x) else x)
 }
 
+# A directory of several workers has no generations of its own.
+check_no_generation <- function(generation, dir, call = rlang::caller_env()) {
+  if (!is.null(generation)) {
+    stop_argument(
+      c(
+        "`generation` cannot be given for a directory of several workers.",
+        i = paste0(
+          "Each worker numbers its own checkpoints. Name the directory of one, ",
+          "such as ",
+          quote_path(worker_dirs(dir)$path[[1]]),
+          "."
+        )
+      ),
+      "generation",
+      call
+    )
+  }
+}
+
+# A plain number: no factor, date or time, which are numbers with a class.
+is_whole_number <- function(x) {
+  is.numeric(x) &&
+    !is.object(x) &&
+    rlang::is_scalar_integerish(x, finite = TRUE)
+}
+
 check_function <- function(x, arg, call = rlang::caller_env()) {
   if (!is.null(x) && !is.function(x)) {
     stop_must_be(arg, "a function or NULL", x, call = call)

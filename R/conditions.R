@@ -278,8 +278,8 @@ training_messages <- list(
   ),
   best = c(
     "!" = paste(
-      "No checkpoint is kept as the best so far, because an epoch does not",
-      "have the log that `best` names:"
+      "An epoch does not have the log that `best` names, so its checkpoint",
+      "cannot count as the best:"
     )
   ),
   beyond = c(
@@ -380,6 +380,34 @@ warn_on_save <- function(error, path) {
     ),
     path = path,
     error = error
+  )
+}
+
+# @param log string, the log that is watched, or NULL.
+stop_no_best <- function(dir, log, call = rlang::caller_env()) {
+  stop_argument(
+    if (is.null(log)) {
+      c(
+        paste0("No checkpoint in ", quote_path(dir), " counts as the best."),
+        i = paste(
+          "Train with `keep = backup_keep(best = \"val_loss\")`, or another log,",
+          "to keep the best one."
+        )
+      )
+    } else {
+      c(
+        paste0(
+          "No checkpoint in ",
+          quote_path(dir),
+          " has a value of `",
+          shown(log),
+          "`."
+        ),
+        i = "Only a checkpoint from the end of an epoch can have one."
+      )
+    },
+    "generation",
+    call
   )
 }
 

@@ -159,3 +159,17 @@ keep_mark <- function(metadata, path, best) {
   }
   c(as.double(manifest_saved_at(metadata, path)), value)
 }
+
+# Which of the values is the best, as the C core has it (src/keep.c).
+#
+# @param values double, of the checkpoints from the newest to the oldest.
+# @param watched list(log, mode), or NULL.
+# @return logical, TRUE at most once.
+is_best <- function(values, watched) {
+  best <- rep(FALSE, length(values))
+  if (!is.null(watched) && !all(is.na(values))) {
+    end <- if (watched$mode == "min") min else max
+    best[max(which(values == end(values, na.rm = TRUE)))] <- TRUE
+  }
+  best
+}

@@ -96,18 +96,45 @@ newest_good <- function(paths) {
   NULL
 }
 
+# Reads the newest checkpoint, or the one that was asked for.
+#
+# @return list(files, path, value): as from read_newest(), and which it was.
+read_generation <- function(
+  dir,
+  generation,
+  read,
+  call = rlang::caller_env()
+) {
+  if (is.null(generation)) {
+    newest <- read_newest(dir, read)
+    return(c(newest, path = newest$files$path[[1]]))
+  }
+  look_again(function() {
+    files <- backup_files(dir)
+    path <- find_generation(dir, generation, files, call)$path
+    list(files = files, path = path, value = read(path))
+  })
+}
+
 # @param generation as the user gave it.
 # @return list(path, generation), or NULL where none was asked for.
-find_generation <- function(dir, generation, call = rlang::caller_env()) {
+find_generation <- function(
+  dir,
+  generation,
+  files = backup_files(dir),
+  call = rlang::caller_env()
+) {
   if (is.null(generation)) {
     return(NULL)
   }
-  files <- backup_files(dir)
+  if (identical(generation, "best")) {
+    return(find_best(dir, files, call))
+  }
   there <- c(
     i = paste0("There are: ", paste(files$generation, collapse = ", "), ".")
   )
-  if (!rlang::is_scalar_integerish(generation) || is.na(generation)) {
-    known <- "the number of a checkpoint"
+  if (!is_whole_number(generation)) {
+    known <- "the number of a checkpoint or \"best\""
     stop_must_be("generation", known, generation, there, call = call)
   }
   file <- as.list(files[files$generation == generation, ])
@@ -119,4 +146,13 @@ find_generation <- function(dir, generation, call = rlang::caller_env()) {
     )
   }
   file[c("path", "generation")]
+}
+
+find_best <- function(dir, files, call) {
+  described <- describe_checkpoints(files)
+  best <- described$files[described$files$best %in% TRUE, ]
+  if (nrow(best) == 0) {
+    stop_no_best(dir, described$watched$log, call)
+  }
+  as.list(best[c("path", "generation")])
 }

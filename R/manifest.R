@@ -399,6 +399,32 @@ manifest_user <- function(metadata, path) {
   lapply(values, function(x) if (is.numeric(x)) as.double(x) else x)
 }
 
+# The log by which the best checkpoint is kept, as the text of one field.
+#
+# @param keep policy as from backup_keep(), with a log.
+manifest_watched_json <- function(keep) {
+  values <- json_string(c(keep$best, keep$mode))
+  sprintf("{\"log\":%s,\"mode\":%s}", values[[1]], values[[2]])
+}
+
+# The reverse.
+#
+# @return list(log, mode), or NULL where none is watched.
+manifest_watched <- function(metadata, path) {
+  watched <- parse_metadata(metadata, "watched", path, depth = 1)
+  if (is.null(watched)) {
+    return(NULL)
+  }
+  is_whole <- is_object(watched) &&
+    rlang::is_string(watched[["log"]]) &&
+    rlang::is_string(watched[["mode"]]) &&
+    watched[["mode"]] %in% c("min", "max")
+  if (!is_whole) {
+    stop_header(path, "Its metadata `watched` do not name a log.")
+  }
+  watched[c("log", "mode")]
+}
+
 # Which tensors are parts of variables that several workers hold together.
 #
 # @return list of list(at = which tensor, variable, shape, begin).

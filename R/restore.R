@@ -41,8 +41,9 @@
 #'   the variables of the optimizer, which include its learning rate and its
 #'   count of steps; the model must be compiled as for the training. Metrics are
 #'   not restored, because `fit()` and `evaluate()` reset them.
-#' @param generation Number, which checkpoint to restore, as in
-#'   `backup_info(dir)$files`; `NULL` (the default) restores the newest.
+#' @param generation Which checkpoint to use: a number, as in
+#'   `backup_info(dir)$files`, or `"best"` for the best one by the log that
+#'   [backup_keep()] watches. `NULL` (the default) uses the newest.
 #' @return Invisibly `model`.
 #' @section Errors:
 #' * `kerasbackup_error_argument`: the model is not built, or is not compiled
@@ -71,6 +72,11 @@
 #'   backup_restore(model, dir)
 #'   model$get_weights()
 #' }
+#'
+#' \dontrun{
+#' # The training had keep = backup_keep(best = "val_loss").
+#' backup_restore(model, "backup", generation = "best")
+#' }
 #' @export
 backup_restore <- function(
   model,
@@ -81,15 +87,28 @@ backup_restore <- function(
   check_model(model)
   dir <- check_existing_dir(dir)
   what <- check_choice(what, c("weights", "all"), "what")
-  file <- find_generation(dir, generation)
-  restore_model(model, dir, what, file)
+  restore_model(model, dir, what, generation)
   invisible(model)
 }
 
-# @param file list(path, generation), NULL for the newest.
 # @return what session_load() notes of the checkpoint.
-restore_model <- function(model, dir, what, file) {
+restore_model <- function(
+  model,
+  dir,
+  what,
+  generation,
+  call = rlang::caller_env()
+) {
   refuse_big_endian()
+  # A better checkpoint may replace the best one during the look.
+  look_again(function() {
+    file <- find_generation(dir, generation, call = call)
+    restore_file(model, dir, what, file)
+  })
+}
+
+# @param file list(path, generation), NULL for the newest.
+restore_file <- function(model, dir, what, file) {
   reader <- rlang::env(
     store = store_open_to_read(dir),
     file = file,
@@ -219,10 +238,10 @@ backup_export <- function(
   what <- check_choice(what, c("weights", "all"), "what")
   if (is_safetensors(file)) {
     check_no_model(model)
-    export_tensors(dir, file, what, find_generation(dir, generation))
+    export_tensors(dir, file, what, generation)
   } else {
     check_model(model)
-    restore_model(model, dir, what, find_generation(dir, generation))
+    restore_model(model, dir, what, generation)
     export_by_keras(model, file)
   }
   invisible(file)
@@ -230,8 +249,14 @@ backup_export <- function(
 
 is_safetensors <- function(file) endsWith(file, ".safetensors")
 
-export_tensors <- function(dir, file, what, from) {
-  loaded <- load_verified(dir, from)
+export_tensors <- function(
+  dir,
+  file,
+  what,
+  generation,
+  call = rlang::caller_env()
+) {
+  loaded <- load_verified(dir, generation, call)
   on.exit(store_buffer_release(loaded$buffer))
   tensors <- manifest_parse(
     loaded$header,
@@ -256,9 +281,9 @@ export_tensors <- function(dir, file, what, from) {
 }
 
 # @return as from store_find(), with its data.
-load_verified <- function(dir, from) {
-  if (!is.null(from)) {
-    return(store_read(from$path))
+load_verified <- function(dir, generation, call) {
+  if (!is.null(generation)) {
+    return(read_generation(dir, generation, store_read, call)$value)
   }
   store <- store_open_to_read(dir)
   on.exit(store_close(store))

@@ -146,7 +146,7 @@ session_save <- function(
   copied <- FALSE
   submitted <- attempt_save(session, config, {
     lock_renew(session$lock)
-    metadata <- with_user_metadata(metadata, config$metadata)
+    metadata <- with_own_metadata(metadata, config)
     if (!is.null(config[["on_save"]])) {
       # For when the save is reported.
       session$handed <- metadata
@@ -164,12 +164,18 @@ session_save <- function(
   report_save(session, config, training_goes_on(config))
 }
 
-# @param values named list of what the user notes in checkpoints, or NULL.
-with_user_metadata <- function(metadata, values) {
-  if (is.null(values)) {
-    return(metadata)
+# Adds what Python does not know: the user's notes, and the log by which the
+# best checkpoint is kept.
+with_own_metadata <- function(metadata, config) {
+  if (!is.null(config[["metadata"]])) {
+    user <- manifest_user_json(config$metadata)
+    metadata <- manifest_metadata_add(metadata, "user", user)
   }
-  manifest_metadata_add(metadata, "user", manifest_user_json(values))
+  if (!is.null(config$keep$best)) {
+    watched <- manifest_watched_json(config$keep)
+    metadata <- manifest_metadata_add(metadata, "watched", watched)
+  }
+  metadata
 }
 
 # Training stops for a signal, after its last checkpoint. fit() ends with the

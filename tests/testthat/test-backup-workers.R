@@ -174,3 +174,17 @@ test_that("shards that do not fit their tensors count as damage", {
     expect_error(backup_info(dir), class = "kerasbackup_error_corrupt")
   }
 })
+
+test_that("the generations of workers are those of their own directories", {
+  dir <- local_workers()
+  for (verb in list(backup_info, backup_read)) {
+    error <- expect_error(
+      verb(dir, generation = 1),
+      "worker-1-of-2",
+      class = "kerasbackup_error_argument"
+    )
+    expect_identical(error$arg, "generation")
+  }
+  one <- file.path(dir, "worker-1-of-2")
+  expect_equal(backup_info(one, generation = 1)$epoch, 1L)
+})

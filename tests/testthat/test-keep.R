@@ -342,3 +342,112 @@ test_that("backup_info() shows what is kept", {
     transform = function(x) gsub(dir, "<dir>", x, fixed = TRUE)
   )
 })
+
+watching <- function(dir, best = "val_loss", mode = "min") {
+  policy <- backup_keep(3, best = best, mode = mode)
+  run_with(dir, policy, epochs(1:5))
+  policy
+}
+
+test_that("backup_info() says which checkpoint is the best, and by which log", {
+  dir <- withr::local_tempdir()
+  watching(dir)
+  info <- backup_info(dir)
+  expect_equal(info$watched, list(log = "val_loss", mode = "min"))
+  expect_equal(info$files$epoch, c(5, 4, 3))
+  expect_equal(info$files$value, c(6, 2, 4))
+  expect_identical(info$files$best, c(FALSE, TRUE, FALSE))
+  text <- format(info)
+  expect_match(text, "4 epochs complete .* val_loss 2 \\(best\\)", all = FALSE)
+  best <- backup_info(dir, generation = "best")
+  expect_equal(c(best$epoch, best$files$epoch), c(4, 5, 4, 3))
+  expect_equal(nrow(best$history), 4)
+  expect_equal(backup_info(dir, generation = 3)$epoch, 3L)
+  # The header of an older one is damaged.
+  flip_bit(info$files$path[[3]], 20)
+  files <- backup_info(dir)$files
+  expect_identical(files$value, c(6, 2, NA))
+  expect_identical(files$best, c(FALSE, TRUE, NA))
+})
+
+test_that("what backup_info() calls the best is what C keeps for it", {
+  for (mode in c("min", "max")) {
+    for (values in list(
+      losses,
+      c(3, NaN, 1, 1, 9, 9, 4),
+      c(NaN, NaN, -Inf, 2)
+    )) {
+      dir <- withr::local_tempdir()
+      policy <- backup_keep(best = "val_loss", mode = mode)
+      for (i in seq_along(values)) {
+        run_with(dir, policy, epochs(i, values))
+        files <- backup_info(dir)$files
+        if (nrow(files) == 2) {
+          expect_identical(which(files$best), 2L)
+        }
+      }
+    }
+  }
+})
+
+test_that("the best can be read and exported", {
+  dir <- withr::local_tempdir()
+  watching(dir)
+  flip_bit(store_list(dir)$path[[1]], 20)
+  expect_named(backup_read(dir, generation = "best"), "a")
+  file <- withr::local_tempfile(fileext = ".safetensors")
+  expect_no_warning(backup_export(dir, file, generation = "best"))
+  # Damaged data are never replaced by those of another one.
+  best <- store_list(dir)$path[[2]]
+  flip_bit(best, data_at(best))
+  error <- expect_error(
+    backup_read(dir, generation = "best"),
+    class = "kerasbackup_error_corrupt"
+  )
+  expect_identical(error$path, best)
+})
+
+test_that("where no checkpoint is the best, it is said why", {
+  dir <- withr::local_tempdir()
+  no_best <- function() {
+    error <- expect_error(
+      backup_read(dir, generation = "best"),
+      class = "kerasbackup_error_argument"
+    )
+    expect_identical(error$arg, "generation")
+    conditionMessage(error)
+  }
+  run_with(dir, backup_keep(2), epochs(1:2))
+  expect_null(backup_info(dir)$watched)
+  expect_identical(backup_info(dir)$files$best, c(FALSE, FALSE))
+  expect_match(no_best(), "backup_keep\\(best")
+  run_with(dir, backup_keep(best = "auc", mode = "max"), epochs(3))
+  expect_match(no_best(), "has a value of `auc`")
+  for (bad in list("worst", TRUE, NA, factor("best"), 1:2)) {
+    error <- expect_error(
+      backup_info(dir, bad),
+      "There are: 3",
+      class = "kerasbackup_error_argument"
+    )
+    expect_identical(error$arg, "generation")
+  }
+})
+
+test_that("a log that nobody can have watched is damage", {
+  for (bad in c(
+    "[1]",
+    "{\"log\":1,\"mode\":\"min\"}",
+    "{\"log\":\"a\"}",
+    "x"
+  )) {
+    expect_error(
+      manifest_watched(list(watched = bad), "path"),
+      class = "kerasbackup_error_corrupt"
+    )
+  }
+  odd <- backup_keep(best = "a \"b\"\\", mode = "max")
+  expect_identical(
+    manifest_watched(list(watched = manifest_watched_json(odd)), "path"),
+    list(log = odd$best, mode = "max")
+  )
+})

@@ -144,3 +144,47 @@ test_that("a log that is missing is told once", {
   fit_telling("val_other_loss", validation_split = 0.25, validation_freq = 2L)
   expect_length(told, 1)
 })
+
+test_that("the best is restored, and a log that an epoch lacks is told truly", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  told <- character()
+  model <- build_model()
+  best <- NULL
+  note <- function(info) {
+    if (info$epoch == 2) {
+      best <<- model$get_weights()
+    }
+  }
+  withCallingHandlers(
+    fit_model(
+      model,
+      epochs = 4L,
+      callbacks = list(
+        python_helpers()$Scores(list(3, 2, NULL, 4)),
+        callback_backup_and_restore(
+          dir,
+          delete_checkpoint = FALSE,
+          keep = backup_keep(best = "score", mode = "min"),
+          async = FALSE,
+          on_save = note
+        )
+      )
+    ),
+    kerasbackup_message_best = function(m) {
+      told <<- c(told, conditionMessage(m))
+      rlang::cnd_muffle(m)
+    }
+  )
+  expect_length(told, 1)
+  # The second epoch is kept as the best.
+  expect_no_match(told, "No checkpoint is kept")
+  expect_match(told, "cannot count as the best")
+  files <- backup_info(dir)$files
+  expect_equal(files$epoch, c(4L, 2L))
+  expect_equal(files$value, c(4, 2))
+  expect_equal(files$best, c(FALSE, TRUE))
+  again <- rebuild_model()
+  backup_restore(again, dir, generation = "best")
+  expect_identical(again$get_weights(), best)
+})

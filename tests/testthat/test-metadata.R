@@ -111,8 +111,11 @@ test_that("backup_info() shows them, without control characters", {
 
 test_that("a save has them, and is else as it was", {
   text <- metadata_text(3)
-  expect_identical(with_user_metadata(text, NULL), text)
-  fields <- jsonlite::parse_json(with_user_metadata(text, list(a = 1)))
+  expect_identical(with_own_metadata(text, list()), text)
+  fields <- jsonlite::parse_json(with_own_metadata(
+    text,
+    list(metadata = list(a = 1))
+  ))
   expect_identical(fields$user, "{\"a\":1}")
   expect_identical(fields$epoch, "3")
   dir <- withr::local_tempdir()

@@ -121,14 +121,16 @@ class RaiseAt(keras.callbacks.Callback):
 
 
 class Scores(keras.callbacks.Callback):
-    """Adds a log `score` with the next of these values to each epoch's logs."""
+    """Adds a log `score` with the next of these values to each epoch's logs,
+    unless that is `None`."""
 
     def __init__(self, values):
         super().__init__()
         self._values = values
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["score"] = self._values[epoch]
+        if self._values[epoch] is not None:
+            logs["score"] = self._values[epoch]
 
 
 class LoseWeights(keras.callbacks.Callback):
