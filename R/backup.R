@@ -517,6 +517,9 @@ extreme <- function(of) {
 }
 
 check_logs <- function(logs, known, epochs, call = rlang::caller_env()) {
+  if (!is.character(logs)) {
+    stop_must_be("logs", "names of logs", logs, call = call)
+  }
   unknown <- setdiff(logs, known)
   if (epochs == 0 || length(logs) == 0 || length(unknown) > 0) {
     stop_argument(

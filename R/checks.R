@@ -59,9 +59,14 @@ check_metadata <- function(
   }
   example <- c(i = "For example: `metadata = list(commit = \"f1ee137\")`.")
   names <- names(metadata)
-  if (!is.list(metadata) || is.null(names)) {
+  if (!is.list(metadata) || is.object(metadata) || is.null(names)) {
     stop_must_be(arg, "a named list", metadata, example, call = call)
   }
+  names <- names(metadata) <- check_text(
+    names,
+    paste0("names(", arg, ")"),
+    call
+  )
   if (anyNA(names) || !all(nzchar(names)) || anyDuplicated(names)) {
     stop_argument(
       c(
@@ -93,7 +98,41 @@ check_metadata <- function(
       call
     )
   }
-  lapply(metadata, function(x) if (is.character(x)) enc2utf8(x) else x)
+  for (name in names) {
+    if (is.character(metadata[[name]])) {
+      place <- paste0(arg, "$", name)
+      metadata[[name]] <- check_text(metadata[[name]], place, call)
+    }
+  }
+  metadata
+}
+
+# Text that goes into a checkpoint. JSON is UTF-8.
+#
+# @param x character.
+# @return `x` in UTF-8.
+check_text <- function(x, arg, call = rlang::caller_env()) {
+  is_bytes <- Encoding(x) == "bytes"
+  Encoding(x)[is_bytes] <- "unknown"
+  is_ascii <- vapply(x, function(one) all(charToRaw(one) < as.raw(128)), NA)
+  utf8 <- enc2utf8(x)
+  is_bad <- is_bytes & !is_ascii | !validUTF8(utf8)
+  if (any(is_bad)) {
+    bytes <- charToRaw(x[is_bad][[1]])
+    codes <- paste0("<", as.character(bytes), ">")
+    is_plain <- bytes >= as.raw(32) & bytes < as.raw(127)
+    codes[is_plain] <- rawToChar(bytes[is_plain], multiple = TRUE)
+    stop_argument(
+      c(
+        paste0("`", arg, "` must be valid text."),
+        x = paste0("Received: ", paste(codes, collapse = ""), "."),
+        i = "Use `iconv()` to convert it to UTF-8."
+      ),
+      arg,
+      call
+    )
+  }
+  utf8
 }
 
 # A directory of several workers has no generations of its own.
@@ -119,14 +158,50 @@ check_no_generation <- function(generation, dir, call = rlang::caller_env()) {
 is_whole_number <- function(x) {
   is.numeric(x) &&
     !is.object(x) &&
-    rlang::is_scalar_integerish(x, finite = TRUE)
+    rlang::is_scalar_integerish(x) &&
+    !is.na(x)
 }
 
+# A function that is called with one argument, or NULL.
 check_function <- function(x, arg, call = rlang::caller_env()) {
-  if (!is.null(x) && !is.function(x)) {
+  if (is.null(x)) {
+    return(NULL)
+  }
+  if (!is.function(x)) {
     stop_must_be(arg, "a function or NULL", x, call = call)
   }
+  if (!takes_one(x)) {
+    stop_argument(
+      c(
+        paste0("`", arg, "` must be a function that takes one argument."),
+        x = paste0("Its arguments: ", describe_formals(x), "."),
+        i = paste0("For example: `", arg, " = function(info) ...`.")
+      ),
+      arg,
+      call
+    )
+  }
   x
+}
+
+# Whether a function can be called with one argument that has no name.
+takes_one <- function(fn) {
+  # A primitive function has no formals, as `c`, and may take any number.
+  parts <- formals(args(fn) %||% fn)
+  if (is.null(parts) && is.primitive(fn)) {
+    return(TRUE)
+  }
+  has_no_default <- vapply(parts, identical, NA, quote(expr = ))
+  needed <- setdiff(names(parts)[has_no_default], "...")
+  length(parts) > 0 && !any(needed %in% names(parts)[-1])
+}
+
+describe_formals <- function(fn) {
+  names <- names(formals(fn))
+  if (length(names) == 0) {
+    return("none")
+  }
+  paste0("`", names, "`", collapse = ", ")
 }
 
 # The path of a file to export to.
@@ -185,9 +260,7 @@ check_save_freq <- function(
   if (is_time(save_freq)) {
     return(check_seconds(save_freq, "save_freq", call = call))
   }
-  whole <- rlang::is_scalar_integerish(save_freq) &&
-    !is.na(save_freq) &&
-    !is.logical(save_freq)
+  whole <- is_whole_number(save_freq)
   if (whole && save_freq >= 1 && save_freq <= .Machine$integer.max) {
     return(as.integer(save_freq))
   }
@@ -226,8 +299,16 @@ check_seconds <- function(x, arg, call = rlang::caller_env()) {
 }
 
 is_time <- function(x) {
-  inherits(x, "difftime") ||
+  is_difftime(x) ||
     (rlang::is_string(x) && grepl(time_words, x, ignore.case = TRUE))
+}
+
+# Anyone can give a value this class.
+is_difftime <- function(x) {
+  units <- c("secs", "mins", "hours", "days", "weeks")
+  inherits(x, "difftime") &&
+    is.numeric(unclass(x)) &&
+    isTRUE(attr(x, "units") %in% units)
 }
 
 # The words of `difftime()` and `seq()`, with a number or without.
@@ -244,7 +325,7 @@ time_hint <- c(
 )
 
 seconds_of <- function(x) {
-  if (inherits(x, "difftime")) {
+  if (is_difftime(x)) {
     return(as.double(x, units = "secs"))
   }
   number <- sub(time_words, "\\1", x, ignore.case = TRUE)
@@ -283,7 +364,7 @@ check_keep <- function(
     return(backup_keep(last = 2))
   }
   if (inherits(keep, "backup_keep")) {
-    return(keep)
+    return(check_policy(keep, call))
   }
   backup_keep(
     last = check_last(
@@ -295,6 +376,35 @@ check_keep <- function(
   )
 }
 
+# A policy, which someone may have changed or made by hand.
+check_policy <- function(keep, call = rlang::caller_env()) {
+  fields <- c("last", "every", "best", "mode")
+  policy <- unclass(keep)
+  if (!is.list(policy) || !identical(names(policy), fields)) {
+    must <- "a policy that `backup_keep()` has made"
+    stop_must_be("keep", must, keep, call = call)
+  }
+  every <- policy$every
+  tryCatch(
+    backup_keep(
+      if (identical(policy$last, .Machine$integer.max)) Inf else policy$last,
+      if (is.numeric(every)) as.difftime(every, units = "secs") else every,
+      policy$best,
+      policy$mode
+    ),
+    kerasbackup_error_argument = function(e) {
+      stop_argument(
+        c(
+          "`keep` is a policy that `backup_keep()` cannot have made.",
+          x = rlang::cnd_header(e)
+        ),
+        "keep",
+        call
+      )
+    }
+  )
+}
+
 # How many of the newest checkpoints are kept; `Inf` for all.
 #
 # @return integer.
@@ -302,9 +412,7 @@ check_last <- function(last, arg, known, call = rlang::caller_env()) {
   if (identical(last, Inf)) {
     return(.Machine$integer.max)
   }
-  whole <- rlang::is_scalar_integerish(last, finite = TRUE) &&
-    !is.logical(last)
-  if (!whole || last < 1 || last > .Machine$integer.max) {
+  if (!is_whole_number(last) || last < 1 || last > .Machine$integer.max) {
     stop_must_be(
       arg,
       known,
@@ -327,7 +435,7 @@ check_best <- function(best, call = rlang::caller_env()) {
       call = call
     )
   }
-  best
+  if (is.null(best)) NULL else check_text(best, "best", call)
 }
 
 # Whether the lowest or the highest value is the best.
@@ -457,7 +565,9 @@ check_max_overhead <- function(
       call
     )
   }
-  number <- is.numeric(max_overhead) && length(max_overhead) == 1
+  number <- is.numeric(max_overhead) &&
+    !is.object(max_overhead) &&
+    length(max_overhead) == 1
   if (!number || is.na(max_overhead) || max_overhead <= 0 || max_overhead > 1) {
     stop_must_be(
       "max_overhead",
@@ -599,8 +709,11 @@ known_arguments <- function() {
 
 # A short description of a value that the user gave, for a message.
 describe <- function(x) {
-  if (inherits(x, "difftime") && length(x) == 1) {
-    return(format(x))
+  if (is_difftime(x) && length(x) == 1) {
+    return(format_span(x))
+  }
+  if (is.object(x) && (!is.atomic(x) || length(x) <= 1)) {
+    return(paste("an object of class", class(x)[[1]]))
   }
   if (is.atomic(x) && length(x) == 1 && is.na(x) && !is.nan(x)) {
     return("NA")
@@ -616,6 +729,12 @@ describe <- function(x) {
     return(paste("a list of length", length(x)))
   }
   paste("an object of class", class(x)[[1]])
+}
+
+# "1 hour", and not "1 hours".
+format_span <- function(x) {
+  text <- format(x)
+  ifelse(as.double(x) %in% 1, sub("s$", "", text), text)
 }
 
 # normalizePath() does not make a path absolute that does not exist yet, and it

@@ -463,8 +463,8 @@ inform_prune <- function(found) {
     ": ",
     mapply(format_known_place, found$epoch, found$batch),
     ", saved ",
-    age,
-    " days ago, ",
+    count(age, "day"),
+    " ago, ",
     vapply(found$bytes, format_bytes, "")
   )
   n <- nrow(found)
@@ -541,7 +541,7 @@ store_failure_message <- function(failure, tensor = NULL) {
       i = paste(
         "Nothing was loaded from it and the file was left as it is.",
         "Restore it from a copy, or move it away to start over.",
-        "`double_checkpoint = TRUE` keeps a second checkpoint as a fallback."
+        "With `keep = 2` or more, an older checkpoint is there as a fallback."
       )
     ),
     misuse = c(

@@ -101,7 +101,7 @@ format.backup_keep <- function(x, ...) {
         if (!is.null(x$every)) {
           # This chooses the unit.
           time <- difftime(.POSIXct(x$every), .POSIXct(0))
-          paste("one for every", format(time))
+          paste("one for every", format_span(time))
         },
         if (!is.null(x$best)) {
           end <- if (x$mode == "min") "lowest" else "highest"

@@ -451,3 +451,93 @@ test_that("a log that nobody can have watched is damage", {
     list(log = odd$best, mode = "max")
   )
 })
+
+test_that("a number with a class is none", {
+  classed <- list(
+    factor("2"),
+    as.Date("1970-01-03"),
+    as.POSIXct(2, origin = "1970-01-01"),
+    as.POSIXlt(as.POSIXct(2, origin = "1970-01-01")),
+    structure(2, class = "integer64"),
+    structure(2L, class = "mine"),
+    structure(2, class = "difftime"),
+    structure("a", class = "difftime", units = "secs"),
+    as.difftime(Inf, units = "secs"),
+    as.difftime(NA_real_, units = "secs"),
+    as.difftime(-1, units = "secs"),
+    as.difftime(0, units = "secs"),
+    as.difftime(double(), units = "secs")
+  )
+  dir <- withr::local_tempdir()
+  run_with(dir, backup_keep(), epochs(1))
+  hour <- as.difftime(1, units = "hours")
+  for (bad in classed) {
+    refused <- list(
+      save_freq = function() check_save_freq(bad),
+      every = function() backup_keep(every = bad),
+      keep = function() check_keep(bad, FALSE, TRUE),
+      last = function() backup_keep(bad),
+      generation = function() backup_info(dir, bad),
+      max_overhead = function() check_max_overhead(bad, "auto", TRUE)
+    )
+    for (arg in names(refused)) {
+      error <- expect_error(
+        refused[[arg]](),
+        class = "kerasbackup_error_argument"
+      )
+      expect_identical(error$arg, arg)
+      expect_no_match(conditionMessage(error), "structure(", fixed = TRUE)
+    }
+  }
+  # A time is none of these.
+  for (refused in list(
+    function() check_keep(hour, FALSE, TRUE),
+    function() backup_keep(hour),
+    function() backup_info(dir, hour)
+  )) {
+    error <- expect_error(refused(), class = "kerasbackup_error_argument")
+    expect_match(conditionMessage(error), "not 1 hour.", fixed = TRUE)
+  }
+})
+
+test_that("a policy that was made or changed by hand is checked", {
+  policy <- backup_keep(3, "6 hours", "val_loss")
+  changed <- function(...) {
+    for (change in list(...)) {
+      policy[names(change)] <- change
+    }
+    check_keep(policy, FALSE, TRUE)
+  }
+  expect_identical(changed(list(last = 5))$last, 5L)
+  all <- backup_keep(Inf)
+  expect_identical(check_keep(all, FALSE, TRUE), all)
+  for (bad in list(
+    structure(list(last = 1), class = "backup_keep"),
+    structure(1, class = "backup_keep"),
+    structure(list(), class = "backup_keep"),
+    utils::modifyList(policy, list(last = 0)),
+    utils::modifyList(policy, list(last = factor(1))),
+    utils::modifyList(policy, list(every = -1)),
+    utils::modifyList(policy, list(every = factor(1))),
+    utils::modifyList(policy, list(every = Inf)),
+    utils::modifyList(policy, list(best = 1)),
+    utils::modifyList(policy, list(mode = "low"))
+  )) {
+    error <- expect_error(
+      callback_backup_and_restore("d", keep = bad),
+      class = "kerasbackup_error_argument"
+    )
+    expect_identical(error$arg, "keep")
+  }
+})
+
+test_that("one is singular", {
+  expect_identical(
+    format(backup_keep(every = "1 hour"))[[3]],
+    "* one for every 1 hour"
+  )
+  expect_identical(
+    format(backup_keep(every = "2 days"))[[3]],
+    "* one for every 2 days"
+  )
+})

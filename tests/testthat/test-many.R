@@ -203,7 +203,7 @@ test_that("backup_prune() asks, and a script must say that it need not", {
   for (answer in c(NA, FALSE)) {
     expect_message(
       expect_identical(nrow(backup_prune(root)), 0L),
-      "3 epochs complete, saved 1 days ago",
+      "3 epochs complete, saved 1 day ago",
       class = "kerasbackup_message_prune"
     )
   }
@@ -224,7 +224,17 @@ test_that("a length of time is checked", {
     "soon",
     "-1 days",
     NA_character_,
-    c("1 day", "2")
+    c("1 day", "2"),
+    factor("1 day"),
+    Sys.Date(),
+    Sys.time(),
+    as.difftime(Inf, units = "secs"),
+    as.difftime(NA_real_, units = "secs"),
+    as.difftime(-1, units = "secs"),
+    as.difftime(0, units = "secs"),
+    as.difftime(1:2, units = "secs"),
+    structure(1, class = "difftime"),
+    structure("a", class = "difftime", units = "secs")
   )) {
     error <- expect_error(
       backup_prune(root, older_than = bad, ask = FALSE),

@@ -56,6 +56,41 @@ test_that("metadata are texts, numbers and flags, each with a name", {
   }
 })
 
+test_that("metadata are UTF-8, whatever the encoding they were given in", {
+  latin1 <- "caf\xe9"
+  Encoding(latin1) <- "latin1"
+  values <- stats::setNames(list(latin1), latin1)
+  checked <- check_metadata(values)
+  expect_identical(Encoding(c(checked[[1]], names(checked))), rep("UTF-8", 2))
+  text <- manifest_user_json(checked)
+  expect_true(validUTF8(text))
+  expect_identical(
+    manifest_user(list(user = text), "path"),
+    list("caf\u00e9" = "caf\u00e9")
+  )
+  bytes <- "caf\xe9"
+  Encoding(bytes) <- "bytes"
+  ascii <- "cafe"
+  Encoding(ascii) <- "bytes"
+  invalid <- "caf\xe9"
+  Encoding(invalid) <- "UTF-8"
+  for (bad in c(bytes, invalid)) {
+    for (values in list(list(a = bad), stats::setNames(list(1), bad))) {
+      error <- expect_error(
+        check_metadata(values),
+        "caf<e9>",
+        class = "kerasbackup_error_argument"
+      )
+      expect_match(error$arg, "metadata")
+    }
+    expect_error(
+      backup_keep(best = bad, mode = "min"),
+      class = "kerasbackup_error_argument"
+    )
+  }
+  expect_identical(check_metadata(list(a = ascii)), list(a = "cafe"))
+})
+
 test_that("metadata are read back as they were given, numbers to all digits", {
   values <- list(
     text = "a \"quoted\"\nline, \u00e9",
@@ -215,6 +250,33 @@ test_that("no handler around fit() hears of what on_save signals", {
   expect_false(jumped)
   expect_identical(ran, 1)
   functions$close()
+})
+
+test_that("on_save takes one argument", {
+  for (good in list(
+    function(info) 1,
+    function(info, more = 2) 1,
+    function(...) 1,
+    function(x, ...) 1,
+    print,
+    c,
+    sum
+  )) {
+    expect_identical(check_function(good, "on_save"), good)
+  }
+  for (bad in list(
+    function() 1,
+    function(a, b) 1,
+    function(..., b) 1,
+    Sys.time
+  )) {
+    error <- expect_error(
+      check_function(bad, "on_save"),
+      "one argument",
+      class = "kerasbackup_error_argument"
+    )
+    expect_identical(error$arg, "on_save")
+  }
 })
 
 test_that("on_save must be a function", {
