@@ -38,6 +38,10 @@
 #' trainings by several processes are refused. One process may use several
 #' devices.
 #'
+#' `vignette("changing-a-run")` shows how to change a run on purpose: more epochs,
+#' another learning rate, other callbacks, or a new training that begins with
+#' the weights of a checkpoint.
+#'
 #' @param backup_dir String, the directory for the checkpoints. It is created if
 #'   it is missing. After training it is removed if this package created it and
 #'   nothing else is in it. Give each `fit()` of a script its own directory: see
