@@ -91,6 +91,7 @@ bridge_functions <- function(config) {
     failure = NULL,
     failures = 0L,
     untold = 0L,
+    unheard = 0L,
     told = TRUE,
     watches = FALSE,
     preempted = NULL,

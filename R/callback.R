@@ -103,10 +103,11 @@
 #'   `list(commit = "f1ee137", dropout = 0.1)`: one text, finite number, `TRUE`
 #'   or `FALSE` each. [backup_info()] shows them. A resumed training stores
 #'   those of its own callback.
-#' * `on_save`: a function that is called with a list of facts about each
-#'   checkpoint that is committed, for example to tell a tracker. An error in it
-#'   causes a warning of class `kerasbackup_warning_on_save`, and training
-#'   continues. The section on notifications in `vignette("kerasbackup")` lists
+#' * `on_save`: a function with one argument. It is called with a list of facts
+#'   about each checkpoint that is committed, for example to tell a tracker. An
+#'   error in it causes a warning of class `kerasbackup_warning_on_save`, and
+#'   training continues. Further errors are counted, and a message at the end of
+#'   `fit()` says how many there were. The section on notifications in `vignette("kerasbackup")` lists
 #'   the facts, and says when it is called.
 #' @section Messages and warnings:
 #' No handler ends training: `tryCatch(warning = )` or `tryCatch(message = )`

@@ -214,6 +214,7 @@ training_messages <- list(
       "ones were saved:"
     )
   ),
+  on_save = c("!" = "The function `on_save` failed for later checkpoints too:"),
   no_copy = c(
     "!" = paste(
       "There is not enough free memory to save in the background. Training",
@@ -408,6 +409,19 @@ stop_no_best <- function(dir, log, call = rlang::caller_env()) {
     },
     "generation",
     call
+  )
+}
+
+# @param name string, what was interrupted.
+stop_jumped <- function(name) {
+  rlang::abort(
+    paste0(
+      name,
+      " was interrupted, so training ends. Run the same script again to resume ",
+      "from the last checkpoint."
+    ),
+    class = "kerasbackup_jump",
+    call = NULL
   )
 }
 

@@ -1,14 +1,14 @@
-# Messages and warnings while Python is on the stack. R's handlers hear of them
-# at once. A handler that jumps out, as one of tryCatch() does, would jump over
-# Python's frames, and the process would crash or hang. So the jump is stopped,
-# training goes on, and the message is shown. When R's call into Python has
-# returned, the condition is signalled again, and the handler may jump.
+# Messages and warnings while Python is on the stack. R's handlers run at once,
+# but none may jump: a jump out of a handler, as in tryCatch(), would skip
+# Python's frames and crash or hang the process. So the jump is stopped, the
+# message is shown, and training continues. When R's call into Python has
+# returned, the condition is signalled again, and then the handler may jump.
 
-# Evaluates `expr`, out of whose messages and warnings no handler can jump.
+# Evaluates `expr`. Handlers for its messages and warnings cannot jump.
 #
-# @param session environment, `session$held` gets the conditions that a handler
-#   wanted to jump out with.
-# @param always FALSE: only while Python is on the stack.
+# @param session environment, `session$held` collects the conditions for which a
+#   handler tried to jump.
+# @param always whether to do so even if Python is not on the stack.
 holding_jumps <- function(session, expr, always = FALSE) {
   hold <- function(cnd) {
     if (always || is_python_on_stack()) {
@@ -18,16 +18,15 @@ holding_jumps <- function(session, expr, always = FALSE) {
   withCallingHandlers(expr, message = hold, warning = hold)
 }
 
-# Signals the conditions again that were held. The first one that a handler
-# takes ends this function.
+# Signals the held conditions again. If a handler jumps, the rest is dropped.
 #
-# @param raised whether an error is being raised, which must not be lost to a
-#   handler for messages.
+# @param raised whether an error is being raised. A handler for messages must not
+#   replace it.
 signal_held <- function(session, raised) {
   held <- session$held
   session$held <- NULL
-  # If there is Python below, a jump may still be over its frames. What is held
-  # has been shown.
+  # If Python is still on the stack, no handler may jump. The messages have been
+  # shown.
   if (!raised && !is_python_on_stack()) {
     for (cnd in held) {
       signalCondition(cnd)
@@ -36,9 +35,12 @@ signal_held <- function(session, raised) {
   invisible()
 }
 
-# Evaluates `fn()`, of whose conditions no handler hears. Its errors are raised
-# when it has returned.
-without_handlers <- function(fn) {
+# Evaluates `fn()` without the handlers that are around it. Its errors are raised
+# when it has returned. If it jumps to the top level, as for an interrupt or the
+# restart "abort", this is an error too, because Python is on the stack.
+#
+# @param name string, what is called, for that error.
+without_handlers <- function(fn, name) {
   failure <- NULL
   run <- function() tryCatch(fn(), error = function(e) failure <<- e)
   is_done <- .Call(ffi_call_without_handlers, as.call(list(run)), environment())
@@ -46,17 +48,17 @@ without_handlers <- function(fn) {
     stop(failure)
   }
   if (!is_done) {
-    rlang::interrupt()
+    stop_jumped(name)
   }
   invisible()
 }
 
-# To be called by a calling handler: it ends the signal of `cnd`.
+# Runs the handlers for `cnd` and ends its signal. For a calling handler.
 tell_handlers <- function(cnd, session) {
   outcome <- "jumped"
   tell <- function() {
-    # What handlers do instead of a jump to elsewhere. "abort" would jump to the
-    # top level, or to reticulate.
+    # The restarts that handlers use. "abort" would jump to the top level, or to
+    # reticulate.
     outcome <<- withRestarts(
       {
         signalCondition(cnd)
@@ -69,7 +71,7 @@ tell_handlers <- function(cnd, session) {
   }
   .Call(ffi_call_without_jump, as.call(list(tell)), environment())
   if (outcome == "aborted" && is_python_on_stack()) {
-    # reticulate makes an exception of it, with which fit() ends.
+    # reticulate turns this into an exception, which ends fit().
     stop("A handler has ended the evaluation of `fit()`.", call. = FALSE)
   }
   if (outcome %in% c("jumped", "aborted")) {
@@ -83,7 +85,7 @@ tell_handlers <- function(cnd, session) {
   )
 }
 
-# Shows a message or a warning as R does where no handler takes it, but at once.
+# Shows a message or a warning at once, in the same way as R.
 show_condition <- function(cnd) {
   text <- sub("\n$", "", conditionMessage(cnd))
   if (inherits(cnd, "warning")) {
@@ -97,7 +99,7 @@ show_condition <- function(cnd) {
   # As rlang::inform() chooses it.
   to_stdout <- interactive() && sink.number() == 0
   file <- if (to_stdout) stdout() else stderr()
-  # Keras' progress bar may be on this line. Keras draws it anew.
+  # Keras' progress bar may be on this line. Keras draws it again.
   if (isatty(file) && !Sys.getenv("TERM") %in% c("", "dumb")) {
     text <- paste0("\r\033[K", text)
   }

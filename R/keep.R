@@ -1,5 +1,5 @@
-# Which checkpoints are kept: the policy that the user makes, and what each
-# checkpoint in a directory counts as by it.
+# Which checkpoints are kept: the user's policy, and the time and the value of
+# each checkpoint, by which the policy decides.
 #
 # May not touch `.Call` or Python. The C core decides by the policy and removes
 # (src/keep.c, src/store.c).
@@ -17,12 +17,17 @@
 #' that is intact, for whichever reason it was kept.
 #'
 #' @details
-#' What a checkpoint counts as is in its file: when it was saved, and the logs
-#' of its epochs. So the rules mean the same after an interruption. If another
-#' policy is used when training resumes, the next save applies it to all
-#' checkpoints in the directory, including older ones.
+#' Each checkpoint file says when it was saved, and has the logs of its epochs.
+#' So the rules also hold after an interruption. If another policy is used when
+#' training resumes, the next save applies it to all checkpoints in the
+#' directory, including older ones.
 #'
-#' A checkpoint that did not verify, or whose save was reported as failed, is
+#' The rules read only the headers of older checkpoints. If the data of the best
+#' checkpoint are damaged, it keeps its place until a better one is saved, and
+#' `generation = "best"` is an error. [backup_verify()] with `all = TRUE` finds
+#' such damage. Training never needs the best checkpoint to resume.
+#'
+#' A checkpoint that was found damaged, or whose save was reported as failed, is
 #' not kept by any rule. A checkpoint that could not be read when `fit()` began
 #' stays until a later run can read it.
 #'
@@ -50,7 +55,9 @@
 #' @return An object of class `backup_keep`.
 #' @section Errors:
 #' `kerasbackup_error_argument` is raised if an argument is invalid.
-#' @seealso [backup_info()] lists the checkpoints that are kept.
+#' @seealso [backup_info()] lists the checkpoints that are kept, with their
+#'   values, and shows which is the best. `generation = "best"` of
+#'   [backup_restore()], [backup_export()] and [backup_read()] uses that one.
 #' @examples
 #' # The last three, one for every six hours, and the best.
 #' backup_keep(last = 3, every = "6 hours", best = "val_loss")
@@ -69,6 +76,9 @@
 #'     keep = backup_keep(last = 2, best = "val_loss")
 #'   ))
 #' )
+#' # Which one is the best, and its weights.
+#' backup_info("backup")$files[c("generation", "epoch", "value", "best")]
+#' backup_restore(model, "backup", generation = "best")
 #' }
 #' @export
 backup_keep <- function(last = 1, every = NULL, best = NULL, mode = NULL) {
@@ -118,7 +128,7 @@ print.backup_keep <- function(x, ...) {
   invisible(x)
 }
 
-# Tells an open store what to keep beside the newest checkpoints.
+# Tells an open store what to keep in addition to the newest checkpoints.
 keep_older <- function(store, keep, dir) {
   if (!is.null(keep$every) || !is.null(keep$best)) {
     store_keep(
@@ -130,9 +140,9 @@ keep_older <- function(store, keep, dir) {
   }
 }
 
-# What the checkpoints in a directory count as, see store_keep(). A checkpoint
-# that cannot be read now has no mark, so it stays. A damaged one counts as
-# nothing.
+# The marks of the checkpoints in a directory, see store_keep(). A checkpoint
+# that cannot be read now has no mark, so it stays. A damaged one has a mark
+# without a time and a value, so no rule keeps it.
 keep_marks <- function(dir, best) {
   files <- store_list(dir)
   marks <- lapply(seq_len(nrow(files)), function(i) {
@@ -148,8 +158,8 @@ keep_marks <- function(dir, best) {
   data.frame(generation = marks[, 1], time = marks[, 2], value = marks[, 3])
 }
 
-# What one checkpoint counts as: its time, and the value of a log. Only at the
-# end of an epoch the log's last value is that of the checkpoint's weights.
+# The mark of one checkpoint: its time, and the value of a log. Only at the end
+# of an epoch does the log's last value belong to the checkpoint's weights.
 keep_mark <- function(metadata, path, best) {
   value <- NA_real_
   is_end <- identical(manifest_count(metadata, "batch", path), 0L)

@@ -7,7 +7,8 @@
 #   the replay has ended.
 progress_show <- function(session, done, total) {
   # cli signals conditions, which a handler for all of them could jump out of.
-  without_handlers(function() progress_draw(session, done, total))
+  draw <- function() progress_draw(session, done, total)
+  without_handlers(draw, "The progress bar")
 }
 
 progress_draw <- function(session, done, total) {

@@ -52,13 +52,26 @@ call_on_save <- function(session, config, saved) {
   if (is.null(config[["on_save"]]) || is.null(handed)) {
     return(invisible())
   }
+  call <- function() config[["on_save"]](commit_info(saved, handed, config))
   tryCatch(
-    without_handlers(function() {
-      config[["on_save"]](commit_info(saved, handed, config))
-    }),
-    error = function(e) warn_on_save(e, saved$path)
+    without_handlers(call, "`on_save`"),
+    error = function(e) {
+      # Whoever interrupts it wants training to end.
+      if (inherits(e, "kerasbackup_jump")) {
+        rlang::cnd_signal(e)
+      }
+      warn_once_of_on_save(session, e, saved$path)
+    }
   )
   invisible()
+}
+
+# The first failure is told in full, further ones are counted.
+warn_once_of_on_save <- function(session, error, path) {
+  if ("on_save" %in% session$said) {
+    session$unheard <- session$unheard + 1L
+  }
+  once(session, "on_save", warn_on_save(error, path))
 }
 
 # The list that `on_save` is called with.
@@ -184,7 +197,8 @@ session_end_saves <- function(session, config) {
 }
 
 # Repeats the last failure when fit() ends, if no save has succeeded since.
-# Otherwise says how many saves failed of which nothing was told.
+# Otherwise says how many saves failed of which nothing was told. Also says how
+# often `on_save` failed again.
 report_last_failure <- function(session, config) {
   if (!is.null(session$failure) && !session$told) {
     warn_saves_failed(
@@ -196,7 +210,10 @@ report_last_failure <- function(session, config) {
     # Whoever hides warnings has not seen those that this line adds to.
     inform_training("failed_saves", count(session$failures, "failed save"))
   }
+  if (session$unheard > 0 && getOption("warn") >= 0) {
+    inform_training("on_save", count(session$unheard, "further failure"))
+  }
   session$failure <- NULL
-  session$failures <- session$untold <- 0L
+  session$failures <- session$untold <- session$unheard <- 0L
   invisible()
 }

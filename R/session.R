@@ -30,7 +30,7 @@ session_open <- function(session, config, is_running) {
   )
   keep_older(session$store, config$keep, dir)
   session$said <- character()
-  session$failures <- session$untold <- 0L
+  session$failures <- session$untold <- session$unheard <- 0L
   session$positions <- NULL
   session$last <- NULL
   # A training may take the directory over from one that has ended. It must not

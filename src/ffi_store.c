@@ -111,13 +111,11 @@ SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async) {
   return out;
 }
 
-static bool best_in(SEXP x, ck_best *out) {
-  static const char *const names[] = {"none", "lowest", "highest"};
-  static const ck_best kinds[] = {CK_BEST_NONE, CK_BEST_LOWEST,
-                                  CK_BEST_HIGHEST};
-  for (size_t i = 0; i < 3 && ffi_is_text(x); i++) {
+/* Which of the `n` names a string is; false if it is none of them. */
+static bool name_in(SEXP x, const char *const *names, size_t n, size_t *out) {
+  for (size_t i = 0; i < n && ffi_is_text(x); i++) {
     if (strcmp(CHAR(STRING_ELT(x, 0)), names[i]) == 0) {
-      *out = kinds[i];
+      *out = i;
       return true;
     }
   }
@@ -130,6 +128,10 @@ static bool is_numbers(SEXP x, R_xlen_t n) {
 
 SEXP ffi_store_keep(SEXP store, SEXP every, SEXP best, SEXP generations,
                     SEXP times, SEXP values) {
+  static const char *const names[] = {"none", "lowest", "highest"};
+  static const ck_best kinds[] = {CK_BEST_NONE, CK_BEST_LOWEST,
+                                  CK_BEST_HIGHEST};
+  size_t kind;
   ck_error err;
   ffi_store *handle = ffi_store_get(store, "keep", &err);
   R_xlen_t n = Rf_xlength(generations);
@@ -139,11 +141,12 @@ SEXP ffi_store_keep(SEXP store, SEXP every, SEXP best, SEXP generations,
     return ffi_failure_out(&err);
   }
   if (!is_numbers(every, 1) || !(REAL(every)[0] >= 0) ||
-      !best_in(best, &policy.best) || !is_numbers(generations, n) ||
+      !name_in(best, names, 3, &kind) || !is_numbers(generations, n) ||
       !is_numbers(times, n) || !is_numbers(values, n)) {
     return ffi_misuse_failure("keep", "a policy and marks are needed");
   }
   policy.every = REAL(every)[0];
+  policy.best = kinds[kind];
   marks = (ck_mark *)R_alloc((size_t)n + 1, sizeof *marks);
   for (R_xlen_t i = 0; i < n; i++) {
     if (!ffi_whole_in(REAL(generations)[i], &marks[i].generation)) {
@@ -307,30 +310,20 @@ SEXP ffi_store_activity(SEXP store) {
   return Rf_mkString(address);
 }
 
-static bool depth_in(SEXP depth, ck_stream_depth *out) {
+SEXP ffi_store_find(SEXP store, SEXP depth) {
   static const char *const names[] = {"header", "verify", "load"};
   static const ck_stream_depth depths[] = {CK_READ_HEADER, CK_READ_VERIFY,
                                            CK_READ_LOAD};
-  for (size_t i = 0; i < 3 && ffi_is_text(depth); i++) {
-    if (strcmp(CHAR(STRING_ELT(depth, 0)), names[i]) == 0) {
-      *out = depths[i];
-      return true;
-    }
-  }
-  return false;
-}
-
-SEXP ffi_store_find(SEXP store, SEXP depth) {
+  size_t which;
   ck_error err;
   ffi_store *handle = ffi_store_get(store, "load", &err);
-  ck_stream_depth so_far;
   ck_checkpoint *loaded;
   SEXP owner;
   SEXP out;
   if (handle == NULL) {
     return ffi_failure_out(&err);
   }
-  if (!depth_in(depth, &so_far)) {
+  if (!name_in(depth, names, 3, &which)) {
     return ffi_misuse_failure("load", "there is no such depth");
   }
   owner = PROTECT(ffi_owner_new(&ffi_checkpoint_kind));
@@ -339,7 +332,8 @@ SEXP ffi_store_find(SEXP store, SEXP depth) {
     out = ffi_memory_failure(sizeof *loaded);
   } else if (ck_writer_settle(handle->writer, &err) != CK_OK) {
     out = ffi_failure_out(&err);
-  } else if (ck_store_find(handle->store, so_far, loaded, &err) != CK_OK) {
+  } else if (ck_store_find(handle->store, depths[which], loaded, &err) !=
+             CK_OK) {
     out = PROTECT(ffi_failure_out(&err));
     Rf_setAttrib(out, Rf_install("skipped"),
                  PROTECT(ffi_failures_out(&loaded->skipped)));

@@ -227,6 +227,75 @@ test_that("an error in on_save is a warning, and the save counts", {
   functions$close()
 })
 
+test_that("an on_save that keeps failing is told once, then counted", {
+  dir <- withr::local_tempdir()
+  calls <- 0
+  told <- list()
+  functions <- training_with(
+    dir,
+    async = FALSE,
+    on_save = function(info) {
+      calls <<- calls + 1
+      stop("no tracker at call ", calls)
+    }
+  )
+  hear <- function(expr) {
+    withCallingHandlers(
+      expr,
+      kerasbackup_warning_on_save = function(w) {
+        told <<- c(told, list(w))
+        rlang::cnd_muffle(w)
+      },
+      kerasbackup_message_on_save = function(m) {
+        told <<- c(told, list(m))
+        rlang::cnd_muffle(m)
+      }
+    )
+  }
+  hear(
+    for (epoch in 1:4) {
+      save_with(functions, epoch)
+    }
+  )
+  expect_length(told, 1)
+  expect_match(conditionMessage(told[[1]]), "at call 1")
+  hear(functions$close())
+  expect_length(told, 2)
+  expect_match(conditionMessage(told[[2]]), "3 further failures")
+  # The next fit() begins anew.
+  told <- list()
+  functions$open(function() TRUE)
+  hear(save_with(functions, 5))
+  hear(functions$close())
+  expect_length(told, 1)
+  expect_s3_class(told[[1]], "kerasbackup_warning_on_save")
+})
+
+test_that("an interrupt or an abort in on_save ends training in clear words", {
+  for (leave in list(
+    rlang::interrupt,
+    function() invokeRestart("abort")
+  )) {
+    dir <- withr::local_tempdir()
+    functions <- training_with(
+      dir,
+      async = FALSE,
+      on_save = function(info) leave()
+    )
+    expect_error(
+      save_with(functions),
+      "`on_save` was interrupted, so training ends",
+      class = "kerasbackup_jump"
+    )
+    functions$close()
+    expect_equal(backup_info(dir)$epoch, 3L)
+  }
+  expect_error(
+    without_handlers(rlang::interrupt, "The progress bar"),
+    "The progress bar was interrupted"
+  )
+})
+
 test_that("no handler around fit() hears of what on_save signals", {
   dir <- withr::local_tempdir()
   ran <- 0
