@@ -214,6 +214,19 @@ check_new_file <- function(file, arg = "file", call = rlang::caller_env()) {
     stop_must_be(arg, "the path of a file to write", file, known, call = call)
   }
   path <- absolute_path(enc2utf8(file))
+  # A training may commit a checkpoint of that name at any moment, and a plain
+  # file of that name would be taken for a damaged checkpoint.
+  if (grepl(checkpoint_name, basename(path), ignore.case = TRUE)) {
+    stop_argument(
+      c(
+        paste0("`", arg, "` must not have the name of a checkpoint."),
+        x = paste0("Received: ", quote_path(path), "."),
+        i = "Choose another name, such as weights.safetensors."
+      ),
+      arg,
+      call
+    )
+  }
   if (file.exists(path)) {
     stop_file_exists(path, arg, call)
   }
@@ -226,6 +239,9 @@ check_new_file <- function(file, arg = "file", call = rlang::caller_env()) {
   }
   path
 }
+
+# As in src/names.c.
+checkpoint_name <- "^backup-[0-9]{12}[.]safetensors$"
 
 check_no_model <- function(model, call = rlang::caller_env()) {
   if (!is.null(model)) {

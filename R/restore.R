@@ -202,18 +202,22 @@ reader_read <- function(reader, places) {
 #'   Python is not needed.
 #' * `.weights.h5`: what `keras3::save_model_weights()` writes, for
 #'   `keras3::load_model_weights()`.
-#' * `.keras`: what `keras3::save_model()` writes, for `keras3::load_model()`.
+#' * `.keras`: what `keras3::save_model()` writes, for `keras3::load_model()`: the
+#'   architecture of `model`, how it is compiled, its weights and its optimizer.
 #'
-#' Keras writes the last two, so they need `model`, which gets the checkpoint's
-#' weights as by [backup_restore()].
+#' Keras writes the last two. So they need Python and `model`, into which
+#' [backup_restore()] puts the checkpoint first. With `what = "weights"`, the
+#' optimizer in a `.keras` file is that of `model`; with `what = "all"`, it is
+#' that of the checkpoint.
 #'
 #' The checkpoint is verified first. If the newest one is damaged, the one
 #' before it is exported, with a warning.
 #'
 #' @inheritParams backup_restore
-#' @param file String, the file to write. It must not exist.
+#' @param file String, the file to write. It must not exist, and must not have
+#'   the name of a checkpoint.
 #' @param model A Keras model that is built, for the files that Keras writes. It
-#'   is changed in place.
+#'   is changed in place. Leave it out for a safetensors file.
 #' @return Invisibly the path of the file.
 #' @section Errors:
 #' `kerasbackup_error_argument` is raised for the name of a file that exists or
@@ -225,6 +229,11 @@ reader_read <- function(reader, places) {
 #' file <- tempfile(fileext = ".safetensors")
 #' backup_export(dir, file)
 #' file.size(file)
+#'
+#' \dontrun{
+#' # The best checkpoint, as a model that Keras loads.
+#' backup_export("backup", "best.keras", model, generation = "best")
+#' }
 #' @export
 backup_export <- function(
   dir,

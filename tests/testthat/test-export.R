@@ -112,6 +112,26 @@ test_that("an export refuses what it cannot do, and leaves nothing", {
   expect_identical(list.files(root, all.files = TRUE, no.. = TRUE), character())
 })
 
+test_that("no export takes the name of a checkpoint", {
+  dir <- withr::local_tempdir()
+  path <- save_backup(dir)
+  before <- directory_state(dir)
+  for (name in c(basename(path), "backup-000000000002.safetensors")) {
+    for (where in c(dir, withr::local_tempdir())) {
+      error <- expect_error(
+        backup_export(dir, file.path(where, name)),
+        "name of a checkpoint",
+        class = "kerasbackup_error_argument"
+      )
+      expect_identical(error$arg, "file")
+    }
+  }
+  expect_identical(directory_state(dir), before)
+  # What only looks like one may be written there.
+  file <- file.path(dir, "backup-1.safetensors")
+  expect_identical(backup_export(dir, file), file)
+})
+
 test_that("a failure to write says why", {
   error <- expect_error(
     stop_if_not_exported(

@@ -104,6 +104,30 @@ test_that("two checkpoints stay, whatever is asked for", {
   one$functions$close()
 })
 
+test_that("several workers keep all checkpoints where they should", {
+  dir <- withr::local_tempdir()
+  workers <- lapply(1:2, worker, dir = dir, keep = backup_keep(Inf))
+  for (one in workers) {
+    one$open()
+    for (epoch in 1:7) {
+      one$save(epoch)
+    }
+    expect_length(one$files(), 7)
+    one$functions$close()
+  }
+  # They also stay after an interruption, and any of them can be looked at.
+  for (one in workers) {
+    one$open()
+    expect_equal(one$positions()[1, ], c(7, 0))
+    one$save(8)
+    expect_length(one$files(), 8)
+    one$functions$close()
+  }
+  expect_equal(backup_info(dir)$files$epoch, c(8:1, 8:1))
+  expect_true(backup_verify(dir, all = TRUE))
+  expect_equal(backup_info(worker_dir(dir, c(2, 2)), generation = 3)$epoch, 3L)
+})
+
 test_that("the positions are those of intact checkpoints", {
   dir <- withr::local_tempdir()
   one <- worker(dir, 1L)
