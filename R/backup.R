@@ -33,6 +33,8 @@
 #'     are `NA` if the header of an older checkpoint is damaged;
 #'   * `watched`: `NULL`, or a list with the name of that log (`log`) and its
 #'     `mode`, if the training kept the best checkpoint;
+#'   * `generation`: number, the checkpoint that the following elements
+#'     describe;
 #'   * `epoch`: integer, the number of complete epochs;
 #'   * `batch`: integer, the number of batches of the next epoch that are
 #'     trained;
@@ -89,6 +91,7 @@ backup_info <- function(dir, generation = NULL) {
       dir = dir,
       files = described$files,
       watched = described$watched,
+      generation = read$files$generation[read$files$path == path],
       epoch = manifest_count(metadata, "epoch", path),
       batch = manifest_count(metadata, "batch", path),
       saved_at = manifest_saved_at(metadata, path),
@@ -348,8 +351,13 @@ format_user <- function(values) {
 }
 
 format_headline <- function(x) {
+  is_older <- isTRUE(x$generation < max(x$files$generation))
   c(
     paste0("<keras_backup> ", x$dir),
+    if (is_older) {
+      newest <- max(x$files$generation)
+      paste0("generation: ", x$generation, " (the newest is ", newest, ")")
+    },
     paste0("progress: ", format_place(x$epoch, x$batch)),
     paste0("saved at: ", format_time(x$saved_at))
   )
@@ -393,6 +401,8 @@ summary.keras_backup <- function(object, ...) {
   structure(
     list(
       dir = object$dir,
+      generation = object$generation,
+      files = object$files,
       epoch = object$epoch,
       batch = object$batch,
       saved_at = object$saved_at,

@@ -25,9 +25,11 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
 }
 
 # Keras looks at it more closely, in Python.
-check_model <- function(model, arg = "model", call = rlang::caller_env()) {
+#
+# @param hints see stop_must_be().
+check_model <- function(model, hints = NULL, call = rlang::caller_env()) {
   if (!inherits(model, "python.builtin.object")) {
-    stop_must_be(arg, "a Keras model", model, call = call)
+    stop_must_be("model", "a Keras model", model, hints, call = call)
   }
   model
 }
@@ -207,9 +209,7 @@ describe_formals <- function(fn) {
 # The path of a file to export to.
 check_new_file <- function(file, arg = "file", call = rlang::caller_env()) {
   ends <- c(".safetensors", ".weights.h5", ".keras")
-  known <- c(
-    i = paste0("Its name ends with ", paste(ends, collapse = ", "), ".")
-  )
+  known <- c(i = "Its name must end with .safetensors, .weights.h5 or .keras.")
   if (!rlang::is_string(file) || !any(endsWith(file, ends))) {
     stop_must_be(arg, "the path of a file to write", file, known, call = call)
   }

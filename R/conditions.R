@@ -471,13 +471,12 @@ inform_nothing_to_prune <- function() {
 
 # @param found data frame as from backup_list().
 inform_prune <- function(found) {
-  age <- round(as.double(found$age, units = "days"), 1)
   lines <- paste0(
     found$dir,
     ": ",
     mapply(format_known_place, found$epoch, found$batch),
     ", saved ",
-    count(age, "day"),
+    vapply(as.double(found$age, units = "secs"), format_age, ""),
     " ago, ",
     vapply(found$bytes, format_bytes, "")
   )
@@ -494,6 +493,13 @@ inform_prune <- function(found) {
     ),
     class = "kerasbackup_message_prune"
   )
+}
+
+# The age in the unit that suits it.
+format_age <- function(seconds) {
+  # A clock may have been set back.
+  age <- difftime(.POSIXct(max(seconds, 0)), .POSIXct(0))
+  format_span(round(age, if (units(age) == "secs") 0 else 1))
 }
 
 format_known_place <- function(epoch, batch) {
@@ -831,7 +837,8 @@ stop_no_backup <- function(dir) {
       i = paste(
         "A directory holds checkpoints while training runs, after an",
         "interruption, or when `delete_checkpoint = FALSE`."
-      )
+      ),
+      i = "`backup_list()` finds the backups below a folder."
     ),
     path = dir
   )

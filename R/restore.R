@@ -249,7 +249,7 @@ backup_export <- function(
     check_no_model(model)
     export_tensors(dir, file, what, generation)
   } else {
-    check_model(model)
+    check_model(model, c(i = "Only .safetensors is written without a model."))
     restore_model(model, dir, what, generation)
     export_by_keras(model, file)
   }

@@ -362,7 +362,11 @@ test_that("backup_info() says which checkpoint is the best, and by which log", {
   best <- backup_info(dir, generation = "best")
   expect_equal(c(best$epoch, best$files$epoch), c(4, 5, 4, 3))
   expect_equal(nrow(best$history), 4)
-  expect_equal(backup_info(dir, generation = 3)$epoch, 3L)
+  third <- backup_info(dir, generation = 3)
+  expect_equal(c(third$generation, third$epoch), c(3, 3))
+  expect_true("generation: 3 (the newest is 5)" %in% format(third))
+  expect_true("generation: 3 (the newest is 5)" %in% format(summary(third)))
+  expect_no_match(format(info), "generation:")
   # The header of an older one is damaged.
   flip_bit(info$files$path[[3]], 20)
   files <- backup_info(dir)$files

@@ -246,3 +246,12 @@ test_that("a length of time is checked", {
   expect_identical(check_seconds("2 weeks", "x"), 14 * day)
   expect_identical(check_seconds(" 1 hour ", "x"), 3600)
 })
+
+test_that("ages are told in the unit that suits them", {
+  expect_identical(format_age(0.3), "0 secs")
+  expect_identical(format_age(60), "1 min")
+  expect_identical(format_age(90 * 60), "1.5 hours")
+  expect_identical(format_age(86400), "1 day")
+  expect_identical(format_age(40.04 * 86400), "40 days")
+  expect_identical(format_age(-5), "0 secs")
+})
