@@ -144,8 +144,8 @@ check_no_generation <- function(generation, dir, call = rlang::caller_env()) {
       c(
         "`generation` cannot be given for a directory of several workers.",
         i = paste0(
-          "Each worker numbers its own checkpoints. Name the directory of one, ",
-          "such as ",
+          "Each worker numbers its own checkpoints. Name the directory of ",
+          "one, such as ",
           quote_path(worker_dirs(dir)$path[[1]]),
           "."
         )
@@ -193,7 +193,7 @@ takes_one <- function(fn) {
   if (is.null(parts) && is.primitive(fn)) {
     return(TRUE)
   }
-  has_no_default <- vapply(parts, identical, NA, quote(expr = ))
+  has_no_default <- vapply(parts, identical, NA, rlang::missing_arg())
   needed <- setdiff(names(parts)[has_no_default], "...")
   length(parts) > 0 && !any(needed %in% names(parts)[-1])
 }

@@ -20,8 +20,8 @@ holding_jumps <- function(session, expr, always = FALSE) {
 
 # Signals the held conditions again. If a handler jumps, the rest is dropped.
 #
-# @param raised whether an error is being raised. A handler for messages must not
-#   replace it.
+# @param raised whether an error is being raised. A handler for messages must
+#   not replace it.
 signal_held <- function(session, raised) {
   held <- session$held
   session$held <- NULL
@@ -35,8 +35,8 @@ signal_held <- function(session, raised) {
   invisible()
 }
 
-# Evaluates `fn()` without the handlers that are around it. Its errors are raised
-# when it has returned. If it jumps to the top level, as for an interrupt or the
+# Evaluates `fn()` without the handlers that are around it. Its errors are
+# raised when it has returned. If it jumps to the top level, as for an interrupt or the
 # restart "abort", this is an error too, because Python is on the stack.
 #
 # @param name string, what is called, for that error.

@@ -1,5 +1,5 @@
-# What looks at a directory while a training saves and rotates there. A file that
-# goes between the listing and the look is neither damaged nor missing.
+# What looks at a directory while a training saves and rotates there. A file
+# that goes between the listing and the look is neither damaged nor missing.
 
 # A process that saves as fast as it can, until a file `stop` is made.
 local_training <- function(dir, keep, envir = parent.frame()) {
