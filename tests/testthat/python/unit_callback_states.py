@@ -17,6 +17,7 @@ import unittest
 from fractions import Fraction
 from unittest import mock
 
+import asking
 import keras
 import numpy as np
 
@@ -28,6 +29,10 @@ from kerasbackup.parts.part import Training
 from kerasbackup.store import errors
 from kerasbackup.store import number_lists
 from kerasbackup.store import values
+
+
+def setUpModule():
+    asking.refuse_none()
 
 
 class Counter(keras.callbacks.Callback):
@@ -157,6 +162,59 @@ class Attributes(unittest.TestCase):
             with self.subTest(name=name), self.assertRaises(ValueError):
                 states.check_owners(hostile)
         states.check_owners({"Counter": {"attributes": {"count": 1}}})
+        # Nor by what claims to come from the callback itself.
+        hostile = {"attributes": {"on_epoch_end": 1}, "protocol": 1}
+        with self.assertRaises(ValueError):
+            states.check_owners({"Counter": hostile})
+        # Keras sets these of one class.
+        states = CallbackStates([keras.callbacks.CSVLogger("log.csv")])
+        with self.assertRaises(ValueError):
+            states.check_owners({"CSVLogger": {"changed": {"writer": 1}}})
+
+    def test_large_arrays_of_all_callbacks_come_back(self):
+        def make():
+            return [Speaker(), Counter(), Holder(None), Holder(None)]
+
+        def large(number):
+            return np.full(100, number, "float32")
+
+        lost = make()
+        for one in lost:
+            one.variable = keras.Variable(large(0.0))
+            one.other = [keras.Variable(large(0.0)), None]
+        states = CallbackStates(lost)
+        lost[0].place = large(1.0)
+        for i, one in enumerate(lost[1:]):
+            one.first, one.second = large(10.0 + i), large(20.0 + i)
+            one.variable.assign(large(30.0 + i))
+            one.other[0].assign(large(40.0 + i))
+        saved, arrays = capture(states)
+        self.assertEqual(len(arrays), 1 + 3 * 4)
+        known = {name: ("F32", [100], None) for name in arrays}
+        CallbackStates.check(saved, known, Place())
+        # Without any of the tensors it is damage.
+        for name in arrays:
+            less = {other: known[other] for other in known if other != name}
+            with self.assertRaises(errors.DAMAGE):
+                CallbackStates.check(saved, less, Place())
+        again = make()
+        for one in again:
+            one.variable = keras.Variable(large(0.0))
+            one.other = [keras.Variable(large(0.0)), None]
+        notes = CallbackStates(again).restore(saved, arrays.__getitem__)
+        self.assertEqual(notes, [])
+        self.assertEqual(again[0].place.tolist(), lost[0].place.tolist())
+        for one, was in zip(again[1:], lost[1:]):
+            self.assertEqual(one.first.tolist(), was.first.tolist())
+            self.assertEqual(one.second.tolist(), was.second.tolist())
+            self.assertEqual(
+                numbers([one.variable, one.other[0]]),
+                numbers([was.variable, was.other[0]]),
+            )
+
+    def test_what_is_reset_when_an_epoch_begins_is_put_back_again(self):
+        """In the middle of an epoch, Keras calls `on_epoch_begin()` again."""
+        self.assertTrue(CallbackStates([]).is_put_again)
 
 
 class Telling(unittest.TestCase):
@@ -204,6 +262,34 @@ class Telling(unittest.TestCase):
         self.assertEqual(
             notes, [without_state("Speaker"), without_state("Counter")]
         )
+
+    def test_one_that_tells_its_state_is_not_looked_into(self):
+        class Closed(Speaker):
+            @property
+            def __dict__(self):
+                raise AssertionError("it was looked into")
+
+        one = Closed()
+        states = CallbackStates([one])
+        one.place = 7
+        saved, arrays = capture(states)
+        again = Closed()
+        self.assertEqual(
+            CallbackStates([again]).restore(saved, arrays.__getitem__), []
+        )
+        self.assertEqual(again.place, 7)
+        # The script may have given it the methods since.
+        before = {"Speaker": {"changed": {"place": 3}}}
+        again = Speaker()
+        self.assertEqual(CallbackStates([again]).restore(before, None), [])
+        self.assertEqual(again.place, 0)
+
+    def test_the_settings_of_those_after_it_are_compared(self):
+        saved, arrays = capture(CallbackStates([Speaker(), Counter(step=1)]))
+        (note,) = CallbackStates([Speaker(), Counter(step=2)]).restore(
+            saved, arrays.__getitem__
+        )
+        self.assertRegex(note, "^callback Counter: step was 1 .* is 2 now$")
 
     def test_one_that_cannot_be_given_its_state_is_asked_for_none(self):
         class Silent(Counter):
@@ -285,6 +371,14 @@ class Telling(unittest.TestCase):
         held = Holder(keras.Variable(1.0))
         notes = CallbackStates([Empty(), Silent(), held]).restore({}, None)
         self.assertEqual(notes, [without_state("Holder")])
+        # Functions are no state, and the model's variables are not its own.
+        model = trained_model()
+        others = [
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: None),
+            Holder(model),
+        ]
+        others[1].set_model(model)
+        self.assertEqual(CallbackStates(others).restore({}, None), [])
 
     def test_a_state_needs_no_field_but_one(self):
         again = Counter()
@@ -867,6 +961,16 @@ class Configuration(unittest.TestCase):
                 (note,) = again.restore(saved, arrays.__getitem__)
                 self.assertIn(words, note)
 
+    def test_another_number_in_a_long_list_is_told(self):
+        held = [0.5] * 100
+        saved, _ = capture(CallbackStates([Holder(held)]))
+        self.assertEqual(
+            CallbackStates([Holder(held)]).restore(saved, None), []
+        )
+        again = CallbackStates([Holder([0.5] * 99 + [1.5])])
+        (note,) = again.restore(saved, None)
+        self.assertIn("held was", note)
+
     def test_a_single_changed_byte_of_an_array_shows(self):
         for shape, dtype in (((3, 5), "uint8"), ((70001, 3), "float32")):
             for place in (0, -1, 7):
@@ -1222,9 +1326,20 @@ class Variables(unittest.TestCase):
         for callback in callbacks:
             callback.set_model(model)
         states = CallbackStates(callbacks)
-        _, arrays = capture(states)
+        saved, arrays = capture(states)
         self.assertEqual(arrays, {})
         self.assertEqual(states.not_saved, [])
+        self.assertTrue(all(not one["variables"] for one in saved.values()))
+        self.assertEqual(states.restore(saved, None), [])
+
+    def test_variables_that_the_script_added_keep_their_values(self):
+        saved, arrays = capture(CallbackStates([Holder(keras.Variable(1.0))]))
+        again = Holder(None)
+        again.new = keras.Variable(3.0)
+        again.held = keras.Variable(2.0)
+        notes = CallbackStates([again]).restore(saved, arrays.__getitem__)
+        self.assertEqual(notes, ["callback Holder: new could not be restored"])
+        self.assertEqual(numbers([again.new, again.held]), [3.0, 1.0])
 
     def test_what_is_not_as_it_was_is_told_and_left(self):
         states = CallbackStates([Holder(keras.Variable([1.0, 2.0]))])
@@ -1310,6 +1425,15 @@ class Inner(unittest.TestCase):
         states = CallbackStates([outer])
         saved, _ = capture(states)
         self.assertEqual(list(saved), ["Holder"])
+        # Nor where it came later.
+        outer.late = model.history
+        capture(states)
+        self.assertEqual(states.not_saved, [])
+
+    def test_one_in_two_attributes_is_saved_once(self):
+        outer = Holder(Counter())
+        outer.same = outer.held
+        self.assertEqual(CallbackStates([outer]).callbacks, [outer, outer.held])
 
     def test_its_log_goes_on(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -1366,6 +1490,11 @@ class Partners(unittest.TestCase):
         notes = CallbackStates([again]).restore(saved, arrays.__getitem__)
         self.assertIsNone(again.best)
         self.assertTrue(notes)
+        # That of the same log is, whatever else was set.
+        again = stopping("loss")
+        again.patience = 7
+        CallbackStates([again]).restore(saved, arrays.__getitem__)
+        self.assertEqual(again.best, 0.25)
 
 
 class Logs(unittest.TestCase):
@@ -1443,6 +1572,9 @@ class Logs(unittest.TestCase):
 
 
 class Damage(unittest.TestCase):
+    def test_the_size_of_a_file_is_no_damage(self):
+        check_states({"A": {"bytes": 3, "file": "a"}, "B": {"bytes": None}}, {})
+
     def test_what_is_no_state_is_refused(self):
         for states in (
             [],
@@ -1450,6 +1582,7 @@ class Damage(unittest.TestCase):
             {"A": {"bytes": -1}},
             {"A": {"bytes": True}},
             {"A": {"file": 3}},
+            {"A": {"protocol": {"$array": "missing"}}},
             {"A": {"configuration": {"a": 3}}},
             {"A": {"attributes": {"a": {"array": "missing"}}}},
             {"A": {"attributes": {"a": {"$at": [["A", "a"]]}}}},

@@ -130,8 +130,6 @@ class CallbackStates(Part):
         callback: a method, or an attribute that Keras sets."""
         for saved, name in self._partners(states).items():
             callback, state = self._callbacks[name], states[saved]
-            if "protocol" in state:
-                continue
             skipped = callbacks_of_keras.not_state_of(callback)
             for field in ("attributes", "changed"):
                 for attribute in state.get(field, {}):
@@ -503,12 +501,7 @@ def _configuration(callback) -> dict[str, str]:
     """Its attributes as text, without arrays."""
     found = {}
     for attribute, value in _fields(callback):
-        kind = object_kinds.kind_of(value)
-        if (
-            kind in ("fixed", "array")
-            or object_kinds.is_large(value)
-            or no_state.is_of_run(attribute, value)
-        ):
+        if object_kinds.is_large(value) or no_state.is_of_run(attribute, value):
             continue
         try:
             encoded = values.Encoder(is_plain=True).encode(value, attribute)

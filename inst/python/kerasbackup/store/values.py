@@ -226,6 +226,8 @@ class _Encoding:
         return {"$numbers": [*names, packed.count, packed.of_numpy]}
 
     def _encode_array(self, value, name):
+        if self._is_plain:
+            raise Unsaveable("array")
         if isinstance(value, np.generic):
             kind, array = "scalar", np.array(value)
         elif isinstance(value, np.ndarray):
@@ -234,8 +236,6 @@ class _Encoding:
             kind, array = "tensor", _array_of(value)
         if array.dtype.name not in DTYPES:
             raise Unsaveable(f"array of {array.dtype.name}")
-        if self._is_plain:
-            raise Unsaveable("array")
         if array.nbytes > LEAST_TENSOR:
             self._count(_length(name))
             self.arrays[name] = array
