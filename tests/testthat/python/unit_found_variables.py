@@ -7,6 +7,7 @@ import sys
 import unittest
 from unittest import mock
 
+import asking
 import keras
 import numpy as np
 
@@ -18,6 +19,11 @@ from kerasbackup.parts.part import Place
 from kerasbackup.parts.part import Training
 from kerasbackup.store import errors
 from kerasbackup.store import values
+
+
+def setUpModule():
+    asking.refuse_none()
+
 
 BACKEND = keras.backend.backend()
 
@@ -115,6 +121,19 @@ class Finding(unittest.TestCase):
 
         (path,) = self.paths(built(cls=Stepping), beta)
         self.assertTrue(path.endswith(".train_step.beta"), path)
+
+    def test_in_its_own_layers_and_in_no_others(self):
+        class Scaled(keras.layers.Dense):
+            def __init__(self, beta):
+                super().__init__(1)
+                self.penalty = Penalty(beta)
+
+        beta, foreign = keras.Variable(0.1), keras.Variable(0.1)
+        model = keras.Sequential([keras.Input((2,)), Scaled(beta)])
+        model.compile("sgd", "mse")
+        (path,) = self.paths(model, beta, foreign, names={"a": Scaled(foreign)})
+        self.assertTrue(path.endswith(".penalty.settings['betas'][0]"), path)
+        self.assertTrue(path.startswith("model."), path)
 
     def test_among_the_names_of_the_script(self):
         beta = keras.Variable(0.1)

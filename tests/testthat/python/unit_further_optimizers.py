@@ -3,11 +3,16 @@
 import unittest
 from unittest import mock
 
+import asking
 import keras
 
 from kerasbackup.parts import further_optimizers
 from kerasbackup.parts import not_saved
 from kerasbackup.parts import variables
+
+
+def setUpModule():
+    asking.refuse_none()
 
 
 def part(units, features):
@@ -115,6 +120,8 @@ class Building(unittest.TestCase):
         self.assertFalse(fresh.optimizer.built)
 
     def test_what_each_is_built_for_is_described(self):
+        # Not compiled yet.
+        self.assertEqual(further_optimizers.describe(part(1, 1), {}), {})
         model = Pair()
         self.assertEqual(further_optimizers.describe(model, {}), {})
         model.train()

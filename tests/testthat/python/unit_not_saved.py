@@ -1,11 +1,15 @@
 """not_saved.py: what of a model's state is in no checkpoint has a name."""
 
+import gc
 import importlib.util
 import json
 import random
 import types
 import unittest
+import weakref
+from unittest import mock
 
+import asking
 import keras
 import numpy as np
 
@@ -15,6 +19,11 @@ from kerasbackup.parts.found_variables import FoundVariables
 from kerasbackup.parts.not_saved import UnseenState
 from kerasbackup.parts.part import Place
 from kerasbackup.parts.part import Training
+
+
+def setUpModule():
+    asking.refuse_none()
+
 
 BACKEND = keras.backend.backend()
 
@@ -89,6 +98,25 @@ class Objects(unittest.TestCase):
         # Before the first look.
         inner.optimizer.iterations.assign(4)
         self.assertEqual(unseen.find(), [f"layer {inner.name}.optimizer"])
+
+    def test_the_models_own_counter_of_steps_is_not_read(self):
+        """On JAX, an interrupted training leaves it without a value."""
+        model, _ = built()
+        with mock.patch.object(
+            not_saved.tensors, "to_numpy", side_effect=RuntimeError
+        ):
+            self.assertEqual(UnseenState(model).find(), [])
+
+    def test_an_owner_that_is_gone_gives_its_id_to_no_other(self):
+        model, _ = built()
+        unseen = UnseenState(model)
+        gone = weakref.ref(model.optimizer)
+        model.compile("sgd", "mse")
+        gc.collect()
+        self.assertIsNotNone(gone())
+        del unseen
+        gc.collect()
+        self.assertIsNone(gone())
 
     def test_generators_of_random_numbers(self):
         for one in (

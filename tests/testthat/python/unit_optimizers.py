@@ -3,9 +3,14 @@
 import types
 import unittest
 
+import asking
 import keras
 
 from kerasbackup.parts import optimizers
+
+
+def setUpModule():
+    asking.refuse_none()
 
 
 class Holding(keras.optimizers.SGD):

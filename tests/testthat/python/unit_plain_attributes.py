@@ -2,7 +2,9 @@
 
 import json
 import unittest
+from unittest import mock
 
+import asking
 import keras
 import numpy as np
 
@@ -16,11 +18,16 @@ from kerasbackup.store import errors
 from kerasbackup.store import values
 
 
+def setUpModule():
+    asking.refuse_none()
+
+
 class Counting(keras.layers.Layer):
     """Counts in attributes of all kinds."""
 
     calls = 0
     ready = False
+    makes = list
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -134,6 +141,17 @@ class Attributes(unittest.TestCase):
         parts[2].trainable = False
         self.assertEqual(told.drift(), ["the settings of layer dense changed"])
 
+    def test_what_others_share_stays_shared(self):
+        for before, now in (([1], [1, 2]), ({"a": 1}, {"b": 2})):
+            model, layer, _ = built()
+            # Keras would wrap it.
+            vars(layer)["held"] = before
+            attributes = PlainAttributes(model)
+            encoded = values.Encoder().encode([now, now], "held")
+            attributes.restore({"layer Counting": {"held": encoded}}, None)
+            self.assertIs(layer.held, before)
+            self.assertEqual(before, now)
+
     def test_an_owner_that_is_gone_is_told(self):
         model, layer, _ = built()
         attributes = PlainAttributes(model)
@@ -155,6 +173,9 @@ class Attributes(unittest.TestCase):
             ["layer Gone is missing now; training had changed its a, b"],
         )
         self.assertEqual(layer.counter, 3)
+
+    def test_what_is_reset_when_an_epoch_begins_is_put_back_again(self):
+        self.assertTrue(PlainAttributes(built()[0]).is_put_again)
 
     def test_none_and_what_came_later_are_values_too(self):
         model, layer, _ = built()
@@ -317,6 +338,7 @@ class Attributes(unittest.TestCase):
         )
         model = keras.Sequential([keras.Input((2,)), *layers, dense])
         model.compile("sgd", Weighted(), metrics=[Measure(), Measure()])
+        model.optimizer.penalty = keras.regularizers.L1(0.1)
         attributes = PlainAttributes(model)
         metrics = model._compile_metrics._user_metrics
         owners = {
@@ -327,6 +349,7 @@ class Attributes(unittest.TestCase):
             "layer Dense": dense,
             "layer Dense.kernel_regularizer": dense.kernel_regularizer,
             "optimizer": model.optimizer,
+            "optimizer.penalty": model.optimizer.penalty,
             "metric Measure": metrics[0],
             "metric Measure~1": metrics[1],
             "loss Weighted": model.loss,
@@ -341,6 +364,20 @@ class Attributes(unittest.TestCase):
         # It is an attribute of the model as well.
         expected["layer Sequential.loss"] = expected["loss Weighted"]
         self.assertEqual(saved, expected)
+
+    def test_a_save_looks_at_all_layers_only_after_compile(self):
+        model, layer, _ = built()
+        attributes = PlainAttributes(model)
+        with mock.patch.object(
+            plain_attributes, "_owners", wraps=plain_attributes._owners
+        ) as owners:
+            layer.counter = 2
+            self.assertTrue(captured(attributes)[0])
+            owners.assert_not_called()
+            model.compile("sgd", "mse")
+            captured(attributes)
+            captured(attributes)
+            owners.assert_called_once_with(model)
 
     def test_what_compile_makes_later_is_looked_at(self):
         model, layer, _ = built()
@@ -412,6 +449,7 @@ class Attributes(unittest.TestCase):
             ([1], [1, 2], True),
             ([1, 2], [1, 3], True),
             ([1], 1, True),
+            (np.float32(1), [1.0], True),
             ({"a": 1}, {"a": 1.0}, False),
             ({"a": 1}, {"a": 2}, True),
             ({"a": 1}, {"b": 1}, True),
@@ -453,7 +491,7 @@ class Attributes(unittest.TestCase):
         plain_attributes.check(good, {})
         attributes = PlainAttributes(built()[0])
         attributes.check_owners(good)
-        for name in ("call", "trainable", "variables"):
+        for name in ("call", "trainable", "variables", "makes"):
             with self.subTest(name=name), self.assertRaises(ValueError):
                 attributes.check_owners({"layer Counting": {name: [1, 0]}})
         for saved in (

@@ -3,12 +3,18 @@
 import importlib.util
 import unittest
 
+import asking
 import keras
 import numpy as np
 
 from kerasbackup.parts import preprocessing
 from kerasbackup.parts.part import Place
 from kerasbackup.store import errors
+
+
+def setUpModule():
+    asking.refuse_none()
+
 
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 WORDS = ["a cat", "a dog"]

@@ -5,6 +5,7 @@ import types
 import unittest
 from unittest import mock
 
+import asking
 import keras
 import numpy as np
 
@@ -12,6 +13,10 @@ from kerasbackup.parts import script
 from kerasbackup.parts.part import Place
 from kerasbackup.parts.part import Training
 from kerasbackup.store import errors
+
+
+def setUpModule():
+    asking.refuse_none()
 
 
 def model(units=3, activation="relu", optimizer="adam", loss="mse"):

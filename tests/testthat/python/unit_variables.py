@@ -5,6 +5,7 @@ import types
 import unittest
 from unittest import mock
 
+import asking
 import keras
 import numpy as np
 
@@ -13,6 +14,10 @@ from kerasbackup.parts import variables
 from kerasbackup.store import client
 from kerasbackup.store import dtypes
 from kerasbackup.store import errors
+
+
+def setUpModule():
+    asking.refuse_none()
 
 
 class FakeCheckpoint:
@@ -172,6 +177,11 @@ class Bytes(unittest.TestCase):
         # It stands in messages.
         self.assertIs(type(count), int)
 
+    def test_elements_of_an_unknown_size_count_as_one_byte(self):
+        model = wrapped(variable([1, 2, 3], "float32"))
+        with mock.patch.object(variables.tensors, "dtype_of", lambda one: None):
+            self.assertEqual(variables.count_bytes(model), 3)
+
     def test_a_dtype_that_cannot_be_saved_is_told_by_the_variable(self):
         model = wrapped(variable(1, "float32"))
         with (
@@ -235,6 +245,139 @@ class Bytes(unittest.TestCase):
             self.assertTrue(one.is_current(model))
 
 
+class Split(memory._Host):
+    """A backend that holds every variable in two parts of one number each."""
+
+    def __init__(self):
+        self.lost = []
+        self.assigned = {}
+
+    def parts(self, name, variable):
+        return [(f"{name}@{i}", (name, i)) for i in range(2)]
+
+    def describe(self, name, part):
+        return "F32", [1], 4
+
+    def place_of(self, part):
+        name, place = part
+        if name.endswith("whole"):
+            return None
+        return {"shape": [2], "begin": [place]}
+
+    def has_lost(self, part):
+        return part in self.lost
+
+    def assign(self, part, dtype, shape, data, copies):
+        self.assigned[part] = dtype, shape, data, copies
+
+
+class Parts(unittest.TestCase):
+    """Several processes may hold a variable together."""
+
+    def setUp(self):
+        self.host = Split()
+        model = wrapped(
+            variable([1, 2], "float32", "a"),
+            variable([1, 2], "float32", "whole"),
+        )
+        with mock.patch.object(
+            variables.memory, "of_backend", lambda asked: self.host
+        ):
+            self.found = variables.Variables(model)
+
+    def test_each_part_is_a_tensor_with_its_place(self):
+        names = [name for name, _, _ in self.found.spec]
+        self.assertEqual(
+            names,
+            [f"variables/{n}" for n in ("a@0", "a@1", "whole@0", "whole@1")],
+        )
+        self.assertEqual(
+            self.found.shards,
+            {
+                f"variables/a@{place}": {
+                    "variable": "variables/a",
+                    "shape": [2],
+                    "begin": [place],
+                }
+                for place in range(2)
+            },
+        )
+
+    def test_only_what_has_lost_its_memory_is_revived(self):
+        """Keras looks at it before the checkpoint is restored."""
+        names = [name for name, _, _ in self.found.spec]
+        tensors = {name: ("F32", [1], name.encode()) for name in names}
+        self.host.lost = [("variables/a", 1), ("variables/whole", 0)]
+        self.found.revive(FakeCheckpoint(tensors), names)
+        self.assertEqual(
+            self.host.assigned,
+            {
+                ("variables/a", 1): ("F32", [1], b"variables/a@1", True),
+                ("variables/whole", 0): (
+                    "F32",
+                    [1],
+                    b"variables/whole@0",
+                    True,
+                ),
+            },
+        )
+
+
+class Groups(unittest.TestCase):
+    def model(self, units=1):
+        model = keras.Sequential(
+            [keras.Input((2,)), keras.layers.Dense(units, name="dense")]
+        )
+        model.compile(
+            keras.optimizers.SGD(momentum=0.5), "mse", metrics=["mae"]
+        )
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    def groups(self, found):
+        return {name.split("/")[0] for name, _, _ in found.spec}
+
+    def test_all_kinds_are_saved_once(self):
+        self.assertEqual(
+            self.groups(variables.Variables(self.model())),
+            {"variables", "optimizer", "metrics"},
+        )
+
+    def test_weights_alone_are_compared_with_weights_alone(self):
+        """As for a model that only predicts."""
+        checkpoint = saved(self.model())
+        model = self.model()
+        model.optimizer = None
+        found = variables.Variables(model, ("variables",))
+        self.assertEqual(self.groups(found), {"variables"})
+        names = found.check(checkpoint)
+        found.assign(checkpoint, names, copies=True)
+        other = variables.Variables(self.model(units=3), ("variables",))
+        with self.assertRaises(errors.MismatchError) as caught:
+            other.check(checkpoint)
+        self.assertNotIn("optimizer/", str(caught.exception))
+
+    def test_optimizers_are_built_as_in_the_checkpoint(self):
+        """Keras' numbers of layers differ in another process."""
+        trained, fresh = (
+            keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            for _ in range(2)
+        )
+        for model in (trained, fresh):
+            model.compile("sgd", "mse", metrics=["mae"])
+        bias = trained.trainable_variables[1]
+        # Its bias alone is trained, as where the kernel is frozen.
+        trained.optimizer.build([bias])
+        described = variables.describe_optimizers(trained)
+        self.assertEqual(described, {"": [f"variables/{bias.path}"]})
+        names = [name for name, _, _ in variables.Variables(trained).spec]
+        variables.build_optimizers(fresh, described, names)
+        self.assertEqual(
+            list(map(id, fresh.optimizer._trainable_variables)),
+            [id(fresh.trainable_variables[1])],
+        )
+
+
 class Digest(unittest.TestCase):
     """Which weights a training began with; it is in checkpoints."""
 
@@ -277,6 +420,16 @@ class Digest(unittest.TestCase):
             variables.digest(before, trainable=True),
             variables.digest(now, trainable=True),
         )
+
+    def test_there_is_none_of_weights_that_have_no_value(self):
+        """On JAX, an interrupted training leaves some."""
+        model = self.model(variable(1, "float32"))
+        for error in (RuntimeError, TypeError):
+            with mock.patch.object(
+                variables.memory, "of_backend"
+            ) as of_backend:
+                of_backend.return_value.parts.side_effect = error
+                self.assertIsNone(variables.digest(model))
 
     def test_there_is_none_without_weights(self):
         model = self.model(variable(1, "float32"))

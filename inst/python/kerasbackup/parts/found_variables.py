@@ -141,10 +141,7 @@ class FoundVariable:
         self.is_known_to_move = False
 
     def read(self) -> np.ndarray:
-        variable = self.variable
-        if hasattr(variable, "detach"):
-            variable = variable.detach().cpu()
-        return np.array(tensors.to_numpy(variable), order="C")
+        return np.array(tensors.to_numpy(self.variable), order="C")
 
     def put(self, value: np.ndarray) -> None:
         if hasattr(self.variable, "assign"):

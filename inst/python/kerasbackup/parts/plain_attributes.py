@@ -138,7 +138,7 @@ class PlainAttributes(Part):
         long as a small save."""
         made = [
             getattr(self._model, "optimizer", None),
-            getattr(self._model, "loss", None),
+            self._model.loss,
             compiled_metrics(self._model),
         ]
         if self._made is not None and all(map(operator.is_, made, self._made)):
@@ -270,7 +270,7 @@ def _all_owners(model) -> Iterator[tuple[str, Any]]:
         yield from _parts(kind, optimizer)
     for metric in given_metric_objects(model):
         yield f"metric {type(metric).__name__}", metric
-    for loss in nested.flatten(getattr(model, "loss", None)):
+    for loss in nested.flatten(model.loss):
         if kinds.is_loss(loss):
             yield f"loss {type(loss).__name__}", loss
 

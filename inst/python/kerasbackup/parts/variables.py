@@ -223,8 +223,7 @@ def digest(model: Any, trainable: bool = False, most: int = 32) -> str | None:
     try:
         variables = model.trainable_weights if trainable else model.variables
         for variable in variables[:most]:
-            path = model_parts.path_of(variable)
-            for name, part in host.parts(path, variable):
+            for name, part in host.parts("", variable):
                 _, shape, width = host.describe(name, part)
                 address, owner = host.locate(part)
                 size = min(math.prod(shape) * width, 4096)
