@@ -38,9 +38,9 @@
 #' trainings by several processes are refused. One process may use several
 #' devices.
 #'
-#' `vignette("changing-a-run")` shows how to change a run on purpose: more epochs,
-#' another learning rate, other callbacks, or a new training that begins with
-#' the weights of a checkpoint.
+#' `vignette("changing-a-run")` shows how to change a run on purpose: more
+#' epochs, another learning rate, other callbacks, or a new training that begins
+#' with the weights of a checkpoint.
 #'
 #' @param backup_dir String, the directory for the checkpoints. It is created if
 #'   it is missing. After training it is removed if this package created it and
@@ -107,8 +107,8 @@
 #'   about each checkpoint that is committed, for example to tell a tracker. An
 #'   error in it causes a warning of class `kerasbackup_warning_on_save`, and
 #'   training continues. Further errors are counted, and a message at the end of
-#'   `fit()` says how many there were. The section on notifications in `vignette("kerasbackup")` lists
-#'   the facts, and says when it is called.
+#'   `fit()` says how many there were. The section on notifications in
+#'   `vignette("kerasbackup")` lists the facts, and says when it is called.
 #' @section Messages and warnings:
 #' No handler ends training: `tryCatch(warning = )` or `tryCatch(message = )`
 #' around `fit()` gets the first such condition when `fit()` has returned, and

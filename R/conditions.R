@@ -391,8 +391,8 @@ stop_no_best <- function(dir, log, call = rlang::caller_env()) {
       c(
         paste0("No checkpoint in ", quote_path(dir), " counts as the best."),
         i = paste(
-          "Train with `keep = backup_keep(best = \"val_loss\")`, or another log,",
-          "to keep the best one."
+          "Train with `keep = backup_keep(best = \"val_loss\")`, or another",
+          "log, to keep the best one."
         )
       )
     } else {
@@ -417,8 +417,8 @@ stop_jumped <- function(name) {
   rlang::abort(
     paste0(
       name,
-      " was interrupted, so training ends. Run the same script again to resume ",
-      "from the last checkpoint."
+      " was interrupted, so training ends. Run the same script again to ",
+      "resume from the last checkpoint."
     ),
     class = "kerasbackup_jump",
     call = NULL

@@ -36,8 +36,8 @@ signal_held <- function(session, raised) {
 }
 
 # Evaluates `fn()` without the handlers that are around it. Its errors are
-# raised when it has returned. If it jumps to the top level, as for an interrupt or the
-# restart "abort", this is an error too, because Python is on the stack.
+# raised when it has returned. If it jumps to the top level, as for an interrupt
+# or the restart "abort", this is an error too, because Python is on the stack.
 #
 # @param name string, what is called, for that error.
 without_handlers <- function(fn, name) {

@@ -202,8 +202,9 @@ reader_read <- function(reader, places) {
 #'   Python is not needed.
 #' * `.weights.h5`: what `keras3::save_model_weights()` writes, for
 #'   `keras3::load_model_weights()`.
-#' * `.keras`: what `keras3::save_model()` writes, for `keras3::load_model()`: the
-#'   architecture of `model`, how it is compiled, its weights and its optimizer.
+#' * `.keras`: what `keras3::save_model()` writes, for `keras3::load_model()`:
+#'   the architecture of `model`, how it is compiled, its weights and its
+#'   optimizer.
 #'
 #' Keras writes the last two. So they need Python and `model`, into which
 #' [backup_restore()] puts the checkpoint first. With `what = "weights"`, the
