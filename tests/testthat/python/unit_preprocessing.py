@@ -118,6 +118,29 @@ class Vocabularies(Changes):
         self.assertEqual(list(found), ["layer two of the data"])
         self.assertRegex(*found.values(), "^3 entries [0-9a-f]{16}$")
 
+    def test_a_table_may_have_a_vector_for_each_word(self):
+        import tensorflow as tf
+
+        class Vectors(keras.layers.Layer):
+            def __init__(self, vectors):
+                super().__init__(name="vectors")
+                self.table = tf.lookup.experimental.MutableHashTable(
+                    tf.string, tf.float32, default_value=[0.0, 0.0]
+                )
+                self.table.insert(["a"], vectors)
+
+            def call(self, inputs):
+                return inputs
+
+        def described(vectors):
+            model = keras.Sequential([keras.Input((3,)), Vectors(vectors)])
+            return preprocessing.describe(model, None)
+
+        before = described([[1.0, 2.0]])
+        self.assertRegex(before["layer vectors"], "^1 entries [0-9a-f]{16}$")
+        self.assertEqual(described([[1.0, 2.0]]), before)
+        self.assertNotEqual(described([[1.0, 3.0]]), before)
+
     def test_older_checkpoints_have_the_same_text(self):
         layer = keras.layers.StringLookup(vocabulary=["a", "b"])
         found = preprocessing.describe(model_of(layer), None)
