@@ -173,8 +173,10 @@ backup_history <- function(dir) {
 
 #' Read the variables of a backup
 #'
-#' Reads variables into R and verifies each byte first. The file is also an
-#' ordinary safetensors file, so any reader of that format can open it.
+#' Reads variables into R and verifies each byte first. With `names`, only the
+#' parts of the file that have those variables are read and verified. The file
+#' is also an ordinary safetensors file, so any reader of that format can open
+#' it.
 #'
 #' @inheritParams backup_info
 #' @param generation Which checkpoint to read: a number, as in
@@ -207,7 +209,26 @@ backup_read <- function(dir, names = NULL, generation = NULL) {
     check_no_generation(generation, dir)
     return(look_again(function() read_workers(dir, names)))
   }
-  read_loaded(read_generation(dir, generation, store_read)$value, names)
+  if (is.null(names)) {
+    return(read_loaded(
+      read_generation(dir, generation, store_read)$value,
+      NULL
+    ))
+  }
+  call <- rlang::current_env()
+  read <- function(path) read_some(path, names, call)
+  read_generation(dir, generation, read)$value
+}
+
+# Reads some variables of a checkpoint, and no others.
+read_some <- function(path, names, call) {
+  tensors <- backup_manifest(path)$tensors
+  tensors <- tensors[check_names(names, tensors$name, call), , drop = FALSE]
+  values <- lapply(seq_len(nrow(tensors)), function(i) {
+    bytes <- store_read_part(path, tensors$begin[[i]], tensors$end[[i]])
+    tensor_of_bytes(bytes, tensors$dtype[[i]], tensors$shape[[i]])
+  })
+  stats::setNames(values, tensors$name)
 }
 
 # @param loaded as from store_read(); its memory is freed.
@@ -656,7 +677,11 @@ check_names <- function(names, known, call = rlang::caller_env()) {
 }
 
 read_tensor <- function(buffer, dtype, shape, begin, end) {
-  values <- dtype_decode(store_buffer_read(buffer, begin, end - begin), dtype)
+  tensor_of_bytes(store_buffer_read(buffer, begin, end - begin), dtype, shape)
+}
+
+tensor_of_bytes <- function(bytes, dtype, shape) {
+  values <- dtype_decode(bytes, dtype)
   if (length(shape) == 0) {
     return(values)
   }

@@ -281,7 +281,7 @@ store_header <- function(path) {
 #' @return `TRUE`, invisibly
 #' @noRd
 store_verify <- function(path) {
-  store_result(.Call(ffi_checkpoint_verify, path))
+  store_answer(.Call(ffi_checkpoint_verify, path, may_stop()))
   invisible(TRUE)
 }
 
@@ -290,9 +290,35 @@ store_verify <- function(path) {
 #' @return <list> as from `store_find()`, without `skipped`
 #' @noRd
 store_read <- function(path) {
-  result <- store_result(.Call(ffi_checkpoint_read, path))
+  result <- store_answer(.Call(ffi_checkpoint_read, path, may_stop()))
   result$skipped <- NULL
   result
+}
+
+#' Read some bytes of one file's data, verified
+#'
+#' Only the blocks that have them are read, and the header.
+#' @param path <character(1)>
+#' @param begin,end <double(1)> places in the data
+#' @return <raw>
+#' @noRd
+store_read_part <- function(path, begin, end) {
+  store_answer(.Call(ffi_checkpoint_read_part, path, begin, end, may_stop()))
+}
+
+#' Whether reading may end when the user interrupts R: the jump must not be over
+#' Python's frames
+#' @noRd
+may_stop <- function() !is_python_on_stack()
+
+#' As `store_result()`; and interrupts, if C has ended because of that
+#' @param result <any> `TRUE` if it has
+#' @noRd
+store_answer <- function(result) {
+  if (isTRUE(result)) {
+    rlang::interrupt()
+  }
+  store_result(result)
 }
 
 #' Delete our committed files and stale temporary files, and nothing else (I7)

@@ -26,8 +26,9 @@ SEXP ffi_store_is_open(SEXP store);
 SEXP ffi_store_stop_all(void);
 SEXP ffi_checkpoint_list(SEXP dir);
 SEXP ffi_checkpoint_header(SEXP path);
-SEXP ffi_checkpoint_verify(SEXP path);
-SEXP ffi_checkpoint_read(SEXP path);
+SEXP ffi_checkpoint_verify(SEXP path, SEXP may_stop);
+SEXP ffi_checkpoint_read(SEXP path, SEXP may_stop);
+SEXP ffi_checkpoint_read_part(SEXP path, SEXP begin, SEXP end, SEXP may_stop);
 SEXP ffi_checkpoint_delete(SEXP dir);
 SEXP ffi_buffer_read(SEXP buffer, SEXP offset, SEXP nbytes);
 SEXP ffi_buffer_export(SEXP buffer, SEXP path, SEXP header, SEXP begins,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <R_ext/Utils.h>
+
 #include "export.h"
 #include "ffi.h"
 #include "ffi_values.h"
@@ -138,9 +140,57 @@ SEXP ffi_checkpoint_list(SEXP dir) {
   return out;
 }
 
-/* What the three entry points that read one file have in common: NULL and the
- * image in `owner`, or a failure. */
-static SEXP checkpoint_read(SEXP owner, SEXP path, ck_stream_depth depth) {
+/* A vfs whose reads end when the user interrupts R. Only R's own thread may ask
+ * R for that, and a second one may read too. */
+typedef struct interruptible {
+  ck_vfs vfs; /* first: what the core has is a pointer to it */
+  ck_vfs *system;
+  bool interrupted;
+} interruptible;
+
+static _Thread_local bool is_thread_of_r = false;
+
+static void check_interrupt(void *unused) {
+  (void)unused;
+  R_CheckUserInterrupt();
+}
+
+static int read_or_stop(ck_vfs *vfs, ck_handle handle, uint64_t offset,
+                        void *data, size_t n, size_t *done) {
+  interruptible *self = (interruptible *)vfs;
+  /* The jump to R's top level ends here. */
+  if (is_thread_of_r && R_ToplevelExec(check_interrupt, NULL) == FALSE) {
+    self->interrupted = true;
+    return ECANCELED;
+  }
+  return self->system->read(self->system, handle, offset, data, n, done);
+}
+
+/* What part of a file's data is to be read. */
+typedef struct wanted {
+  ck_stream_depth depth;
+  bool is_part;
+  uint64_t begin;
+  uint64_t end;
+} wanted;
+
+static ck_status read_wanted(ck_vfs *vfs, ck_checkpoint *loaded,
+                             const wanted *what, ck_error *err) {
+  if (what->is_part) {
+    return ck_checkpoint_read_part(vfs, loaded->path, what->begin, what->end,
+                                   &loaded->image, err);
+  }
+  return ck_checkpoint_read(vfs, loaded->path, what->depth, &loaded->image,
+                            err);
+}
+
+/* What the entry points that read one file have in common: NULL and the image
+ * in `owner`, or a failure, or TRUE if the user has interrupted it. */
+static SEXP checkpoint_read(SEXP owner, SEXP path, const wanted *what,
+                            bool may_stop) {
+  ck_vfs *system = ck_vfs_system();
+  interruptible asking = {*system, system, false};
+  ck_status status;
   ck_checkpoint *loaded = R_ExternalPtrAddr(owner);
   const char *text;
   ck_error err;
@@ -157,16 +207,20 @@ static SEXP checkpoint_read(SEXP owner, SEXP path, ck_stream_depth depth) {
     return ffi_failure_out(&err);
   }
   memcpy(loaded->path, text, strlen(text) + 1);
-  if (ck_checkpoint_read(ck_vfs_system(), loaded->path, depth, &loaded->image,
-                         &err) != CK_OK) {
-    return ffi_failure_out(&err);
+  asking.vfs.read = read_or_stop;
+  is_thread_of_r = true;
+  status = read_wanted(may_stop ? &asking.vfs : system, loaded, what, &err);
+  is_thread_of_r = false;
+  if (asking.interrupted) {
+    return Rf_ScalarLogical(TRUE);
   }
-  return R_NilValue;
+  return status == CK_OK ? R_NilValue : ffi_failure_out(&err);
 }
 
 SEXP ffi_checkpoint_header(SEXP path) {
   SEXP owner = PROTECT(ffi_owner_new(&ffi_checkpoint_kind));
-  SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_HEADER));
+  const wanted header = {.depth = CK_READ_HEADER};
+  SEXP out = PROTECT(checkpoint_read(owner, path, &header, false));
   if (out == R_NilValue) {
     out = header_out(&((ck_checkpoint *)R_ExternalPtrAddr(owner))->image);
   }
@@ -175,22 +229,51 @@ SEXP ffi_checkpoint_header(SEXP path) {
   return out;
 }
 
-SEXP ffi_checkpoint_verify(SEXP path) {
+SEXP ffi_checkpoint_verify(SEXP path, SEXP may_stop) {
   SEXP owner = PROTECT(ffi_owner_new(&ffi_checkpoint_kind));
-  SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_VERIFY));
+  const wanted all = {.depth = CK_READ_VERIFY};
+  SEXP out =
+      PROTECT(checkpoint_read(owner, path, &all, Rf_asLogical(may_stop) == 1));
   ffi_owner_release(owner, &ffi_checkpoint_kind);
   UNPROTECT(2);
   return out;
 }
 
-SEXP ffi_checkpoint_read(SEXP path) {
+SEXP ffi_checkpoint_read(SEXP path, SEXP may_stop) {
   SEXP owner = PROTECT(ffi_owner_new(&ffi_checkpoint_kind));
-  SEXP out = PROTECT(checkpoint_read(owner, path, CK_READ_LOAD));
+  const wanted all = {.depth = CK_READ_LOAD};
+  SEXP out =
+      PROTECT(checkpoint_read(owner, path, &all, Rf_asLogical(may_stop) == 1));
   if (out == R_NilValue) {
     out = ffi_checkpoint_out(owner, R_ExternalPtrAddr(owner));
   } else {
     ffi_owner_release(owner, &ffi_checkpoint_kind);
   }
+  UNPROTECT(2);
+  return out;
+}
+
+SEXP ffi_checkpoint_read_part(SEXP path, SEXP begin, SEXP end, SEXP may_stop) {
+  SEXP owner = PROTECT(ffi_owner_new(&ffi_checkpoint_kind));
+  wanted part = {.is_part = true};
+  const ck_image *image;
+  SEXP out;
+  if (!ffi_is_whole(begin, &part.begin) || !ffi_is_whole(end, &part.end)) {
+    UNPROTECT(1);
+    return ffi_misuse_failure("read", "places are needed");
+  }
+  out =
+      PROTECT(checkpoint_read(owner, path, &part, Rf_asLogical(may_stop) == 1));
+  if (out == R_NilValue) {
+    UNPROTECT(1);
+    out = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)(part.end - part.begin)));
+    image = &((ck_checkpoint *)R_ExternalPtrAddr(owner))->image;
+    if (part.end > part.begin) {
+      memcpy(RAW(out), image->data.data + (part.begin - image->data_from),
+             (size_t)(part.end - part.begin));
+    }
+  }
+  ffi_owner_release(owner, &ffi_checkpoint_kind);
   UNPROTECT(2);
   return out;
 }

@@ -20,6 +20,7 @@ typedef struct reading {
   const ck_layout *layout;
   const uint8_t *table;
   const ck_places *places;
+  uint64_t end;          /* the block behind the last one */
   _Atomic uint64_t next; /* the first block that no thread has taken */
 } reading;
 
@@ -98,7 +99,7 @@ cleanup:
 static void work(void *context) {
   worker *self = context;
   reading *all = self->reading;
-  uint64_t n_blocks = all->layout->n_blocks;
+  uint64_t n_blocks = all->end;
   uint64_t end;
   while ((self->at = atomic_fetch_add(&all->next, PIECE)) < n_blocks) {
     end = n_blocks - self->at < PIECE ? n_blocks : self->at + PIECE;
@@ -116,12 +117,13 @@ static void work(void *context) {
 
 ck_status ck_reader_data(ck_file *file, const ck_layout *layout,
                          const uint8_t *table, const ck_places *places,
-                         ck_error *err) {
-  reading all = {file, layout, table, places, 0};
+                         uint64_t first, uint64_t end, ck_error *err) {
+  reading all = {file, layout, table, places, end, first};
   worker workers[2] = {{.reading = &all}, {.reading = &all}};
   const worker *failed = NULL;
   ck_thread *thread = NULL;
-  bool two = file->vfs->shared_reads && layout->data_len >= CK_READER_LARGE;
+  bool two = file->vfs->shared_reads &&
+             (end - first) * CK_BLOCK_SIZE >= CK_READER_LARGE;
   ck_status status = CK_OK;
 
   CK_TRY(ck_buffer_reserve(&workers[0].block, CK_BLOCK_SIZE, err));

@@ -23,12 +23,12 @@ typedef struct ck_places {
   size_t n;             /* 0: the data are not kept */
 } ck_places;
 
-/* Read all blocks and compare each with `table`, one checksum of 4 bytes a
- * block. The last part must end where the data do. Damage is CK_ERR_CORRUPT
- * with offset and length of a damaged block, the first one; what is in the
- * places is of no use after a failure. */
+/* Read the blocks from `first` to before `end`, and compare each with `table`, one
+ * checksum of 4 bytes a block of the file. The last part must end where the data
+ * do. Damage is CK_ERR_CORRUPT with offset and length of a damaged block, the
+ * first one; what is in the places is of no use after a failure. */
 ck_status ck_reader_data(ck_file *file, const ck_layout *layout,
                          const uint8_t *table, const ck_places *places,
-                         ck_error *err);
+                         uint64_t first, uint64_t end, ck_error *err);
 
 #endif

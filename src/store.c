@@ -621,12 +621,31 @@ cleanup:
   return status;
 }
 
+/* The generation that the name of a file says; 0: none. */
+static uint64_t generation_of(const char *path) {
+  ck_name name = ck_name_parse(ck_name_of_path(path));
+  return name.kind == CK_NAME_COMMITTED ? name.generation : 0;
+}
+
 ck_status ck_checkpoint_read(ck_vfs *vfs, const char *path,
                              ck_stream_depth depth, ck_image *image,
                              ck_error *err) {
-  ck_name name = ck_name_parse(ck_name_of_path(path));
-  uint64_t generation = name.kind == CK_NAME_COMMITTED ? name.generation : 0;
-  return image_read(vfs, path, depth, generation, image, err);
+  return image_read(vfs, path, depth, generation_of(path), image, err);
+}
+
+ck_status ck_checkpoint_read_part(ck_vfs *vfs, const char *path, uint64_t begin,
+                                  uint64_t end, ck_image *image,
+                                  ck_error *err) {
+  ck_file file = {0};
+  ck_error ignored;
+  ck_status status;
+  memset(image, 0, sizeof *image);
+  CK_TRY(ck_file_open(&file, vfs, path, err));
+  CK_TRY(
+      ck_stream_read_part(&file, generation_of(path), begin, end, image, err));
+cleanup:
+  (void)ck_file_close(&file, &ignored);
+  return status;
 }
 
 /* None verified: the newest damage, or else the newest error. */

@@ -114,6 +114,11 @@ void ck_checkpoint_clear(ck_checkpoint *checkpoint);
 ck_status ck_store_read_into(ck_store *store, uint64_t generation,
                              const ck_places *places, ck_error *err);
 
+/* Read one file, wherever it is: of its data the blocks that have the bytes from
+ * `begin` to before `end`. */
+ck_status ck_checkpoint_read_part(ck_vfs *vfs, const char *path, uint64_t begin,
+                                  uint64_t end, ck_image *image, ck_error *err);
+
 /* Read one file, wherever it is, so far as `depth` says, without a store. A
  * name with a generation in it must be the right one. */
 ck_status ck_checkpoint_read(ck_vfs *vfs, const char *path,

@@ -144,7 +144,8 @@ cleanup:
 }
 
 static ck_status data_read(ck_file *file, const ck_footer *footer,
-                           const ck_places *places, ck_error *err) {
+                           const ck_places *places, uint64_t first,
+                           uint64_t end, ck_error *err) {
   const ck_layout *layout = &footer->layout;
   ck_buffer table = {0};
   ck_status status;
@@ -156,7 +157,7 @@ static ck_status data_read(ck_file *file, const ck_footer *footer,
     status = damage(err, file, "the checksum table is damaged");
     goto cleanup;
   }
-  CK_TRY(ck_reader_data(file, layout, table.data, places, err));
+  CK_TRY(ck_reader_data(file, layout, table.data, places, first, end, err));
 cleanup:
   ck_buffer_release(&table);
   return status;
@@ -177,12 +178,47 @@ ck_status ck_stream_read(ck_file *file, ck_stream_depth depth,
     places.n = 1;
   }
   if (depth != CK_READ_HEADER) {
-    CK_TRY(data_read(file, &footer, &places, err));
+    CK_TRY(data_read(file, &footer, &places, 0, footer.layout.n_blocks, err));
   }
   image->generation = footer.generation;
   image->layout = footer.layout;
 cleanup:
   if (status != CK_OK) {
+    ck_image_release(image);
+  }
+  return status;
+}
+
+ck_status ck_stream_read_part(ck_file *file, uint64_t generation,
+                              uint64_t begin, uint64_t end, ck_image *image,
+                              ck_error *err) {
+  ck_footer footer = {0};
+  uint64_t first = begin / CK_BLOCK_SIZE;
+  uint64_t behind = end / CK_BLOCK_SIZE + (end % CK_BLOCK_SIZE != 0);
+  uint64_t address;
+  ck_places places = {&address, &footer.layout.data_len, 1};
+  ck_status status;
+  memset(image, 0, sizeof *image);
+  CK_TRY(footer_read(file, generation, &footer, err));
+  if (begin > end || end > footer.layout.data_len) {
+    status =
+        ck_error_set(err, CK_ERR_MISUSE, "read", file->path, 0,
+                     "the data have %" PRIu64 " bytes", footer.layout.data_len);
+    goto cleanup;
+  }
+  CK_TRY(header_read(file, &footer, &image->header, err));
+  if (begin < end) {
+    image->data_from = first * CK_BLOCK_SIZE;
+    CK_TRY(
+        ck_buffer_reserve(&image->data, (behind - first) * CK_BLOCK_SIZE, err));
+    /* Where the first byte of all data would be. */
+    address = (uintptr_t)image->data.data - image->data_from;
+    CK_TRY(data_read(file, &footer, &places, first, behind, err));
+  }
+  image->generation = footer.generation;
+  image->layout = footer.layout;
+cleanup:
+  if (status != 0) {
     ck_image_release(image);
   }
   return status;
@@ -204,7 +240,7 @@ ck_status ck_stream_read_into(ck_file *file, uint64_t generation,
     goto cleanup;
   }
   CK_TRY(header_read(file, &footer, &header, err));
-  CK_TRY(data_read(file, &footer, places, err));
+  CK_TRY(data_read(file, &footer, places, 0, footer.layout.n_blocks, err));
 cleanup:
   ck_buffer_release(&header);
   return status;

@@ -49,8 +49,9 @@ typedef enum ck_stream_depth {
 typedef struct ck_image {
   uint64_t generation;
   ck_layout layout;
-  ck_buffer header; /* with the length in front, and a NUL behind */
-  ck_buffer data;   /* CK_READ_LOAD only */
+  ck_buffer header;   /* with the length in front, and a NUL behind */
+  ck_buffer data;     /* CK_READ_LOAD, or a part */
+  uint64_t data_from; /* the place of its first byte in the file's data */
 } ck_image;
 
 /* Read and verify. `generation` is what the file must say it is, 0 for any.
@@ -58,6 +59,13 @@ typedef struct ck_image {
  * damaged block's offset and length. */
 ck_status ck_stream_read(ck_file *file, ck_stream_depth depth,
                          uint64_t generation, ck_image *image, ck_error *err);
+
+/* Read and verify header and footer, and of the data only the blocks that have
+ * the bytes from `begin` to before `end`. CK_ERR_MISUSE where there are no such
+ * bytes. */
+ck_status ck_stream_read_part(ck_file *file, uint64_t generation,
+                              uint64_t begin, uint64_t end, ck_image *image,
+                              ck_error *err);
 
 /* Read and verify, as above, with the data to these places. CK_ERR_MISUSE where
  * they are not as large as the data. */

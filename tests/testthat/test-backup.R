@@ -169,6 +169,89 @@ test_that("the example of the help pages is a good backup", {
   expect_equal(nrow(backup_history(dir)), 3)
 })
 
+# Tensors that begin and end within blocks of the file, which have 1 MiB.
+several_blocks <- function() {
+  sizes <- c(a = 2.5, b = 0.25, c = 0.25, d = 3, e = 1) *
+    2^20 +
+    c(0, 1, 0, 7, 0)
+  lapply(sizes, function(n) {
+    list(dtype = "U8", shape = n, bytes = as.raw((seq_len(n) * 31) %% 251))
+  })
+}
+
+test_that("with `names` only the parts of the file are read that have them", {
+  dir <- withr::local_tempdir()
+  path <- save_backup(dir, several_blocks())
+  all <- backup_read(dir)
+  for (names in list("a", "b", "c", "d", "e", c("e", "b"), names(all))) {
+    expect_identical(backup_read(dir, names), all[names])
+  }
+  expect_identical(unname(backup_read(dir, character())), list())
+  # Damage in "d" alone: "b" and "e" share no block with that byte.
+  flip_bit(path, data_at(path) + 4.5 * 2^20)
+  for (names in list("a", c("b", "c"), "e")) {
+    expect_identical(backup_read(dir, names), all[names])
+  }
+  error <- expect_error(
+    backup_read(dir, c("a", "d")),
+    class = "kerasbackup_error_corrupt"
+  )
+  expect_identical(error$tensor, "d")
+  expect_error(backup_read(dir), class = "kerasbackup_error_corrupt")
+  # The header is verified too.
+  flip_bit(path, 100)
+  expect_error(backup_read(dir, "a"), class = "kerasbackup_error_corrupt")
+  expect_error(
+    backup_read(dir, "x"),
+    class = "kerasbackup_error_corrupt"
+  )
+})
+
+test_that("bytes that are not in the data are no part of a file", {
+  dir <- withr::local_tempdir()
+  path <- save_backup(dir)
+  expect_length(store_read_part(path, 0, 4), 4)
+  expect_length(store_read_part(path, 4, 4), 0)
+  for (range in list(c(0, 1e6), c(4, 2), c(-1, 2), c(0.5, 2))) {
+    expect_error(store_read_part(path, range[[1]], range[[2]]))
+  }
+})
+
+test_that("reading and verifying can be interrupted", {
+  dir <- withr::local_tempdir()
+  path <- save_backup(dir, several_blocks())
+  # A time limit ends what an interrupt would end. It may also end R code.
+  under_limit <- function(call) {
+    tryCatch(
+      {
+        on.exit(setTimeLimit())
+        setTimeLimit(elapsed = 1e-9, transient = TRUE)
+        outcome <- eval(call)
+        setTimeLimit()
+        outcome
+      },
+      error = function(e) "too early"
+    )
+  }
+  for (stops in c(TRUE, FALSE)) {
+    for (call in list(
+      quote(.Call(ffi_checkpoint_verify, path, stops)),
+      quote(.Call(ffi_checkpoint_read, path, stops)),
+      quote(.Call(ffi_checkpoint_read_part, path, 0, 2^20, stops))
+    )) {
+      # The limit may not have come yet when C is done.
+      for (attempt in seq_len(if (stops) 1000 else 20)) {
+        capture.output(outcome <- under_limit(call), type = "message")
+        if (isTRUE(outcome)) break
+      }
+      expect_identical(isTRUE(outcome), stops)
+    }
+  }
+  outcome <- tryCatch(store_answer(TRUE), interrupt = function(e) "interrupted")
+  expect_identical(outcome, "interrupted")
+  expect_true(backup_verify(dir))
+})
+
 test_that("a file that cannot be read is no damage", {
   dir <- withr::local_tempdir()
   path <- save_backup(dir)
