@@ -94,6 +94,8 @@ bridge_functions <- function(config) {
     unheard = 0L,
     told = TRUE,
     watches = FALSE,
+    saved_at = NULL,
+    restored = NULL,
     preempted = NULL,
     held = NULL,
     handed = NULL,
@@ -116,7 +118,14 @@ bridge_functions <- function(config) {
       defer_to_python_caller({
         raised <- is_raising()
         options(old)
-        holding_jumps(session, session_close(session, config), always = TRUE)
+        holding_jumps(
+          session,
+          {
+            session_close(session, config)
+            if (raised) session_tell_left(session, config)
+          },
+          always = TRUE
+        )
         signal_held(session, raised)
         if (raised && !is.null(session$preempted)) {
           signal_instead(session$preempted)
@@ -127,7 +136,7 @@ bridge_functions <- function(config) {
     plan = function(spec) session_plan(session, config, spec),
     prepare = function(bytes) store_prepare(session$store, bytes),
     load = function(verified) {
-      session_load(session, verified) %||% warn_keras_backup(config$backup_dir)
+      session_load(session, verified) %||% session_begin(session, config)
     },
     read = function(places) session_read(session, config, places),
     positions = function() session_positions(session, config),
@@ -154,8 +163,9 @@ bridge_functions <- function(config) {
     r_seed = function() r_seed(),
     set_r_seed = function(seed) set_r_seed(seed),
     script_names = function() names_of_script(),
+    resume = function(place) session_resume(session, config, place),
     notify = function(kind, lines, changes = NULL) {
-      if (kind != "auto" || config$verbose) {
+      if (kind != "auto" || isTRUE(config$verbose)) {
         is_complete <- kind %in% c("complete", "stopped")
         inform_training(
           kind,

@@ -70,9 +70,11 @@
 #'   announce the end of the process: `FALSE` (the default) for none, `TRUE` for
 #'   SIGTERM, or names out of `"SIGTERM"`, `"SIGUSR1"`, `"SIGUSR2"`, `"SIGHUP"`
 #'   and `"SIGXCPU"` (not on Windows). See `vignette("batch-systems")`.
-#' @param verbose Flag, whether to report when a checkpoint is saved or
-#'   restored, and what `save_freq = "auto"` has chosen. With `async = TRUE`, a
-#'   save is reported when the next one is due or when `fit()` ends.
+#' @param verbose What to report beside problems. `"normal"` (the default): one
+#'   line if training resumes. `TRUE`: also if there is no checkpoint to resume
+#'   from, each save, and what `save_freq = "auto"` has chosen. With
+#'   `async = TRUE`, a save is reported when the next one is due or when `fit()`
+#'   ends. `FALSE`: nothing.
 #' @param resume,history,async,max_overhead,on_save_error,metadata,on_save See
 #'   the section on advanced arguments.
 #' @return A `keras.callbacks.Callback`, for the `callbacks` argument of
@@ -86,7 +88,8 @@
 #'   the epochs of the whole run. keras3's `plot()`, `print()` and
 #'   `as.data.frame()` always number the epochs from 1, so use `"full"` in
 #'   scripts that use them and may be run again. For the epochs before an
-#'   interruption, `"full"` contains the logs that are single numbers.
+#'   interruption, `"full"` contains the logs that are single numbers. If no
+#'   epoch is left, `fit()` returns all epochs either way.
 #' * `async`: whether a background thread writes the checkpoints. With `TRUE`
 #'   (the default), training waits only for a snapshot of its state in memory,
 #'   which takes as much memory as the state. If there is too little, a message
@@ -181,7 +184,7 @@ callback_backup_and_restore <- function(
   on_save_error = c("warn", "stop"),
   metadata = NULL,
   on_save = NULL,
-  verbose = FALSE
+  verbose = "normal"
 ) {
   check_dots(...)
   signals <- check_signals(save_before_preemption, "save_before_preemption")
@@ -206,7 +209,7 @@ callback_backup_and_restore <- function(
     ),
     metadata = check_metadata(metadata),
     on_save = check_function(on_save, "on_save"),
-    verbose = check_flag(verbose, "verbose")
+    verbose = check_verbose(verbose)
   )
   if (!missing(delete_checkpoint) && is_unnamed("delete_checkpoint")) {
     inform_third_argument(delete_checkpoint)

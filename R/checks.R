@@ -12,6 +12,18 @@ check_flag <- function(x, arg, call = rlang::caller_env()) {
   x
 }
 
+# What the callback reports: TRUE, FALSE or "normal".
+check_verbose <- function(
+  verbose,
+  arg = "verbose",
+  call = rlang::caller_env()
+) {
+  if (!rlang::is_bool(verbose) && !identical(verbose, "normal")) {
+    stop_must_be(arg, "\"normal\", TRUE or FALSE", verbose, call = call)
+  }
+  verbose
+}
+
 check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
   # The default of such an argument is the vector of all its choices.
   if (identical(x, choices)) {

@@ -317,6 +317,93 @@ training_messages <- list(
   )
 )
 
+# @param place string, how far training had come.
+# @param saved_at POSIXct.
+# @param from string, the directory or the checkpoint, in full.
+inform_resume <- function(place, saved_at, from) {
+  # The clock of this machine. The day is said where it is not today's.
+  same_day <- identical(format(saved_at, "%F", ""), format(Sys.time(), "%F"))
+  time <- format(saved_at, if (same_day) "%H:%M:%S" else "%F %H:%M:%S", "")
+  rlang::inform(
+    paste0(
+      "Resuming after ",
+      place,
+      if (!is.na(saved_at)) paste0(", saved ", time),
+      ", from ",
+      quote_path(from),
+      "."
+    ),
+    class = "kerasbackup_message_resume",
+    place = place,
+    saved_at = saved_at,
+    from = from
+  )
+}
+
+# @param place string, how far training had come at the last checkpoint.
+inform_left <- function(dir, place) {
+  rlang::inform(
+    c(
+      paste0(
+        "Training has ended before it was complete. The last checkpoint has ",
+        place,
+        "."
+      ),
+      i = "Run the same script again to resume.",
+      i = paste0("`backup_history(\"", dir, "\")` returns the logs so far.")
+    ),
+    class = "kerasbackup_message_left",
+    dir = dir
+  )
+}
+
+inform_begin <- function(dir) {
+  rlang::inform(
+    paste0(
+      "There is no checkpoint in ",
+      quote_path(dir),
+      ". Training starts with the first epoch."
+    ),
+    class = "kerasbackup_message_begin",
+    dir = dir
+  )
+}
+
+# A checkpoint is committed.
+#
+# @param saved as from store_wait().
+# @param place list(epoch, batch), NULL if it is not known.
+inform_saved <- function(saved, place) {
+  rlang::inform(
+    paste0(
+      "Saved",
+      if (!is.null(place)) {
+        paste0(" after ", format_where(place$epoch, place$batch))
+      },
+      ": ",
+      format_bytes(saved$bytes),
+      " in ",
+      format(signif(saved$seconds, 2)),
+      " seconds, ",
+      quote_path(saved$path),
+      "."
+    ),
+    class = "kerasbackup_message_saved",
+    path = saved$path
+  )
+}
+
+# @param epoch,batch integers, complete epochs and batches of the next one.
+format_where <- function(epoch, batch) {
+  paste(
+    c(
+      if (epoch > 0 || batch == 0) paste("epoch", epoch),
+      if (batch > 0) paste("batch", batch, "of epoch", epoch + 1)
+    ),
+    collapse = ", "
+  )
+}
+
 # What to do if the training was complete already.
 complete_advice <- function(delete_checkpoint) {
   if (identical(delete_checkpoint, "exit")) {
@@ -679,6 +766,38 @@ with_good <- function(error, good) {
     )
   }
   error
+}
+
+# Something else has deleted the newest checkpoint while training ran.
+stop_lost <- function(path) {
+  stop_kerasbackup("io", lost_message(path), path = path)
+}
+
+warn_lost <- function(path) {
+  warn_kerasbackup(
+    "save",
+    c(lost_message(path), i = "Training continues, and is saved again now."),
+    path = path
+  )
+}
+
+lost_message <- function(path) {
+  dir <- dirname(path)
+  gone <- if (dir.exists(dir)) basename(path) else "the directory"
+  c(
+    paste0(
+      "Something has deleted checkpoints in ",
+      quote_path(dir),
+      " since the last save: ",
+      gone,
+      " is gone."
+    ),
+    i = paste(
+      "Keras' own callback deletes its directory when its training ends. Give",
+      "each callback its own `backup_dir`, and write",
+      "`kerasbackup::callback_backup_and_restore()`."
+    )
+  )
 }
 
 # A save failed and training continues (I4), or has ended meanwhile.

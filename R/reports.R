@@ -35,13 +35,30 @@ report_save <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
   if (!is.null(saved)) {
     session$failure <- NULL
     session$last <- saved$path
-    if (config$verbose) {
-      cli::cli_inform(c(v = "Saved {.file {saved$path}}."))
+    if (isTRUE(config$verbose)) {
+      inform_saved(saved, place_handed(session, saved$path))
     }
     report_notes(session, config, saved$notes)
     call_on_save(session, config, saved)
   }
   worked
+}
+
+# How far training had come at the save that is reported.
+#
+# @return list(epoch, batch), NULL if it is not known.
+place_handed <- function(session, path) {
+  tryCatch(
+    {
+      metadata <- jsonlite::parse_json(session$handed)
+      place <- list(
+        epoch = manifest_count(metadata, "epoch", path),
+        batch = manifest_count(metadata, "batch", path)
+      )
+      if (!anyNA(place)) place
+    },
+    error = function(e) NULL
+  )
 }
 
 # Tells the user's own function of a commit. Python may be on the stack, so no

@@ -81,16 +81,12 @@ session_read <- function(session, config, places) {
   if (length(loaded$skipped) > 0) {
     warn_fallback(lapply(loaded$skipped, with_tensor), loaded$path)
   }
-  if (config$verbose) {
-    place <- format_place(
-      manifest_count(loaded$metadata, "epoch", loaded$path),
-      manifest_count(loaded$metadata, "batch", loaded$path)
-    )
-    cli::cli_inform(c(
-      i = "Restoring {.file {loaded$path}}.",
-      i = paste0("Progress so far: ", place, ".")
-    ))
-  }
+  session$saved_at <- tryCatch(
+    manifest_saved_at(loaded$metadata, loaded$path),
+    # It is only shown.
+    kerasbackup_error = function(e) .POSIXct(NA_real_, "UTC")
+  )
+  session$restored <- loaded$path
   TRUE
 }
 
@@ -146,8 +142,9 @@ session_save <- function(
   copied <- FALSE
   submitted <- attempt_save(session, config, {
     lock_renew(session$lock)
+    notice_loss(session, config)
     metadata <- with_own_metadata(metadata, config)
-    if (!is.null(config[["on_save"]])) {
+    if (!is.null(config[["on_save"]]) || isTRUE(config$verbose)) {
       # For when the save is reported.
       session$handed <- metadata
     }
@@ -162,6 +159,25 @@ session_save <- function(
     })
   }
   report_save(session, config, training_goes_on(config))
+}
+
+# Something else has deleted the checkpoint that was committed last, as Keras'
+# own callback does when it ends. If a save can still be made, that is a
+# warning, unless a failed save is to end training.
+#
+# @param is_end whether no other save follows.
+notice_loss <- function(session, config, is_end = FALSE) {
+  path <- session$last
+  if (is.null(path) || file.exists(path)) {
+    return(invisible())
+  }
+  session$last <- NULL
+  goes_on <- !is_end && dir.exists(config$backup_dir)
+  if (goes_on && config$on_save_error != "stop") {
+    warn_lost(path)
+  } else {
+    stop_lost(path)
+  }
 }
 
 # Adds what Python does not know: the user's notes, and the log by which the
@@ -200,6 +216,15 @@ session_preempt <- function(session, config) {
 #   directories of several workers are in.
 session_finish <- function(session, config, removes_parent = FALSE) {
   report_save(session, config, goes_on = FALSE, may_stop = TRUE)
+  if (!isTRUE(config$delete_checkpoint)) {
+    obey_on_save_error(
+      session,
+      config,
+      notice_loss(session, config, is_end = TRUE),
+      goes_on = FALSE,
+      may_stop = TRUE
+    )
+  }
   report_last_failure(session, config)
   if (isTRUE(config$delete_checkpoint) && dir.exists(config$backup_dir)) {
     tryCatch(
@@ -257,6 +282,29 @@ session_leave <- function(session, config, kind, lines) {
   }
   inform_training(kind, c(place, lines), advice)
   session_close(session, config)
+}
+
+# fit() ends with an error or because of Ctrl+C, after it has saved something.
+session_tell_left <- function(session, config) {
+  if (
+    isFALSE(config$verbose) ||
+      is.null(session$last) ||
+      !is.null(session$preempted) ||
+      isTRUE(config$worker[1] > 1)
+  ) {
+    return(invisible())
+  }
+  path <- newest_checkpoint(config$backup_dir)
+  if (!is.null(path)) {
+    metadata <- backup_manifest(path)$metadata
+    inform_left(
+      config$backup_dir,
+      format_place(
+        manifest_count(metadata, "epoch", path),
+        manifest_count(metadata, "batch", path)
+      )
+    )
+  }
 }
 
 # Idempotent. Leaves every checkpoint in place (I10), and waits for the save in
@@ -322,6 +370,29 @@ newest_checkpoint <- function(dir) {
     if (!isFALSE(store_owns(path))) {
       return(path)
     }
+  }
+  NULL
+}
+
+# Tells that training resumes, and from where.
+#
+# @param place string, in words.
+session_resume <- function(session, config, place) {
+  # Several workers resume at the same place.
+  if (!isFALSE(config$verbose) && !isTRUE(config$worker[1] > 1)) {
+    from <- if (isTRUE(config$verbose)) session$restored
+    inform_resume(place, session$saved_at, from %||% config$backup_dir)
+  }
+  invisible()
+}
+
+# There is no checkpoint.
+#
+# @return NULL.
+session_begin <- function(session, config) {
+  warn_keras_backup(config$backup_dir)
+  if (isTRUE(config$verbose)) {
+    inform_begin(config$backup_dir)
   }
   NULL
 }

@@ -1,11 +1,12 @@
 # Records what this package tells while a row runs, and judges whether it should
 # have.
 
-# Messages that say nothing of the result: how often "auto" saves, that nothing
-# was left to do, and that Keras is newer than those tested.
+# Messages that say nothing of the result: how often "auto" saves, that training
+# resumes, that nothing was left to do, and that Keras is newer than those
+# tested.
 neutral <- paste0(
   "kerasbackup_message_",
-  c("auto", "complete", "stopped", "new_keras")
+  c("auto", "complete", "stopped", "new_keras", "resume", "left")
 )
 
 # Evaluates `code`, and appends what is told to `file` at once, as the process

@@ -145,7 +145,8 @@ fit_until <- function(model, epoch, callback, ...) {
   )
 }
 
-# That training is complete, and a further fit() is told so.
+# That training is complete, and a further fit() is told so. It returns the
+# history of the whole run.
 expect_complete <- function(fit) {
   history <- NULL
   expect_message(
@@ -153,7 +154,8 @@ expect_complete <- function(fit) {
     "already complete",
     class = "kerasbackup_message_complete"
   )
-  expect_length(history$epoch, 0)
+  expect_gt(length(history$epoch), 0)
+  expect_length(unlist(history$history$loss), length(history$epoch))
 }
 
 files_in <- function(dir) {
@@ -300,3 +302,17 @@ train_elsewhere <- function(backend, dir) {
     normalizePath(test_path())
   )
 }
+
+# What is told beside the lines that say that training resumes, or that it was
+# interrupted and where its logs are.
+without_resume_line <- function(expr) {
+  withCallingHandlers(
+    expr,
+    kerasbackup_message_resume = rlang::cnd_muffle,
+    kerasbackup_message_left = rlang::cnd_muffle
+  )
+}
+
+capture_news <- function(expr) capture_messages(without_resume_line(expr))
+
+expect_no_news <- function(expr) expect_no_message(without_resume_line(expr))

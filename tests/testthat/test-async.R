@@ -601,7 +601,7 @@ test_that("what may not survive a power cut is told as that, and the next save i
       functions$close()
     })
     expect_length(said$warnings, 0)
-    expect_length(grep("Saved .*backup-000000000003", said$messages), 1)
+    expect_length(grep("Saved.*backup-000000000003", said$messages), 1)
     expect_equal(store_list(dir)$generation, 3)
   }
 })
@@ -681,7 +681,7 @@ test_that("a file system that cannot flush a directory is told of once a trainin
         expect_true(functions$is_saved()$value)
       })
       expect_length(said$warnings, 0)
-      expect_match(said$messages, "Saved .*backup-000000000002")
+      expect_match(said$messages, "Saved.*backup-000000000002")
       expect_equal(store_list(dir)$generation, 2)
       functions$close()
     }

@@ -269,7 +269,7 @@ test_that("another steps_per_epoch is told of", {
   )
   expect_equal(backup_info(dir)$batch, 2L)
   counter <- count_batches()
-  messages <- capture_messages(
+  messages <- capture_news(
     fit_endless(rebuild_model(), 4L, list(ours(), counter))
   )
   expect_match(messages, was_and_is("steps_per_epoch", 3, 4))
@@ -293,7 +293,7 @@ test_that("another kind of data is told of", {
   data <- train_data()
   model <- build_model()
   source <- python_file("sources")$dataset(data$x, data$y, 32L)
-  messages <- capture_messages(
+  messages <- capture_news(
     history <- model$fit(
       source,
       epochs = 6L,
@@ -325,7 +325,7 @@ test_that("a tf.data pipeline that was used in this session is not used up", {
   ours <- function() callback_backup_and_restore(dir, save_freq = 2L)
   data <- pipeline()
   expect_error(fit(model, data, ours(), interrupt_at(2L)), "interrupted")
-  expect_no_message(
+  expect_no_news(
     fit(model, pipeline(), ours()),
     class = "kerasbackup_message_notes"
   )
@@ -997,7 +997,7 @@ test_that("where the new metrics are not built yet, the save comes later", {
   whole <- build_model()
   fit_model(whole, callbacks = callbacks())
   dir <- withr::local_tempdir()
-  told <- capture_messages(expect_error(
+  told <- capture_news(expect_error(
     fit_model(
       build_model(),
       callbacks = c(

@@ -161,6 +161,11 @@ test_that("Ctrl+C", {
   result <- end_of(process)
   expect_equal(result$status, 0, info = result$err)
   expect_equal(trimws(sub("NA", "0", result$out)), "interrupted 0 0")
+  expect_match(
+    paste(result$err, collapse = " "),
+    "`backup_history(",
+    fixed = TRUE
+  )
   expect_left(dir, 2)
   model <- rebuild_model()
   # That the callback which sent the signal is not there is said.

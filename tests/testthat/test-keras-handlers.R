@@ -97,8 +97,8 @@ test_that("no handler jumps out of fit(), and each gets what it waits for (I4)",
     vapply(lines, paste, "", collapse = " "),
     c(
       paste("warning", saves, 6),
-      "message rlang_message 6",
-      "condition rlang_message 6",
+      "message kerasbackup_message_begin 6",
+      "condition kerasbackup_message_begin 6",
       # An error is never lost to a handler for warnings.
       paste("both", lines[[4]][[2]], 4),
       paste("told", history, 6, saves),

@@ -27,7 +27,7 @@ test_that("saved by time, it resumes at the batch", {
 test_that("a time that is not up saves nothing", {
   skip_without_keras()
   dir <- withr::local_tempdir()
-  expect_no_message(
+  expect_no_news(
     fit_until(build_model(), 4L, callback_backup_and_restore(dir, "1 hour"))
   )
   expect_equal(nrow(store_list(dir)), 0)

@@ -113,7 +113,7 @@ test_that("keras3's documented example: 4 epochs, an interruption, 6 more", {
   expect_error(fit(callback, interrupting()), "interrupted on purpose")
   expect_equal(backup_info(dir)$epoch, 4L)
   # The one that interrupts is gone, and nothing is told of that.
-  messages <- capture_messages(history <- fit(callback))
+  messages <- capture_news(history <- fit(callback))
   expect_identical(messages, character())
   expect_length(history$metrics$loss, 6)
   expect_false(dir.exists(dir))
@@ -245,6 +245,45 @@ test_that("history = \"full\" is the whole run, as R shows it", {
     grDevices::dev.off()
     expect_gt(file.size(file), 0)
   }
+})
+
+test_that("a history can be shown, also if no epoch was left", {
+  skip_without_keras3()
+  show <- function(history) {
+    file <- withr::local_tempfile(fileext = ".pdf")
+    grDevices::pdf(file)
+    plot(history, method = "base")
+    grDevices::dev.off()
+    printed <- capture.output(print(history))
+    expect_match(paste(printed, collapse = ""), "loss: [0-9]")
+    frame <- as.data.frame(history)
+    frame$value[frame$metric == "loss" & !is.na(frame$value)]
+  }
+  dir <- withr::local_tempdir()
+  ours <- function() callback_backup_and_restore(dir, delete_checkpoint = FALSE)
+  again <- function(epochs, ...) {
+    fit_arrays(run_script(), list(ours(), ...), epochs)
+  }
+  whole <- show(again(4))
+  # Complete; from a longer training; and with one epoch left.
+  expect_message(history <- again(4), class = "kerasbackup_message_complete")
+  expect_identical(show(history), whole)
+  expect_message(history <- again(2), class = "kerasbackup_message_beyond")
+  expect_identical(show(history), whole)
+  expect_length(show(again(5)), 1)
+
+  # Ended by a callback.
+  backup_delete(dir)
+  stopping <- function() {
+    keras3::callback_early_stopping("loss", min_delta = 100, patience = 1)
+  }
+  whole <- show(again(4, stopping()))
+  expect_length(whole, 2)
+  expect_message(
+    history <- again(4, stopping()),
+    class = "kerasbackup_message_complete"
+  )
+  expect_identical(show(history), whole)
 })
 
 test_that("errors reach R through fit() with their classes", {

@@ -38,7 +38,7 @@ test_that("a variable that R names goes on where it was", {
   dir <- withr::local_tempdir()
   first <- anneal(list(callback_backup_and_restore(dir), interrupt_at(2L)))
   expect_match(first$error, "interrupted")
-  expect_no_message(
+  expect_no_news(
     resumed <- anneal(list(callback_backup_and_restore(dir))),
     class = "kerasbackup_message_notes"
   )

@@ -64,7 +64,7 @@ test_that("training that a callback stopped goes on when it is run again", {
     )
     expect_left(dir, epoch, batch)
     resumed <- rebuild_model()
-    expect_no_message(history <- train(resumed, dir, log = log)$history)
+    expect_no_news(history <- train(resumed, dir, log = log)$history)
     expect_identical(variables_of(resumed), variables_of(whole), label = label)
     expect_identical(history, reference, label = label)
     expect_identical(readLines(log), rows, label = label)
@@ -98,7 +98,7 @@ test_that("where a stopped training goes on is said of what is on disk (I2)", {
   stop_without_saves <- function(from, async) {
     local_fault(op = "reserve", at = from, errno = "ENOSPC", persistent = TRUE)
     dir <- withr::local_tempdir()
-    capture_messages(suppressWarnings(
+    capture_news(suppressWarnings(
       train(build_model(), dir, stop_at(2, 3), async = async)
     ))
   }
@@ -144,7 +144,7 @@ test_that("training that a callback ended for good is complete", {
         history = "resumed"
       )
     }
-    expect_no_message(run(TRUE))
+    expect_no_news(run(TRUE))
     expect_length(files_in(dir), 0)
     run(FALSE)
     expect_left(dir, 2)
@@ -161,7 +161,7 @@ test_that("training that a callback ended for good is complete", {
 test_that("a stop with the last epoch is the end of these epochs only", {
   skip_without_keras()
   dir <- withr::local_tempdir()
-  expect_no_message(train(
+  expect_no_news(train(
     build_model(),
     dir,
     stop_at(1),

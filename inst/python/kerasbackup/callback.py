@@ -5,6 +5,7 @@ that its checkpoint fits, and appends a `Helper` to the running list, which does
 the rest.
 """
 
+import os
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -172,6 +173,14 @@ class BackupAndRestore(callbacks.Callback):
                     f"{callback.backup_dir!r}. For a second copy of the "
                     "checkpoint use `double_checkpoint = TRUE`."
                 )
+            if callbacks.is_backup(callback) and _deletes(
+                callback, self.backup_dir
+            ):
+                raise errors.UnsupportedError(
+                    "Keras' own callback has the same directory, "
+                    f"{self.backup_dir!r}, and deletes it when training ends. "
+                    "Remove that callback, or give it another directory."
+                )
         self._used_by = callback_list
         building.prepare(self._model)
         self._open_directory(callback_list)
@@ -248,3 +257,11 @@ class BackupAndRestore(callbacks.Callback):
             "best": self.best,
             "mode": self.mode,
         }
+
+
+def _deletes(callback: Any, backup_dir: str) -> bool:
+    """Whether Keras' own callback deletes a directory when training ends."""
+    theirs, own = (
+        os.path.realpath(one) for one in (str(callback.backup_dir), backup_dir)
+    )
+    return bool(callback.delete_checkpoint) and theirs == own

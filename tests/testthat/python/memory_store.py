@@ -31,7 +31,7 @@ class MemoryStore:
         names = (
             "open plan save load read notify progress script_names prepare "
             "r_seed set_r_seed finish leave close fail note_cache_locks "
-            "is_saved preempt watch"
+            "is_saved preempt watch resume"
         )
         self.functions = {
             name: self._answer(getattr(self, f"_{name}"))
@@ -108,4 +108,4 @@ class MemoryStore:
         return None
 
     _progress = _prepare = _set_r_seed = _finish = _close = _nothing
-    _note_cache_locks = _preempt = _nothing
+    _note_cache_locks = _preempt = _resume = _nothing

@@ -35,6 +35,20 @@ class Histories(unittest.TestCase):
         self.assertEqual(kept.history["val_loss"], [3.0])
         self.assertEqual(kept.epoch, [0, 1, 2])
 
+    def test_where_no_epoch_is_left_it_is_that_of_the_whole_run(self):
+        history = History()
+        for epoch in range(3):
+            history.append(epoch, {"loss": 1.0, "confusion": [[1, 2]]})
+        for epochs, expected in ((2, 3), (3, 3), (5, 5)):
+            params = {"epochs": epochs, "steps": 7}
+            kept = keras.callbacks.History()
+            kept.set_params(params)
+            history.replace(kept)
+            self.assertEqual(kept.epoch, [0, 1, 2])
+            self.assertEqual(kept.history, {"loss": [1.0, 1.0, 1.0]})
+            self.assertEqual(kept.params, {"epochs": expected, "steps": 7})
+            self.assertEqual(params["epochs"], epochs)
+
     def test_no_number_is_lost_on_the_way_through_json(self):
         column = [0.1, 1e-300, -0.0, math.inf, -math.inf, None]
         history = History(list(range(6)), {"loss": column})

@@ -39,6 +39,7 @@ from kerasbackup.parts.data.dataset_attributes import generators_of
 from kerasbackup.parts.data.position import DataPosition
 from kerasbackup.parts.data.replay import Progress
 from kerasbackup.parts.data.validation import ValidationPosition
+from kerasbackup.parts.part import Place
 from kerasbackup.parts.part import Training
 from kerasbackup.parts.random.rng import Generators
 from kerasbackup.parts.random.rng import IdleGenerators
@@ -185,6 +186,8 @@ class Helper(Callback):
         self._cache_locks.release()
         restored = self._state.restored if self._idle else None
         place = None if restored is None else restored.place
+        if restored is not None:
+            self._state.history.replace(self._model.history)
         self._state.release()
         if restored is None:
             self._end()
@@ -372,6 +375,12 @@ class Helper(Callback):
                 )
             return
         notes = self._state.restore()
+        # A training that a callback had ended is complete, so no epoch is left.
+        if (
+            not restored.stopped
+            and restored.place.epoch < self.params["epochs"]
+        ):
+            self._store.resume(self._words_for(restored.place))
         if notes:
             self._store.notify("notes", notes)
         if self._owner.history == "full":
@@ -387,6 +396,18 @@ class Helper(Callback):
         replace_once(
             self._callback_list(), "on_epoch_begin", self._begin_epochs
         )
+
+    def _words_for(self, place: Place) -> str:
+        """How far training had come, in words."""
+        before = f"epoch {place.epoch}"
+        if place.batch == 0:
+            return before
+        batches = self._epoch_iterator.num_batches
+        of = f" of {batches}" if batches else ""
+        within = f"batch {place.batch}{of} of epoch {place.epoch + 1}"
+        if self._owner.resume == "epoch":
+            within += " (that epoch starts over)"
+        return f"{before}, {within}" if place.epoch else within
 
     def _meet_before(
         self, before_batch: Callable[[int], None] | None

@@ -49,6 +49,11 @@ def is_csv_logger(callback: Any) -> bool:
     return isinstance(callback, keras.callbacks.CSVLogger)
 
 
+def is_backup(callback: Any) -> bool:
+    """Whether it is Keras' own backup."""
+    return isinstance(callback, keras.callbacks.BackupAndRestore)
+
+
 def model_of(callback: Any) -> Any:
     """The model that `fit()` gave it. On JAX, its public attribute would copy
     the state of training into the variables first."""

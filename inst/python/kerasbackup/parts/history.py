@@ -33,10 +33,22 @@ class History:
     def fill(self, callback: Any) -> None:
         """Gives Keras' own `History` the epochs before the interruption."""
         callback.epoch = list(self.epochs)
-        callback.history = {
+        columns = {
             name: [value for value in column if value is not None]
             for name, column in self.logs.items()
         }
+        # keras3 cannot print a column without values.
+        callback.history = {name: one for name, one in columns.items() if one}
+
+    def replace(self, callback: Any) -> None:
+        """Makes Keras' own `History` that of the whole run, where `fit()` had
+        no epoch to train. keras3 cannot print, plot or convert a history
+        without epochs, or with more epochs than `fit()` was asked for."""
+        self.fill(callback)
+        params = callback.params or {}
+        count = max(params.get("epochs", 0), len(self.epochs))
+        # All callbacks share that dict.
+        callback.params = {**params, "epochs": count}
 
     def to_json(self) -> dict[str, Any]:
         """As values that JSON has."""

@@ -185,6 +185,14 @@ class Store:
         lines = [changes.readable(line) for line in lines]
         self._call("notify", kind, lines, *(table if kind == "notes" else []))
 
+    def resume(self, place: str) -> None:
+        """Tells the user that training resumes.
+
+        Args:
+            place: String, how far it had come.
+        """
+        self._call("resume", place)
+
     def progress(self, done: int | None, total: int | None) -> None:
         """Shows how far a replay of data is; `None, None`: it has ended."""
         self._call("progress", done, total)

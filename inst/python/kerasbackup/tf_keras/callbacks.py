@@ -46,6 +46,11 @@ def is_csv_logger(callback: Any) -> bool:
     return isinstance(callback, callbacks.CSVLogger)
 
 
+def is_backup(callback: Any) -> bool:
+    """Whether it is Keras' own backup."""
+    return isinstance(callback, callbacks.BackupAndRestore)
+
+
 def model_of(callback: Any) -> Any:
     """The model that `fit()` gave it."""
     return getattr(callback, "model", None)
