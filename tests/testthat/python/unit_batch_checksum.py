@@ -1,7 +1,10 @@
 """batch_checksum.py: other batches have other checksums."""
 
 import importlib.util
+import sys
+import types
 import unittest
+import warnings
 from unittest import mock
 
 import keras
@@ -35,6 +38,26 @@ def texts(rows=64):
     found = np.zeros((rows, 200), "int64")
     found[:, 150:] = np.random.default_rng(2).integers(1, 9999, (rows, 50))
     return found
+
+
+class Device:
+    def __init__(self, platform):
+        self.platform = platform
+
+
+class OfJax:
+    """As much of an array of JAX's as is looked at."""
+
+    def __init__(self, array, *platforms, dtype=None):
+        self._array = array
+        self._platforms = platforms
+        self.dtype = dtype or array.dtype
+
+    def devices(self):
+        return {Device(one) for one in self._platforms}
+
+    def __array__(self, dtype=None, copy=None):
+        return self._array
 
 
 class Checksum(unittest.TestCase):
@@ -134,16 +157,38 @@ class Checksum(unittest.TestCase):
         self.assertEqual(
             checksum((rows.clone().requires_grad_(),)), checksum((same,))
         )
+        for kind in ("float16", "float64", "int16", "bool"):
+            batch = (rows > 0.5).to(getattr(torch, kind))
+            same = (images() > 0.5).astype(kind)
+            self.assertEqual(checksum((batch,)), checksum((same,)), kind)
         for kind in (torch.bfloat16, torch.float8_e4m3fn, torch.bool):
             batch = (rows > 0.5).to(kind)
             self.assertNotEqual(checksum((batch,)), None)
             self.assertNotEqual(checksum((batch,)), checksum((batch.flip(0),)))
-        for batch in (
-            rows.to("meta"),
-            rows[0].to_sparse(),
-            torch.view_as_complex(torch.zeros(3, 2)).conj(),
-        ):
+        pairs = torch.view_as_complex(torch.zeros(3, 2)).conj()
+        unreadable = [rows.to("meta"), rows[0].to_sparse(), pairs, pairs.imag]
+        if hasattr(torch, "quantize_per_tensor"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                unreadable.append(
+                    torch.quantize_per_tensor(rows, 0.1, 0, torch.quint8)
+                )
+        for batch in unreadable:
             self.assertIsNone(checksum((batch,)))
+
+    def test_of_jax_only_what_one_cpu_has_is_read(self):
+        """Anything else would wait for a device."""
+        jax = types.SimpleNamespace(Array=OfJax)
+        rows = images()
+        with mock.patch.dict(sys.modules, {"jax": jax}):
+            self.assertEqual(checksum((OfJax(rows, "cpu"),)), checksum((rows,)))
+            for other in (
+                OfJax(rows, "gpu"),
+                OfJax(rows, "cpu", "cpu"),
+                # A key of random numbers.
+                OfJax(rows, "cpu", dtype="key<fry>"),
+            ):
+                self.assertIsNone(checksum((other,)))
 
     @unittest.skipUnless(keras.backend.backend() == "jax", "there is no JAX")
     def test_of_jax(self):

@@ -141,6 +141,10 @@ class Bytes(unittest.TestCase):
         self.assertEqual(
             names, [f"variables/{name}" for name in ("b", "d", "c", "a")]
         )
+        # Those that are as wide stay in the order of Keras.
+        model = wrapped(*(variable([1], "int32", name) for name in "bca"))
+        names = [name for name, _, _ in variables.Variables(model).spec]
+        self.assertEqual(names, [f"variables/{name}" for name in "bca"])
 
     def test_states_of_recurrent_layers_are_among_them(self):
         """Keras' `variables` leaves them out."""
@@ -405,6 +409,13 @@ class Digest(unittest.TestCase):
             changed[row] += 1
             is_other = self.of(variable(changed, "float32")) != known
             self.assertIs(is_other, counts, row)
+        small = np.zeros(5000, "uint8")
+        known = self.of(variable(small, "uint8"))
+        for row, counts in ((4095, True), (4096, False)):
+            changed = small.copy()
+            changed[row] = 1
+            is_other = self.of(variable(changed, "uint8")) != known
+            self.assertIs(is_other, counts, row)
         many = [variable(n, "float32") for n in range(33)]
         last, one = variable(7, "float32"), many[0]
         self.assertEqual(self.of(*many), self.of(*many[:32], last))
@@ -526,8 +537,11 @@ class Matching(unittest.TestCase):
     def test_what_is_known_to_be_another_is_refused_by_its_name(self):
         """AdamW has the variables of Adam."""
         one = variables.Variables(self.model("a"))
-        with self.assertRaisesRegex(errors.MismatchError, "'a/file' is of X"):
+        with self.assertRaisesRegex(
+            errors.MismatchError, "'a/file' is of X"
+        ) as caught:
             one.check(saved(self.model("a")), other="X")
+        self.assertEqual(caught.exception.differences["what"], ["X"])
 
     def test_other_metrics_are_no_other_model(self):
         checkpoint = saved(self.model("a"))
@@ -606,6 +620,14 @@ class Matching(unittest.TestCase):
         one = variables.Variables(wrapped(variable([1], "int32")))
         checkpoint = saved(wrapped(variable([1], "uint8")))
         self.assertEqual(one.check(checkpoint, True), ["variables/v"])
+        for dtype in ("float32", "bool"):
+            other = saved(wrapped(variable([1], dtype)))
+            with self.assertRaises(errors.MismatchError):
+                one.check(other, True)
+            with self.assertRaises(errors.MismatchError):
+                variables.Variables(wrapped(variable([1], dtype))).check(
+                    checkpoint, True
+                )
         with self.assertRaises(errors.MismatchError):
             one.check(checkpoint)
 

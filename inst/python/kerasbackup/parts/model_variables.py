@@ -6,6 +6,7 @@ variables that Keras has not created yet, and pairs each with its tensor.
 """
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from kerasbackup.anykeras import backend
@@ -100,7 +101,7 @@ class ModelVariables(Part):
         other_backend: bool,
         other: str | None,
         was_recompiled: bool,
-        settings: list[str] | None = None,
+        settings: Sequence[str] = (),
     ) -> None:
         """Creates all variables, and pairs each with its tensor. To be called
         before anything is restored.
@@ -113,7 +114,7 @@ class ModelVariables(Part):
                 be of another model or optimizer.
             was_recompiled: Whether a callback had compiled the model in the
                 interrupted training.
-            settings: List of strings, settings of the optimizers that differ.
+            settings: Texts about settings of the optimizers that differ.
 
         Raises:
             MismatchError: It is of another model or optimizer.

@@ -11,6 +11,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from kerasbackup.anykeras import memory
@@ -109,7 +110,7 @@ class Variables:
         other_backend: bool = False,
         other: str | None = None,
         advice: str = ADVICE,
-        settings: list[str] | None = None,
+        settings: Sequence[str] = (),
     ) -> list[str]:
         """Compares with a checkpoint and pairs the variables with its tensors.
 
@@ -125,7 +126,7 @@ class Variables:
             other: Text that says what the checkpoint is of, if it is known to
                 be of another model or optimizer.
             advice: What to do where it does not fit.
-            settings: List of strings, settings of the optimizers that differ.
+            settings: Texts about settings of the optimizers that differ.
 
         Returns:
             The name of every variable's tensor, in the order of `spec`.
@@ -151,7 +152,7 @@ class Variables:
             # What the rest depends on comes first.
             differences.sort(key=lambda line: GROUPS.index(_group(line)))
             # Nothing else is likely where the optimizer is known to be another.
-            hint = "" if other else _hint(differences, settings or [])
+            hint = "" if other else _hint(differences, settings)
             found = [other] if other else []
             if not other:
                 # In the order of the groups: these are the first and the last.
@@ -389,9 +390,9 @@ def _unnumbered(name: str) -> str:
     return re.sub(r"_\d+(?=[_/~@]|$)", "", name)
 
 
-def _differences(spec, partners, saved, alike=None) -> list[str]:
+def _differences(spec, partners, saved, alike) -> list[str]:
     """The differences as lines of text. Two dtypes for which `alike` is true
-    count as equal."""
+    count as equal; it may be `None`."""
     lines = []
     for (name, dtype, shape), partner in zip(spec, partners):
         if partner not in saved:
@@ -438,9 +439,9 @@ def _first(differences: list[str]) -> list[str]:
     ]
 
 
-def _hint(differences: list[str], settings: list[str]) -> str:
+def _hint(differences: list[str], settings: Sequence[str]) -> str:
     """A likely cause, if only variables of optimizers differ."""
-    if differences and all(d.startswith("optimizer/") for d in differences):
+    if all(d.startswith("optimizer/") for d in differences):
         if settings:
             return (
                 "Settings decide which variables an optimizer has, and some "

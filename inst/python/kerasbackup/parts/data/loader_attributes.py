@@ -3,7 +3,6 @@ and its samplers.
 
 Worker processes change only their own copies, which are made anew from the
 script's objects in each epoch.
-
 """
 
 from collections.abc import Iterator
