@@ -62,7 +62,7 @@ test_that("other callbacks: those of the script count", {
       build_model(),
       callbacks = list(
         ours(dir),
-        k$EarlyStopping(monitor = "loss", patience = 1L),
+        k$EarlyStopping(monitor = "loss", patience = 9L),
         interrupt_at(2L)
       )
     ),
