@@ -127,10 +127,12 @@ check_metadata <- function(
 # @return `x` in UTF-8.
 check_text <- function(x, arg, call = rlang::caller_env()) {
   is_bytes <- Encoding(x) == "bytes"
+  # enc2utf8() writes what it cannot convert as "<ff>".
+  is_valid <- validEnc(x)
   Encoding(x)[is_bytes] <- "unknown"
   is_ascii <- vapply(x, function(one) all(charToRaw(one) < as.raw(128)), NA)
   utf8 <- enc2utf8(x)
-  is_bad <- is_bytes & !is_ascii | !validUTF8(utf8)
+  is_bad <- is_bytes & !is_ascii | !is_valid | !validUTF8(utf8)
   if (any(is_bad)) {
     bytes <- charToRaw(x[is_bad][[1]])
     codes <- paste0("<", as.character(bytes), ">")
@@ -751,7 +753,9 @@ describe <- function(x) {
     return(if (is_text) encodeString(x, quote = "\"") else deparse1(x))
   }
   if (is.atomic(x)) {
-    return(paste("a", class(x)[[1]], "vector of length", length(x)))
+    kind <- class(x)[[1]]
+    article <- if (kind == "integer") "an" else "a"
+    return(paste(article, kind, "vector of length", length(x)))
   }
   if (is.list(x)) {
     return(paste("a list of length", length(x)))

@@ -19,6 +19,7 @@ stop_kerasbackup <- function(kind, message, ..., call = NULL) {
   rlang::abort(
     message,
     class = c(paste0("kerasbackup_error_", kind), "kerasbackup_error"),
+    lines = message,
     ...,
     call = call
   )
@@ -752,18 +753,18 @@ warn_fallback <- function(skipped, used) {
 }
 
 # Says in the error for a damaged checkpoint which older one is good, in place
-# of the advice for where there is none.
+# of the advice for where there is none. rlang has made one text of the lines.
 with_good <- function(error, good) {
   if (!is.null(good)) {
     error$good <- good
-    error$body <- c(
-      error$body[names(error$body) != "i"],
+    error$message <- rlang::format_error_bullets(c(
+      error$lines[rlang::names2(error$lines) != "i"],
       i = paste0(
-        "The checkpoint before it, ",
+        "An older checkpoint, ",
         quote_path(good),
         ", is good. Run the script again: training resumes from that one."
       )
-    )
+    ))
   }
   error
 }
@@ -1093,10 +1094,12 @@ stop_locked <- function(dir, owner, same_process) {
       paste0("The directory ", quote_path(dir), " is in use."),
       x = who,
       i = "Wait until it ends, or give each training its own `backup_dir`.",
-      i = paste(
-        "If these are workers of one training, train in one process. Training",
-        "in several processes cannot be saved."
-      )
+      i = if (!same_process) {
+        paste(
+          "If these are workers of one training, see",
+          "`vignette(\"several-workers\")`: each has a directory of its own."
+        )
+      }
     ),
     path = dir,
     pid = if (same_process) Sys.getpid() else owner$pid,

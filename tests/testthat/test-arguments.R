@@ -53,6 +53,10 @@ test_that("a bad save_freq is refused", {
     callback_backup_and_restore("d", "Auto")
   })
   expect_equal(expect_bad("d", 0)$arg, "save_freq")
+  expect_error(
+    callback_backup_and_restore("d", 1:2),
+    "not an integer vector of length 2"
+  )
 })
 
 test_that("a bad max_overhead is refused, and one that would do nothing", {

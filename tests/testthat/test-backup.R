@@ -301,6 +301,8 @@ test_that("I5: a damaged newest names the older one that is good", {
       paste0("'", older, "', is good"),
       fixed = TRUE
     )
+    # And no advice for where there is none.
+    expect_no_match(conditionMessage(error), "start over|keep = 2")
   }
   # A byte of the data of the older one: its header alone does not make it good.
   flip_bit(older, file.size(older) - 100)
