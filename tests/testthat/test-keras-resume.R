@@ -608,9 +608,9 @@ test_that("fewer epochs than are done are not the end of a training (I10)", {
 
 test_that("a `save_freq` that no batch reaches is told when training begins", {
   skip_without_keras()
-  rare <- function(save_freq) {
+  rare <- function(save_freq, ...) {
     dir <- withr::local_tempdir(.local_envir = parent.frame())
-    callback_backup_and_restore(dir, save_freq)
+    callback_backup_and_restore(dir, save_freq, ...)
   }
   fit <- function(callback) {
     fit_model(build_model(), callbacks = list(callback))
@@ -622,6 +622,9 @@ test_that("a `save_freq` that no batch reaches is told when training begins", {
     class = "kerasbackup_message_no_checkpoint"
   )
   expect_no_news(fit(rare(18L)))
+  # The best epochs are saved nevertheless.
+  told <- capture_messages(fit(rare(19L, keep = backup_keep(best = "loss"))))
+  expect_identical(told, character())
   # Where the number of batches is not known, when training ends.
   data <- train_data()
   fit_some <- function(freq) {

@@ -255,6 +255,8 @@ class Helper(Callback):
             self._may_save_none
             and self._when.needs_more_than(batches)
             and not self._owner.save_before_preemption
+            # The best epoch is saved at its end, whatever `save_freq` says.
+            and self._best.name is None
         ):
             self._may_save_none = False
             self._store.notify("no_checkpoint", [*lines])
