@@ -783,22 +783,34 @@ warn_lost <- function(path) {
 }
 
 lost_message <- function(path) {
-  dir <- dirname(path)
-  gone <- if (dir.exists(dir)) basename(path) else "the directory"
   c(
     paste0(
       "Something has deleted checkpoints in ",
-      quote_path(dir),
+      quote_path(dirname(path)),
       " since the last save: ",
-      gone,
+      basename(path),
       " is gone."
     ),
-    i = paste(
-      "Keras' own callback deletes its directory when its training ends. Give",
-      "each callback its own `backup_dir`, and write",
-      "`kerasbackup::callback_backup_and_restore()`."
-    )
+    i = lost_advice
   )
+}
+
+lost_advice <- paste(
+  "Keras' own callback deletes its directory when its training ends. Give each",
+  "callback its own `backup_dir`, and write",
+  "`kerasbackup::callback_backup_and_restore()`."
+)
+
+# Says in the error of a save that its directory has gone, in place of advice.
+with_lost <- function(error) {
+  if (!is.null(error$lines)) {
+    error$message <- rlang::format_error_bullets(c(
+      error$lines[rlang::names2(error$lines) != "i"],
+      x = "Something has deleted the directory since training began.",
+      i = lost_advice
+    ))
+  }
+  error
 }
 
 # A save failed and training continues (I4), or has ended meanwhile.

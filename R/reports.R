@@ -136,10 +136,13 @@ obey_on_save_error <- function(
       if (!store_is_open(session$store)) {
         rlang::cnd_signal(e)
       }
+      if (!dir.exists(config$backup_dir)) {
+        e <- with_lost(e)
+      }
       session$failure <- e
       session$failures <- session$failures + 1L
       session$told <- !goes_on
-      if (may_stop && config$on_save_error == "stop") {
+      if (may_stop && stops(config)) {
         session$told <- TRUE
         rlang::cnd_signal(e)
       }

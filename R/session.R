@@ -163,7 +163,8 @@ session_save <- function(
 
 # Something else has deleted the checkpoint that was committed last, as Keras'
 # own callback does when it ends. If a save can still be made, that is a
-# warning, unless a failed save is to end training.
+# warning, unless a failed save is to end training. If the directory has gone
+# too, the save itself fails, and its error says so.
 #
 # @param is_end whether no other save follows.
 notice_loss <- function(session, config, is_end = FALSE) {
@@ -171,14 +172,16 @@ notice_loss <- function(session, config, is_end = FALSE) {
   if (is.null(path) || file.exists(path)) {
     return(invisible())
   }
-  session$last <- NULL
-  goes_on <- !is_end && dir.exists(config$backup_dir)
-  if (goes_on && config$on_save_error != "stop") {
-    warn_lost(path)
-  } else {
+  if (is_end || (dir.exists(config$backup_dir) && stops(config))) {
     stop_lost(path)
   }
+  if (dir.exists(config$backup_dir)) {
+    session$last <- NULL
+    warn_lost(path)
+  }
 }
+
+stops <- function(config) config$on_save_error == "stop"
 
 # Adds what Python does not know: the user's notes, and the log by which the
 # best checkpoint is kept.
@@ -216,7 +219,8 @@ session_preempt <- function(session, config) {
 #   directories of several workers are in.
 session_finish <- function(session, config, removes_parent = FALSE) {
   report_save(session, config, goes_on = FALSE, may_stop = TRUE)
-  if (!isTRUE(config$delete_checkpoint)) {
+  # After a failed save, that is what is told.
+  if (!isTRUE(config$delete_checkpoint) && is.null(session$failure)) {
     obey_on_save_error(
       session,
       config,

@@ -315,4 +315,6 @@ without_resume_line <- function(expr) {
 
 capture_news <- function(expr) capture_messages(without_resume_line(expr))
 
-expect_no_news <- function(expr) expect_no_message(without_resume_line(expr))
+expect_no_news <- function(expr, class = "message") {
+  expect_no_message(without_resume_line(expr), class = class)
+}

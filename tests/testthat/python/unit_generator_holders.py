@@ -98,6 +98,33 @@ def names_of_classes(objects):
     return sorted(type(one).__name__ for one in objects)
 
 
+class Referrers(unittest.TestCase):
+    """The walk through all objects, during which none may be collected."""
+
+    def test_no_collection_meanwhile(self):
+        self.addCleanup(gc.enable)
+        seen = []
+
+        def look(*objects):
+            seen.append(gc.isenabled())
+            return []
+
+        for was_enabled in (True, False):
+            (gc.enable if was_enabled else gc.disable)()
+            with mock.patch.object(gc, "get_referrers", look):
+                generator_holders.of([random.Random(1)])
+            self.assertEqual(gc.isenabled(), was_enabled)
+        self.assertEqual(set(seen), {False})
+
+    def test_enabled_again_after_a_failure(self):
+        with (
+            mock.patch.object(gc, "get_referrers", side_effect=MemoryError),
+            self.assertRaises(MemoryError),
+        ):
+            generator_holders.of([random.Random(1)])
+        self.assertTrue(gc.isenabled())
+
+
 class Holding(unittest.TestCase):
     def setUp(self):
         self.addCleanup(sys.modules.pop, "pooling", None)

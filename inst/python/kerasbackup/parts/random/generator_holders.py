@@ -95,7 +95,7 @@ def _scan(generators: list[Any]) -> list[list[Any]]:
     level, kept = [*generators], []
     for _ in range(DEPTH + 1):
         containers = []
-        for holder in gc.get_referrers(*level) if level else ():
+        for holder in _referrers(level) if level else ():
             if holder is level or holder is generators or id(holder) in within:
                 continue
             those = set().union(
@@ -111,6 +111,23 @@ def _scan(generators: list[Any]) -> list[list[Any]]:
         # They are told apart by id, so they must stay alive.
         kept.append(level)
     return [holders[id(one)] for one in generators]
+
+
+def _referrers(objects: list[Any]) -> list[Any]:
+    """The objects that refer to some objects.
+
+    Python walks through the list of all objects for this. Some classes, among
+    them TensorFlow's, create a dict while they are asked what they refer to. If
+    this started a collection, it would move the objects to other lists, and the
+    walk would leave its list and crash. So there is no collection meanwhile.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return gc.get_referrers(*objects)
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _frames_of_other_threads() -> Iterator[types.FrameType]:
