@@ -142,7 +142,7 @@ obey_on_save_error <- function(
       session$failure <- e
       session$failures <- session$failures + 1L
       session$told <- !goes_on
-      if (may_stop && stops(config)) {
+      if (may_stop && config$on_save_error == "stop") {
         session$told <- TRUE
         rlang::cnd_signal(e)
       }

@@ -172,16 +172,15 @@ notice_loss <- function(session, config, is_end = FALSE) {
   if (is.null(path) || file.exists(path)) {
     return(invisible())
   }
-  if (is_end || (dir.exists(config$backup_dir) && stops(config))) {
+  is_there <- dir.exists(config$backup_dir)
+  if (is_end || (is_there && config$on_save_error == "stop")) {
     stop_lost(path)
   }
-  if (dir.exists(config$backup_dir)) {
+  if (is_there) {
     session$last <- NULL
     warn_lost(path)
   }
 }
-
-stops <- function(config) config$on_save_error == "stop"
 
 # Adds what Python does not know: the user's notes, and the log by which the
 # best checkpoint is kept.
