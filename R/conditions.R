@@ -743,9 +743,9 @@ warn_fallback <- function(skipped, used) {
   warn_kerasbackup(
     "fallback",
     c(
-      "The newest checkpoint could not be used; an older one was restored.",
+      "The newest checkpoint could not be used, so an older one is used.",
       stats::setNames(lines, rep("x", length(lines))),
-      i = paste0("Restored: ", quote_path(used), ".")
+      i = paste0("Used: ", quote_path(used), ".")
     ),
     path = used,
     skipped = vapply(skipped, function(one) one$failure$path, character(1))

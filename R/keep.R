@@ -111,7 +111,7 @@ format.backup_keep <- function(x, ...) {
         if (!is.null(x$every)) {
           # This chooses the unit.
           time <- difftime(.POSIXct(x$every), .POSIXct(0))
-          paste("one for every", format_span(time))
+          paste("one for every", sub("^1 ", "", format_span(time)))
         },
         if (!is.null(x$best)) {
           end <- if (x$mode == "min") "lowest" else "highest"

@@ -219,10 +219,13 @@ reader_read <- function(reader, places) {
 #'   the name of a checkpoint.
 #' @param model A Keras model that is built, for the files that Keras writes. It
 #'   is changed in place. Leave it out for a safetensors file.
+#' @param what `"weights"` (the default) writes the variables of the model, and
+#'   `"all"` also those of the optimizer.
 #' @return Invisibly the path of the file.
 #' @section Errors:
-#' `kerasbackup_error_argument` is raised for the name of a file that exists or
-#' has another end, and if `model` is missing or not needed. The errors of
+#' `kerasbackup_error_argument` is raised for the name of a file that exists, has
+#' another end or is in a folder that is missing, and if `model` is missing or
+#' not needed. The errors of
 #' [backup_restore()] are raised too. On an error no file is left.
 #' @family backup functions
 #' @examples

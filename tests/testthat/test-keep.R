@@ -538,7 +538,7 @@ test_that("a policy that was made or changed by hand is checked", {
 test_that("one is singular", {
   expect_identical(
     format(backup_keep(every = "1 hour"))[[3]],
-    "* one for every 1 hour"
+    "* one for every hour"
   )
   expect_identical(
     format(backup_keep(every = "2 days"))[[3]],
