@@ -339,8 +339,9 @@ class Telling(unittest.TestCase):
         self.assertEqual(
             saved["Counter"]["configuration"], {"step": "5", "seen": "[]"}
         )
-        # A time, an array and a long list differ in every run.
+        # A time, a process, an array and a long list differ in every run.
         one = Holder(time.time())
+        one.pid = os.getpid()
         one.array, one.long, one.none = np.zeros(3), [0] * 10**5, None
         one.odd, one.name = object(), "a"
         saved, _ = capture(CallbackStates([one]))

@@ -128,10 +128,16 @@ class Finding(unittest.TestCase):
                 super().__init__(1)
                 self.penalty = Penalty(beta)
 
+        class Scheduled(keras.optimizers.SGD):
+            def __init__(self, beta):
+                super().__init__()
+                self.penalty = Penalty(beta)
+
         beta, foreign = keras.Variable(0.1), keras.Variable(0.1)
         model = keras.Sequential([keras.Input((2,)), Scaled(beta)])
         model.compile("sgd", "mse")
-        (path,) = self.paths(model, beta, foreign, names={"a": Scaled(foreign)})
+        others = {"a": Scaled(foreign), "b": Scheduled(foreign)}
+        (path,) = self.paths(model, beta, foreign, names=others)
         self.assertTrue(path.endswith(".penalty.settings['betas'][0]"), path)
         self.assertTrue(path.startswith("model."), path)
 
@@ -204,6 +210,8 @@ class Asking(unittest.TestCase):
             (keras.Variable(0.1), False),
         ):
             self.assertIs(found.has(one), is_found)
+        # Older checkpoints have them under this name.
+        self.assertEqual(found.name, "loose")
         # A callback that sets one when the epoch begins would be undone.
         self.assertTrue(found.is_put_again)
 
