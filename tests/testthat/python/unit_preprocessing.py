@@ -178,6 +178,10 @@ class Lines(unittest.TestCase):
         }
         first, second, third = preprocessing.changes(saved, now)
         self.assertRegex(first, r"of layer a differs \(2 entries .*, 3 now\)")
+        # As in the table that a program gets.
+        self.assertEqual(
+            first.rows, [("vocabulary of layer a", "3 entries", "2 entries")]
+        )
         for note, layer in ((second, "b"), (third, "c")):
             self.assertRegex(note, f"^layer {layer} has other settings, or")
 
