@@ -1,6 +1,7 @@
 """script.py: equal for equal scripts, and naming what is not equal."""
 
 import json
+import time
 import types
 import unittest
 from unittest import mock
@@ -79,6 +80,7 @@ class Describing(unittest.TestCase):
             built=True,
             training=True,
             _private=1,
+            begun_at=time.time(),
             units=3,
             after=None,
         )
@@ -225,6 +227,8 @@ class InnerOptimizers(unittest.TestCase):
     def test_those_after_one_that_is_equal_are_told(self):
         (note,) = self.changes(shared(), shared(third=0.7))
         self.assertRegex(note, "^_by_name.*0.7 in the script and 0.3 in")
+        what = "_by_name['rest'][0].learning_rate"
+        self.assertEqual(note.rows, [(what, "0.7", "0.3")])
 
     def test_the_rate_that_is_used_is_what_the_next_resume_compares(self):
         first = described(optimizer=keras.optimizers.SGD(0.1))
@@ -400,22 +404,24 @@ class Comparing(unittest.TestCase):
         one = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
         one.compile("adam", "mse")
         now = script.Script(one, {})
+        was, is_now = (len(one["layers"]) for one in (before, now.describe()))
+        (note,) = now.changes(before, now.versions)
         self.assertEqual(
-            now.changes(before, now.versions),
-            [
-                f"the model had {len(before['layers'])} layers and has "
-                f"{len(now.describe()['layers'])} now"
-            ],
+            note, f"the model had {was} layers and has {is_now} now"
+        )
+        self.assertEqual(
+            note.rows, [("number of layers", str(is_now), str(was))]
         )
 
     def test_layers_are_named(self):
+        (note,) = self.changes(described(), activation="tanh")
         self.assertEqual(
-            self.changes(described(), activation="tanh"),
-            [
-                "the settings of layer dense differ from those when the "
-                "checkpoint was made"
-            ],
+            note,
+            "the settings of layer dense differ from those when the "
+            "checkpoint was made",
         )
+        # They have no words of their own.
+        self.assertEqual(note.rows, [("settings of layer dense", None, None)])
 
     def test_the_strength_of_a_regularizer_is_a_setting_in_a_tensor_too(self):
         for kind in (keras.regularizers.L1, keras.regularizers.L2):
@@ -589,10 +595,9 @@ class Comparing(unittest.TestCase):
     def test_another_optimizer_is_refused(self):
         now = script.Script(model(), {})
         self.assertIsNone(now.other_optimizer(described()))
-        self.assertEqual(
-            now.other_optimizer(described(optimizer="sgd")),
-            "another optimizer: SGD, not Adam",
-        )
+        line = now.other_optimizer(described(optimizer="sgd"))
+        self.assertEqual(line, "another optimizer: SGD, not Adam")
+        self.assertEqual(line.rows, [("class of the optimizer", "Adam", "SGD")])
 
     def test_settings_of_the_optimizer_are_compared_by_themselves(self):
         sgd = keras.optimizers.SGD(momentum=0.9)
