@@ -99,6 +99,8 @@ session_positions <- function(session, config) {
 #
 # @param number how many of those that session_positions() found.
 session_drop_newer <- function(session, config, number) {
+  # So that this is no loss to notice_loss().
+  session$last <- NULL
   lock_renew(session$lock)
   for (path in session$positions[seq_len(number)]) {
     drop_checkpoint(path)
