@@ -223,10 +223,10 @@ reader_read <- function(reader, places) {
 #'   `"all"` also those of the optimizer.
 #' @return Invisibly the path of the file.
 #' @section Errors:
-#' `kerasbackup_error_argument` is raised for the name of a file that exists, has
-#' another end or is in a folder that is missing, and if `model` is missing or
-#' not needed. The errors of
-#' [backup_restore()] are raised too. On an error no file is left.
+#' `kerasbackup_error_argument` is raised for the name of a file that exists,
+#' has another end or is in a folder that is missing, and if `model` is missing
+#' or not needed. The errors of [backup_restore()] are raised too. On an error
+#' no file is left.
 #' @family backup functions
 #' @examples
 #' dir <- system.file("extdata", "example-backup", package = "kerasbackup")
