@@ -609,7 +609,7 @@ describe_checkpoints <- function(files, known = list()) {
   metadata <- metadata[is_here]
   watched <- NULL
   for (i in which(lengths(metadata) > 0)) {
-    # The policy of the newest is the one that holds.
+    # The newest readable checkpoint has the policy in force.
     watched <- tryCatch(
       manifest_watched(metadata[[i]], files$path[[i]]),
       kerasbackup_error_corrupt = function(e) NULL

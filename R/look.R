@@ -96,7 +96,7 @@ newest_good <- function(paths) {
   NULL
 }
 
-# Reads the newest checkpoint, or the one that was asked for.
+# Reads the newest checkpoint, or the one that the user named.
 #
 # @return list(files, path, value): as from read_newest(), and which it was.
 read_generation <- function(

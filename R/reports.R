@@ -83,7 +83,7 @@ call_on_save <- function(session, config, saved) {
   invisible()
 }
 
-# The first failure is told in full, further ones are counted.
+# Reports the first failure in full, and counts further ones.
 warn_once_of_on_save <- function(session, error, path) {
   if ("on_save" %in% session$said) {
     session$unheard <- session$unheard + 1L

@@ -207,9 +207,9 @@ reader_read <- function(reader, places) {
 #'   optimizer.
 #'
 #' Keras writes the last two. So they need Python and `model`, into which
-#' [backup_restore()] puts the checkpoint first. With `what = "weights"`, the
-#' optimizer in a `.keras` file is that of `model`; with `what = "all"`, it is
-#' that of the checkpoint.
+#' [backup_restore()] puts the checkpoint first. A `.keras` file gets the
+#' optimizer of the checkpoint with `what = "all"`, and otherwise the one that
+#' `model` has.
 #'
 #' The checkpoint is verified first. If the newest one is damaged, the one
 #' before it is exported, with a warning.

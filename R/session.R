@@ -218,7 +218,7 @@ session_preempt <- function(session, config) {
 #   directories of several workers are in.
 session_finish <- function(session, config, removes_parent = FALSE) {
   report_save(session, config, goes_on = FALSE, may_stop = TRUE)
-  # After a failed save, that is what is told.
+  # If the last save failed, that has been reported already.
   if (!isTRUE(config$delete_checkpoint) && is.null(session$failure)) {
     obey_on_save_error(
       session,

@@ -41,9 +41,9 @@ class History:
         callback.history = {name: one for name, one in columns.items() if one}
 
     def replace(self, callback: Any) -> None:
-        """Makes Keras' own `History` that of the whole run, where `fit()` had
-        no epoch to train. keras3 cannot print, plot or convert a history
-        without epochs, or with more epochs than `fit()` was asked for."""
+        """Fills Keras' own `History` with the whole run, if `fit()` had no
+        epoch to train. keras3 cannot print, plot or convert a history without
+        epochs, or with more epochs than `fit()` was asked for."""
         self.fill(callback)
         params = callback.params or {}
         count = max(params.get("epochs", 0), len(self.epochs))
