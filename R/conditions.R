@@ -372,15 +372,12 @@ inform_begin <- function(dir) {
 
 # A checkpoint is committed.
 #
-# @param saved as from store_wait().
-# @param place list(epoch, batch), NULL if it is not known.
-inform_saved <- function(saved, place) {
+# @param saved list, see commit_info().
+inform_saved <- function(saved) {
   rlang::inform(
     paste0(
-      "Saved",
-      if (!is.null(place)) {
-        paste0(" after ", format_where(place$epoch, place$batch))
-      },
+      "Saved after ",
+      format_where(saved$epoch, saved$batch),
       ": ",
       format_bytes(saved$bytes),
       " in ",

@@ -35,41 +35,24 @@ report_save <- function(session, config, goes_on = TRUE, may_stop = goes_on) {
   if (!is.null(saved)) {
     session$failure <- NULL
     session$last <- saved$path
+    info <- commit_info(saved, session$handed, config)
+    session$handed <- NULL
     if (isTRUE(config$verbose)) {
-      inform_saved(saved, place_handed(session, saved$path))
+      inform_saved(info)
     }
     report_notes(session, config, saved$notes)
-    call_on_save(session, config, saved)
+    call_on_save(session, config, info)
   }
   worked
 }
 
-# How far training had come at the save that is reported.
-#
-# @return list(epoch, batch), NULL if it is not known.
-place_handed <- function(session, path) {
-  tryCatch(
-    {
-      metadata <- jsonlite::parse_json(session$handed)
-      place <- list(
-        epoch = manifest_count(metadata, "epoch", path),
-        batch = manifest_count(metadata, "batch", path)
-      )
-      if (!anyNA(place)) place
-    },
-    error = function(e) NULL
-  )
-}
-
 # Tells the user's own function of a commit. Python may be on the stack, so no
 # condition may leave it.
-call_on_save <- function(session, config, saved) {
-  handed <- session$handed
-  session$handed <- NULL
-  if (is.null(config[["on_save"]]) || is.null(handed)) {
+call_on_save <- function(session, config, info) {
+  if (is.null(config[["on_save"]]) || is.null(info)) {
     return(invisible())
   }
-  call <- function() config[["on_save"]](commit_info(saved, handed, config))
+  call <- function() config[["on_save"]](info)
   tryCatch(
     without_handlers(call, "`on_save`"),
     error = function(e) {
@@ -77,24 +60,21 @@ call_on_save <- function(session, config, saved) {
       if (inherits(e, "kerasbackup_jump")) {
         rlang::cnd_signal(e)
       }
-      warn_once_of_on_save(session, e, saved$path)
+      once(session, "on_save", warn_on_save(e, info$path))
     }
   )
   invisible()
 }
 
-# Reports the first failure in full, and counts further ones.
-warn_once_of_on_save <- function(session, error, path) {
-  if ("on_save" %in% session$said) {
-    session$unheard <- session$unheard + 1L
-  }
-  once(session, "on_save", warn_on_save(error, path))
-}
-
-# The list that `on_save` is called with.
+# What is told of a commit, also to `on_save`.
 #
-# @param handed string, the metadata of the checkpoint.
+# @param handed string, the metadata of the checkpoint, or NULL where nobody is to
+#   be told.
+# @return list, or NULL.
 commit_info <- function(saved, handed, config) {
+  if (is.null(handed)) {
+    return(NULL)
+  }
   metadata <- jsonlite::parse_json(handed)
   history <- manifest_history(metadata, saved$path)
   last <- utils::tail(history[-1], 1)
@@ -159,14 +139,12 @@ warn_once_in_full <- function(session, config, error, goes_on) {
   failure <- error$failure
   kind <- paste("save", failure$status, failure$op, failure$errno)
   has_checkpoint <- has_checkpoint(config$backup_dir)
-  is_told <- kind %in% session$said
-  if (!is_told) {
-    once(session, kind, warn_save_failed(error, has_checkpoint, goes_on))
-  } else if (goes_on) {
-    session$untold <- session$untold + 1L
-  } else {
-    session$untold <- 0L
+  if (kind %in% session$said && !goes_on) {
+    session$repeats[["save"]] <- NULL
     warn_saves_failed(error, session$failures, has_checkpoint)
+  } else {
+    warn <- function() warn_save_failed(error, has_checkpoint, goes_on)
+    once(session, kind, warn(), counted = "save")
   }
 }
 
@@ -183,9 +161,13 @@ report_notes <- function(session, config, notes) {
   }
 }
 
-# Evaluates `expr` once per kind and fit().
-once <- function(session, kind, expr) {
-  if (!kind %in% session$said) {
+# Evaluates `expr` once per kind and fit(), and counts further times.
+#
+# @param counted string, under which name they are counted.
+once <- function(session, kind, expr, counted = kind) {
+  if (kind %in% session$said) {
+    session$repeats[[counted]] <- (session$repeats[[counted]] %||% 0L) + 1L
+  } else {
     session$said <- c(session$said, kind)
     expr
   }
@@ -226,14 +208,20 @@ report_last_failure <- function(session, config) {
       session$failures,
       has_checkpoint(config$backup_dir)
     )
-  } else if (session$untold > 0 && getOption("warn") >= 0) {
-    # Whoever hides warnings has not seen those that this line adds to.
+  } else if (has_repeated(session, "save")) {
     inform_training("failed_saves", count(session$failures, "failed save"))
   }
-  if (session$unheard > 0 && getOption("warn") >= 0) {
-    inform_training("on_save", count(session$unheard, "further failure"))
+  if (has_repeated(session, "on_save")) {
+    further <- session$repeats[["on_save"]]
+    inform_training("on_save", count(further, "further failure"))
   }
   session$failure <- NULL
-  session$failures <- session$untold <- session$unheard <- 0L
+  session$failures <- 0L
+  session$repeats <- list()
   invisible()
+}
+
+# Whoever hides warnings has not seen those that a line on repeats adds to.
+has_repeated <- function(session, counted) {
+  counted %in% names(session$repeats) && getOption("warn") >= 0
 }

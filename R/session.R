@@ -30,7 +30,8 @@ session_open <- function(session, config, is_running) {
   )
   keep_older(session$store, config$keep, dir)
   session$said <- character()
-  session$failures <- session$untold <- session$unheard <- 0L
+  session$failures <- 0L
+  session$repeats <- list()
   session$positions <- NULL
   session$last <- NULL
   # A training may take the directory over from one that has ended. It must not
@@ -78,9 +79,7 @@ session_read <- function(session, config, places) {
   if (is.null(loaded)) {
     return(FALSE)
   }
-  if (length(loaded$skipped) > 0) {
-    warn_fallback(lapply(loaded$skipped, with_tensor), loaded$path)
-  }
+  warn_skipped(loaded)
   session$saved_at <- tryCatch(
     manifest_saved_at(loaded$metadata, loaded$path),
     # It is only shown.
