@@ -130,8 +130,6 @@ class Interface(unittest.TestCase):
                     found = importlib.import_module(
                         f"kerasbackup.{folder}.{module}"
                     )
-                    self.assertTrue(hasattr(found, name) or name in ONLY_KERAS3)
+                    self.assertTrue(hasattr(found, name))
 
 
-# A parameter of torch's.
-ONLY_KERAS3 = {"assign_parameter"}

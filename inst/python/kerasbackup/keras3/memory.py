@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasbackup.keras3 import tensors
 from kerasbackup.keras3.model_parts import layers_of
 from kerasbackup.store import errors
 from kerasbackup.store.dtypes import DTYPES
@@ -32,12 +33,44 @@ def value_of(variable: Any) -> Any:
     return getattr(variable, "_value", None)
 
 
-def assign_parameter(parameter, value: np.ndarray) -> None:
-    """Assigns a value to a parameter of torch's that is no Keras variable."""
-    import torch
+def read(variable: Any) -> np.ndarray:
+    """The value of a variable, its own copy; if the variable has several
+    components, their values in one array, with an axis more."""
+    found = _components(variable)
+    if found is not None:
+        return np.array([one.numpy() for one in found], order="C")
+    return np.array(tensors.to_numpy(variable), order="C")
 
-    with torch.no_grad():
-        parameter.copy_(torch.from_numpy(value))
+
+def write(variable: Any, value: np.ndarray) -> None:
+    """Assigns what `read()` has returned. The variable may also be a parameter
+    of torch's that is no Keras variable."""
+    found = _components(variable)
+    if found is not None:
+        for one, part in zip(found, value):
+            one.assign(part)
+    elif hasattr(variable, "assign"):
+        variable.assign(value)
+    else:
+        import torch
+
+        with torch.no_grad():
+            variable.copy_(torch.from_numpy(value))
+
+
+def _components(variable: Any) -> list[Any] | None:
+    """Under a tf.distribute strategy, the variables that a variable consists
+    of, one for each replica: each has its own moving statistics, and its share
+    of a metric's sum. `None` of any other variable. To read or assign the whole
+    would average them."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+
+    for one in (getattr(variable, "value", None), variable):
+        if isinstance(one, tf.distribute.DistributedValues):
+            return list(one.values)
+    return None
 
 
 def _dtype(name: str, dtype: str) -> str:
@@ -107,14 +140,10 @@ class _NumpyHost(_Host):
 
 class _TensorFlowHost(_NumpyHost):
     def parts(self, name, variable):
-        import tensorflow as tf
-
-        value = variable.value
-        if not isinstance(value, tf.distribute.DistributedValues):
-            return [(name, value)]
-        # Under a tf.distribute strategy the replicas differ: each has its own
-        # moving statistics and its share of a metric's sum.
-        return [(f"{name}@{i}", v) for i, v in enumerate(value.values)]
+        found = _components(variable)
+        if found is None:
+            return [(name, variable.value)]
+        return [(f"{name}@{i}", one) for i, one in enumerate(found)]
 
     def _view(self, part):
         import tensorflow as tf

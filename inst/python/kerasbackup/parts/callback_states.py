@@ -17,8 +17,8 @@ import numpy as np
 
 from kerasbackup.anykeras import callbacks as callbacks_of_keras
 from kerasbackup.anykeras import kinds
+from kerasbackup.anykeras import memory
 from kerasbackup.anykeras import optimizer_parts
-from kerasbackup.anykeras import tensors
 from kerasbackup.anykeras.callbacks import model_of
 from kerasbackup.parts import script
 from kerasbackup.parts.objects import no_state
@@ -293,7 +293,7 @@ class CallbackStates(Part):
         for attribute, variables in _variables(callback, self._model).items():
             try:
                 encoded[attribute] = encoder.encode(
-                    [tensors.to_numpy(variable) for variable in variables],
+                    [memory.read(variable) for variable in variables],
                     f"callbacks/{name}/{attribute}",
                 )
             except values.Unsaveable:
@@ -479,13 +479,13 @@ def _assign(callback, model, saved: dict[str, list]) -> list[str]:
     for attribute, variables in now.items():
         arrays = saved.get(attribute, [])
         kinds = [
-            (one.shape, one.dtype) for one in map(tensors.to_numpy, variables)
+            (one.shape, one.dtype) for one in map(memory.read, variables)
         ]
         if kinds != [(one.shape, one.dtype) for one in arrays]:
             failed.append(attribute)
             continue
         for variable, array in zip(variables, arrays):
-            variable.assign(array)
+            memory.write(variable, array)
     return failed
 
 

@@ -141,13 +141,10 @@ class FoundVariable:
         self.is_known_to_move = False
 
     def read(self) -> np.ndarray:
-        return np.array(tensors.to_numpy(self.variable), order="C")
+        return memory.read(self.variable)
 
     def put(self, value: np.ndarray) -> None:
-        if hasattr(self.variable, "assign"):
-            self.variable.assign(value)
-        else:
-            memory.assign_parameter(self.variable, value)
+        memory.write(self.variable, value)
 
     def is_moved(self) -> bool:
         if not self.is_known_to_move:

@@ -9,6 +9,7 @@ from kerasbackup.store import errors
 from kerasbackup.store.dtypes import DTYPES
 from kerasbackup.store.dtypes import numpy_view
 from kerasbackup.tf_keras import random_layers
+from kerasbackup.tf_keras.distribution import components
 from kerasbackup.tf_keras.model_parts import layers_of
 
 
@@ -22,13 +23,18 @@ def value_of(variable: Any) -> Any:
     return variable
 
 
-def components(variable: Any) -> list[Any]:
-    """The variables that a variable consists of. Under a strategy each replica
-    has one, with a state of its own. A value read from the whole, or assigned
-    to it, would be the replicas' mean."""
-    if isinstance(variable, tf.distribute.DistributedValues):
-        return list(variable.values)
-    return [variable]
+def read(variable: Any) -> np.ndarray:
+    """The value of a variable, its own copy; if the variable has several
+    components, their values in one array, with an axis more."""
+    found = [one.numpy() for one in components(variable)]
+    return np.array(found if len(found) > 1 else found[0], order="C")
+
+
+def write(variable: Any, value: np.ndarray) -> None:
+    """Assigns what `read()` has returned."""
+    found = components(variable)
+    for one, part in zip(found, value if len(found) > 1 else [value]):
+        one.assign(part)
 
 
 class _Host:

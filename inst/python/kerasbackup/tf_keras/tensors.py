@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kerasbackup.tf_keras.distribution import components
+
 
 def is_tensor(one: Any) -> bool:
     """Whether it is a tensor."""
@@ -24,13 +26,15 @@ def dtype_of(tensor: Any) -> str | None:
 
 
 def to_numpy(tensor: Any) -> np.ndarray:
-    """The value of a tensor or a variable."""
-    return np.asarray(tensor)
+    """The value of a tensor or a variable; of a variable with several
+    components that of the first, which the others have too if it is one of the
+    model's weights or the optimizer's."""
+    return np.asarray(components(tensor)[0])
 
 
 def local_values(variable: Any) -> list[np.ndarray]:
-    """The values of those parts of a variable that are in this process: all."""
-    return [to_numpy(variable)]
+    """The values of those components of a variable that are in this process."""
+    return [np.asarray(one) for one in components(variable)]
 
 
 def from_numpy(array: np.ndarray) -> Any:
