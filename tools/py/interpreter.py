@@ -9,7 +9,7 @@ import os
 import sys
 import sysconfig
 
-OLDEST, NEWEST = (3, 11), (3, 13)
+OLDEST, NEWEST = (3, 11), (3, 14)
 
 
 def shared_library():

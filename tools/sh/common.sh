@@ -56,17 +56,46 @@ stop_jobs() {
 }
 trap 'stop_jobs; exit 130' INT TERM HUP
 
+# Starts a command without input in the background, for so long at most.
+start_bounded() { # SECONDS COMMAND...
+  if has timeout; then
+    timeout -k 10 "$@" </dev/null &
+  else
+    shift
+    "$@" </dev/null &
+  fi
+}
+
 # bounded SECONDS COMMAND...: run it without input, for so long at most.
 # Status 124 (or 137, where it had to be killed) says that it took too long.
 bounded() {
-  local limit=$1 status=0
-  shift
-  if has timeout; then
-    timeout -k 10 "$limit" "$@" </dev/null &
-  else
-    "$@" </dev/null &
-  fi
+  local status=0
+  start_bounded "$@"
   wait $! || status=$?
+  return "$status"
+}
+
+# patient SECONDS PLACE COMMAND...: run it without input, for as long as it goes on.
+# It is stopped where nothing was written to PLACE, a file or a directory, for so
+# long: a slow machine needs more time, and only one that hangs stands still.
+# Status 124 says that it was stopped.
+patient() {
+  local limit=$1 place=$2 status=0 begun last pid
+  shift 2
+  begun=$(date +%s)
+  start_bounded 86400 "$@"
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    last=$(date -r "$place" +%s 2>/dev/null || echo 0)
+    [ "$last" -gt "$begun" ] || last=$begun
+    if [ $(($(date +%s) - last)) -gt "$limit" ]; then
+      kill "$pid" 2>/dev/null || true
+      wait "$pid" 2>/dev/null || true
+      return 124
+    fi
+    sleep 0.2
+  done
+  wait "$pid" || status=$?
   return "$status"
 }
 

@@ -1,5 +1,5 @@
-# Owns: the parts a run of the tests is made of. Each runs one thing, under a
-# time limit, and records what came of it; none stops the others.
+# Owns: the parts a run of the tests is made of. Each runs one thing, for as long as
+# it goes on, and records what came of it; none stops the others.
 # Sourced by tools/test and others after results.sh and install.sh.
 # shellcheck shell=bash
 
@@ -39,7 +39,7 @@ leg_testthat() { # GROUP LIMIT PATTERN [VARIABLE=VALUE...]
   local log="$RESULTS/$group.log" out="$RESULTS/$group"
   shift 3
   say "testthat: $group"
-  bounded "$limit" env NOT_CRAN=true RETICULATE_PYTHON="$PYTHON" \
+  patient "$limit" "$out.at" env NOT_CRAN=true RETICULATE_PYTHON="$PYTHON" \
     KERASBACKUP_PYTHON="$PYTHON" TF_CPP_MIN_LOG_LEVEL=2 \
     JAX_COMPILATION_CACHE_DIR="$CACHE/jax" \
     JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
@@ -47,7 +47,7 @@ leg_testthat() { # GROUP LIMIT PATTERN [VARIABLE=VALUE...]
     Rscript tools/r/run-testthat.R "$group" "$out" "$pattern" \
     3>&1 >"$log" 2>&1 || status=$?
   if [ ! -e "$out.done" ]; then
-    [ "$status" -ne 124 ] || status="124, its time limit of $limit s,"
+    [ "$status" -ne 124 ] || status="124, after $limit s without a new test,"
     fail "$group" "the R process ended with status $status in $(
       tail -n 1 "$out.at" 2>/dev/null || echo 'its set-up')" "$log"
   elif [ "$status" -ne 0 ]; then
@@ -68,7 +68,7 @@ leg_exactness() { # BACKEND PART
     *) return 0 ;;
   esac
   say "Exactness: one row in $2 of the table, on $1"
-  leg_tap "exactness-$1" 2700 env PART="$2" BACKENDS="$1" CORES=1 tools/exactness
+  leg_tap_at "exactness-$1" 900 "$CACHE/exactness/$1" env PART="$2" BACKENDS="$1" CORES=1 tools/exactness
 }
 
 # Real trainings with a large state, killed inside their saves, on the last
@@ -118,7 +118,7 @@ leg_check() {
   (
     cd "$dir" || exit 1
     # What needs a network, or packages that Debian lacks, is left out.
-    bounded 900 env -u NOT_CRAN -u KERAS_BACKEND -u KERASBACKUP_PYTHON \
+    patient 900 "$dir.log" env -u NOT_CRAN -u KERAS_BACKEND -u KERASBACKUP_PYTHON \
       RETICULATE_PYTHON=/nonexistent/python _R_CHECK_FORCE_SUGGESTS_=false \
       _R_CHECK_CRAN_INCOMING_REMOTE_=false _R_CHECK_SYSTEM_CLOCK_=false \
       R_CRAN_WEB="file://$CACHE/cran" \

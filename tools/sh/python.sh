@@ -38,7 +38,7 @@ need_python() {
   fi
   if BASE_PYTHON=$(python_objection /usr/bin/python3); then return 0; fi
   BASE_PYTHON=""
-  miss "Python 3.11 to 3.13" python3 "$why"
+  miss "Python 3.11 to 3.14" python3 "$why"
   miss "its venv module" python3-venv "making .venv"
   miss "its shared library" libpython3-dev "$why"
 }

@@ -1,5 +1,6 @@
-# Owns: programs and R packages of the operating system. On Debian apt installs
-# what is missing; elsewhere what is missing is named, and nothing is installed.
+# Owns: programs and R packages of the operating system. On Debian, and on what is
+# made of it as Ubuntu is, apt installs what is missing; elsewhere what is missing
+# is named, and nothing is installed.
 # Sourced by tools/setup after common.sh.
 # shellcheck shell=bash
 
@@ -9,7 +10,7 @@ miss() { MISSING+="$1|$2|$3"$'\n'; }
 
 is_debian() {
   has apt-get && has dpkg && [ -r /etc/os-release ] &&
-    grep -q '^ID="\{0,1\}debian"\{0,1\}$' /etc/os-release
+    grep -qE '^ID(_LIKE)?="?([^"]* )?debian( |"|$)' /etc/os-release
 }
 
 need_program() { # PROGRAM APT-PACKAGE WHY

@@ -4,11 +4,17 @@
 # shellcheck shell=bash
 
 # leg_tap GROUP LIMIT COMMAND...: run it, and record each of its lines. A command
-# that fails or says nothing is a failure too.
-leg_tap() {
-  local group=$1 limit=$2 log="$RESULTS/$1.log" status=0 outcome name
-  shift 2
-  bounded "$limit" "$@" >"$log" 2>&1 || status=$?
+# that fails or says nothing is a failure too. It is stopped where it says nothing
+# for so many seconds.
+leg_tap() { # GROUP LIMIT COMMAND...
+  leg_tap_at "$1" "$2" "$RESULTS/$1.log" "${@:3}"
+}
+
+# The same for a command that is stopped where it writes nothing to PLACE.
+leg_tap_at() { # GROUP LIMIT PLACE COMMAND...
+  local group=$1 limit=$2 place=$3 log="$RESULTS/$1.log" status=0 outcome name
+  shift 3
+  patient "$limit" "$place" "$@" >"$log" 2>&1 || status=$?
   while IFS=$'\t' read -r outcome name; do
     record "$outcome" "$group" "$name"
   done < <(awk -v OFS='\t' '
