@@ -2,7 +2,7 @@
 # R CMD build leaves this file out of the package.
 
 .DEFAULT_GOAL := help
-.PHONY: help bench demo test test-distributed test-old-keras test-nightly test-windows mutants exactness crashloop fuzz sanitize coverage check lint docs site install clean
+.PHONY: help bench demo test test-distributed test-old-keras test-nightly test-matrix test-windows mutants exactness crashloop fuzz sanitize coverage check lint docs site install clean
 
 help:
 	@echo 'make demo     train, kill -9, run again, compare bit for bit with a run'
@@ -11,6 +11,7 @@ help:
 	@echo 'make test-distributed  kill workers of one training, run all again'
 	@echo 'make test-old-keras  real training with Keras 3.8 and 3.12'
 	@echo 'make test-nightly  the exactness table with the Keras that is to come'
+	@echo 'make test-matrix   make demo and make test on bare systems (chroot, root)'
 	@echo 'make test-windows    the C core, built for Windows, under wine'
 	@echo 'make mutants  break each sync, check and lock in turn: a test must notice'
 	@echo '              (PYTHON=1: every small change of Python, MODULE=store)'
@@ -47,6 +48,9 @@ test-old-keras:
 
 test-nightly:
 	@tools/test-nightly
+
+test-matrix:
+	@tools/test-matrix
 
 test-windows:
 	@tools/test-windows
