@@ -30,6 +30,7 @@ bridge_callback <- function(config) {
     history = config$history,
     best = config$keep$best,
     mode = config$keep$mode,
+    on_change = config$on_change,
     is_script = !interactive(),
     versions = bridge_versions()
   )
@@ -170,6 +171,7 @@ bridge_functions <- function(config) {
           kind,
           as.character(unlist(lines)),
           changes = changes,
+          is_warning = kind == "notes" && identical(config$on_change, "warn"),
           advice = if (is_complete) complete_advice(config$delete_checkpoint)
         )
       }

@@ -75,8 +75,9 @@
 #'   from, each save, and what `save_freq = "auto"` has chosen. With
 #'   `async = TRUE`, a save is reported when the next one is due or when `fit()`
 #'   ends. `FALSE`: nothing.
-#' @param resume,history,async,max_overhead,on_save_error,metadata,on_save See
-#'   the section on advanced arguments.
+#' @param resume,history,async,max_overhead,on_save_error,on_change See the
+#'   section on advanced arguments.
+#' @param metadata,on_save See the same section.
 #' @return A `keras.callbacks.Callback`, for the `callbacks` argument of
 #'   `fit()`. It can be used for several trainings, one after the other.
 #' @section Advanced arguments:
@@ -102,6 +103,17 @@
 #'   training, and the next save tries again. If no later save succeeds, the
 #'   last failure is reported again when `fit()` ends. `"stop"` ends `fit()`
 #'   with the error. Either way the last good checkpoint is untouched.
+#' * `on_change`: what to do if the script or its data have changed since the
+#'   checkpoint was made. `"message"` resumes and lists the changes in a message,
+#'   `"warn"` in a warning. `"stop"` refuses the checkpoint: the error
+#'   (`kerasbackup_error_mismatch`) lists the changes before anything is
+#'   restored, and the checkpoint stays. Other batches may show only when they
+#'   are drawn again; then the error comes after the restore. The default is
+#'   `"message"`, with one exception: other data (their values, or how many rows
+#'   there are) are refused if this R session has trained with the same
+#'   `backup_dir` before, because they may be another fold of a
+#'   cross-validation. To go on with other data there, write
+#'   `on_change = "message"`.
 #' * `metadata`: your own notes for every checkpoint, a named list such as
 #'   `list(commit = "f1ee137", dropout = 0.1)`: one text, finite number, `TRUE`
 #'   or `FALSE` each. [backup_info()] shows them. A resumed training stores
@@ -119,7 +131,8 @@
 #'
 #' If something has changed in the script, a message of class
 #' `kerasbackup_message_notes` lists up to ten changes when training resumes.
-#' Its field `changes` has all, as a data frame like `differences` below.
+#' Its field `changes` has all, as a data frame like `differences` below. With
+#' `on_change = "warn"` it is a warning of class `kerasbackup_warning_notes`.
 #' @section Errors:
 #' Every error has the class `kerasbackup_error` and one of these classes:
 #'
@@ -130,8 +143,8 @@
 #' * `kerasbackup_error_mismatch`: the checkpoint is of another model.
 #' * `kerasbackup_error_unsupported`: something is not supported.
 #'
-#' If the model differs from the checkpoint's, `differences` of the error lists
-#' every difference: a data frame with the columns `what`, `script` and
+#' If the model differs from the checkpoint's, or a change is refused (see
+#' `on_change`), `differences` of the error lists every difference: a data frame with the columns `what`, `script` and
 #' `checkpoint`. reticulate before 1.29 keeps only the message of errors inside
 #' `fit()`.
 #' @seealso [backup_info()], [backup_verify()], [backup_history()],
@@ -182,6 +195,7 @@ callback_backup_and_restore <- function(
   async = TRUE,
   max_overhead = 0.01,
   on_save_error = c("warn", "stop"),
+  on_change = c("message", "warn", "stop"),
   metadata = NULL,
   on_save = NULL,
   verbose = "normal"
@@ -207,6 +221,7 @@ callback_backup_and_restore <- function(
       c("warn", "stop"),
       "on_save_error"
     ),
+    on_change = check_on_change(on_change, !missing(on_change)),
     metadata = check_metadata(metadata),
     on_save = check_function(on_save, "on_save"),
     verbose = check_verbose(verbose)

@@ -36,6 +36,13 @@ check_choice <- function(x, choices, arg, call = rlang::caller_env()) {
   x
 }
 
+# @param is_given whether the user has chosen. Otherwise what happens depends on
+#   the change, see inst/python/kerasbackup/fit/changed_script.py.
+check_on_change <- function(x, is_given, call = rlang::caller_env()) {
+  x <- check_choice(x, c("message", "warn", "stop"), "on_change", call = call)
+  if (is_given) x else "usual"
+}
+
 # Keras looks at it more closely, in Python.
 #
 # @param hints see stop_must_be().

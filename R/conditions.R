@@ -30,7 +30,7 @@ stop_kerasbackup <- function(kind, message, ..., call = NULL) {
 # end a training that `on_save_error = "warn"` keeps running, or replace the
 # error that ended fit(). A negative `warn` asks for no warnings.
 #
-# @param kind "save", "fallback", "lock", "delete" or "on_save".
+# @param kind "save", "fallback", "lock", "delete", "on_save" or "notes".
 warn_kerasbackup <- function(kind, message, ...) {
   if (getOption("warn") >= 0) {
     old <- options(warn = 1L)
@@ -427,7 +427,14 @@ complete_advice <- function(delete_checkpoint) {
 # @param advice string, a last line; or NULL.
 # @param changes string, JSON of Python's `changes.table()`, for the field
 #   `changes` of the condition; or NULL.
-inform_training <- function(kind, lines, advice = NULL, changes = NULL) {
+# @param is_warning whether it is a warning.
+inform_training <- function(
+  kind,
+  lines,
+  advice = NULL,
+  changes = NULL,
+  is_warning = FALSE
+) {
   text <- training_messages[[kind]]
   if (!is.null(changes) && length(lines) > most_lines) {
     more <- format(length(lines) - most_lines, big.mark = ",")
@@ -436,13 +443,17 @@ inform_training <- function(kind, lines, advice = NULL, changes = NULL) {
       paste0("and ", more, " more: see `cnd$changes`")
     )
   }
+  text <- c(
+    text[1],
+    stats::setNames(lines, rep("*", length(lines))),
+    text[-1],
+    i = advice
+  )
+  if (is_warning) {
+    return(warn_kerasbackup(kind, text, changes = differences_frame(changes)))
+  }
   rlang::inform(
-    c(
-      text[1],
-      stats::setNames(lines, rep("*", length(lines))),
-      text[-1],
-      i = advice
-    ),
+    text,
     # A training that a callback ended is complete too.
     class = paste0(
       "kerasbackup_message_",

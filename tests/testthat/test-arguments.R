@@ -88,6 +88,7 @@ test_that("flags that are not flags are refused", {
     callback_backup_and_restore("d", verbose = NULL)
     callback_backup_and_restore("d", verbose = c(TRUE, FALSE))
     callback_backup_and_restore("d", on_save_error = "ignore")
+    callback_backup_and_restore("d", on_change = "ignore")
   })
   expect_equal(expect_bad("d", verbose = 1)$arg, "verbose")
 })

@@ -42,7 +42,11 @@ notes_of_resume <- function(
       model,
       ...,
       callbacks = c(
-        list(callback_backup_and_restore(dir, resume = resume)),
+        list(callback_backup_and_restore(
+          dir,
+          resume = resume,
+          on_change = "message"
+        )),
         callbacks
       )
     ),
@@ -164,7 +168,7 @@ test_that("data that come otherwise are told, though nothing else shows it", {
   fit_seeded <- function(kind, seed, callbacks) {
     data <- train_data()
     if (kind == "arrays") {
-      # Rows that the comparison of the first and the last ones does not see.
+      # Other rows than the first and the last ones.
       some <- 33:64
       order <- withr::with_seed(seed, c(1:32, sample(some), 65:96))
       data <- lapply(data, function(one) one[order, , drop = FALSE])
@@ -187,7 +191,9 @@ test_that("data that come otherwise are told, though nothing else shows it", {
   }
   notes <- function(kind, seed) {
     dir <- withr::local_tempdir()
-    ours <- function() callback_backup_and_restore(dir, save_freq = 4L)
+    ours <- function() {
+      callback_backup_and_restore(dir, save_freq = 4L, on_change = "message")
+    }
     expect_error(
       fit_seeded(kind, 1L, list(ours(), interrupt_at(3L))),
       "interrupted"
@@ -204,7 +210,6 @@ test_that("data that come otherwise are told, though nothing else shows it", {
     told
   }
   kinds <- c(
-    "arrays",
     "dataset",
     "generator",
     if (reticulate::py_module_available("torch")) "loader"
@@ -212,6 +217,9 @@ test_that("data that come otherwise are told, though nothing else shows it", {
   # A graph of TensorFlow's draws the data: there is no batch to look at.
   sees <- k$backend$backend() != "tensorflow"
   expect_identical(notes("dataset", 1L), character())
+  told <- notes("arrays", 2L)
+  expect_length(told, 1L)
+  expect_match(told, "the data have other values")
   for (kind in kinds) {
     told <- notes(kind, 2L)
     expect_length(told, as.integer(sees))

@@ -16,6 +16,7 @@ from kerasbackup.anykeras import unsupported
 from kerasbackup.anykeras.running_fit import RunningFit
 from kerasbackup.anykeras.running_fit import is_running
 from kerasbackup.checkpoint.training_state import TrainingState
+from kerasbackup.fit import changed_script
 from kerasbackup.fit.cache_locks import CacheLocks
 from kerasbackup.fit.helper import Helper
 from kerasbackup.fit.helper import others_in
@@ -58,6 +59,7 @@ class BackupAndRestore(callbacks.Callback):
             somebody types.
         best: String, the log whose best epoch is kept; `None`: none is.
         mode: `"min"` or `"max"`, which value of it is the best.
+        on_change: See `fit/changed_script.py`.
 
     """
 
@@ -78,6 +80,7 @@ class BackupAndRestore(callbacks.Callback):
         is_script: bool = True,
         best: str | None = None,
         mode: str | None = None,
+        on_change: str = changed_script.USUAL,
     ):
         super().__init__()
         self.backup_dir = backup_dir
@@ -91,6 +94,7 @@ class BackupAndRestore(callbacks.Callback):
         self.is_script = is_script
         self.best = best
         self.mode = mode
+        self.on_change = on_change
         self._store = Store(functions)
         self._state = None
         self._workers = One()

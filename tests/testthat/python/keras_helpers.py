@@ -57,10 +57,11 @@ def drawing_generator():
 
 
 def forget_trainings():
-    """As a process that has completed no training."""
+    """As a process that has trained nothing."""
     from kerasbackup.parts import same_training
 
     same_training._completed.clear()
+    same_training._trained_in.clear()
 
 
 class StopAt(keras.callbacks.Callback):

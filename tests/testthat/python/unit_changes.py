@@ -31,6 +31,19 @@ class Table(unittest.TestCase):
         self.assertEqual(within, "callback C: b was 1")
         self.assertEqual(within.rows, [("callback C: b", "2", "1")])
 
+    def test_of_many_the_first_ten_are_shown(self):
+        lines = [str(number) for number in range(10)]
+        self.assertEqual(changes.first(lines), lines)
+        self.assertEqual(
+            changes.first([*lines, "a", "b"]),
+            [*lines, "and 2 more: see `cnd$differences`"],
+        )
+
+    def test_a_difference_of_the_data_stays_one_within_something(self):
+        within = changes.OfData("b", ("b", 2, 1)).within("validation")
+        self.assertIsInstance(within, changes.OfData)
+        self.assertEqual(within.rows, [("validation: b", "2", "1")])
+
     def test_there_are_no_halves_of_pairs(self):
         columns = changes.table(["ü", Change("x", ("a\udc80", None, 1))])
         self.assertEqual(columns["what"], ["ü", "a\\udc80"])

@@ -23,6 +23,10 @@ def data_of(data):
     return same_training.describe("d", None, data, True)["data"]
 
 
+def values_of(data):
+    return same_training.describe("d", None, data, True)["values"]
+
+
 class Describing(unittest.TestCase):
     def test_what_is_complete_counts_by_directory(self):
         def number(path):
@@ -118,8 +122,43 @@ class Describing(unittest.TestCase):
     def test_what_else_is_told_is_as_it_was_given(self):
         one = same_training.describe("d", "a", None, False)
         self.assertEqual(
-            one, {"number": 0, "start": "a", "data": None, "script": False}
+            one,
+            {
+                "number": 0,
+                "start": "a",
+                "data": None,
+                "values": None,
+                "script": False,
+            },
         )
+
+    def test_any_row_counts_for_the_checksum_of_values(self):
+        x = np.arange(60.0).reshape(30, 2)
+        known = values_of((x, x[:, 0]))
+        self.assertEqual(values_of((x.copy(), x[:, 0])), known)
+        for row in (0, 14, 29):
+            other = x.copy()
+            other[row, 1] += 1
+            with self.subTest(row=row):
+                self.assertNotEqual(values_of((other, x[:, 0])), known)
+        self.assertIsNone(values_of(None))
+
+    def test_of_a_large_array_rows_at_equal_distances_count(self):
+        x = np.zeros((3 * same_training.MOST_COMPARED // 64, 64), np.uint8)
+        known = values_of(x)
+        for row, counts in ((0, True), (1, False), (4, True), (5, False)):
+            other = x.copy()
+            other[row, 63] = 1
+            with self.subTest(row=row):
+                self.assertIs(values_of(other) != known, counts)
+
+    def test_a_directory_that_was_trained_with_is_known(self):
+        with tempfile.TemporaryDirectory() as folder:
+            one, other = (os.path.join(folder, name) for name in "ab")
+            self.assertFalse(same_training.has_trained_in(one))
+            same_training.note_training(os.path.join(other, "..", "a"))
+            self.assertTrue(same_training.has_trained_in(one))
+            self.assertFalse(same_training.has_trained_in(other))
 
     def test_rows_of_objects_are_not_compared(self):
         """Their bytes are addresses, which differ in each process."""
@@ -187,6 +226,17 @@ class Comparing(unittest.TestCase):
         self.assertEqual(notes, [same_training.OTHER_DATA])
         self.assertEqual(self.notes(training(0), training(0, data=None)), [])
 
+    def test_other_values_are_told_where_both_are_known(self):
+        before, now = training(0), training(0)
+        before["values"] = now["values"] = "v"
+        self.assertEqual(self.notes(before, now), [])
+        now["values"] = "w"
+        self.assertEqual(self.notes(before, now), [same_training.OTHER_DATA])
+        # Earlier versions did not note them.
+        self.assertEqual(self.notes(training(0), now), [])
+        now["values"] = None
+        self.assertEqual(self.notes(before, now), [])
+
     def test_all_else_is_another(self):
         for before, now in (
             (training(1), training(0, "b")),
@@ -232,6 +282,9 @@ class AsAPart(unittest.TestCase):
         self.assertFalse(part.has_other_data)
         part.compare(training(0), "p/file")
         self.assertTrue(part.has_other_data)
+        self.assertEqual(
+            part.script_changes(None, None), part.restore(None, None)
+        )
         (note,) = part.restore(None, None)
         self.assertIn("the data have other values", note)
 

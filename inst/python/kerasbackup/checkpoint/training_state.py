@@ -111,6 +111,19 @@ class TrainingState:
             [part for part in self._parts if hasattr(part, "swap_traced")],
         )
 
+    def script_changes(self) -> list[str]:
+        """What has changed in the script or its data since the loaded
+        checkpoint was made, as far as it shows before anything is restored."""
+        restored = self.restored
+        with restored.reading():
+            return [
+                line
+                for part in self._parts
+                for line in part.script_changes(
+                    restored.saved[part.name], restored.array
+                )
+            ]
+
     def restore(self) -> list[str]:
         """Puts the loaded checkpoint back, as far as that is possible before
         the first epoch begins.

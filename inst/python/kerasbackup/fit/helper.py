@@ -21,6 +21,7 @@ from kerasbackup.anykeras.callbacks import only_displays
 from kerasbackup.anykeras.replace_once import replace_once
 from kerasbackup.anykeras.running_fit import RunningFit
 from kerasbackup.checkpoint.training_state import TrainingState
+from kerasbackup.fit import changed_script
 from kerasbackup.fit import ending
 from kerasbackup.fit.best_epoch import BestEpoch
 from kerasbackup.fit.cache_locks import CacheLocks
@@ -34,6 +35,7 @@ from kerasbackup.fit.saves_together import SKIPPED
 from kerasbackup.fit.saves_together import SavesTogether
 from kerasbackup.fit.when_to_save import ByClockTogether
 from kerasbackup.fit.when_to_save import when_to_save
+from kerasbackup.parts import same_training
 from kerasbackup.parts.callback_states import CallbackStates
 from kerasbackup.parts.data.dataset_attributes import generators_of
 from kerasbackup.parts.data.position import DataPosition
@@ -309,6 +311,9 @@ class Helper(Callback):
         in_replay = None
 
         def tell(notes):
+            # A worker that stopped alone would leave the others waiting.
+            if not self._workers.are_several:
+                changed_script.refuse_late(self._owner.on_change, notes)
             self._store.notify("notes", notes)
 
         if self._owner.save_before_preemption:
@@ -367,6 +372,8 @@ class Helper(Callback):
         callbacks = training.made[CallbackStates.name].callbacks
         self._says_complete = lambda: ending.says_complete(callbacks)
         restored = self._state.restored
+        backup_dir = self._owner.backup_dir
+        has_trained = same_training.has_trained_in(backup_dir)
         if restored is None:
             if memory.is_lost(self._model):
                 raise errors.UnsupportedError(
@@ -375,8 +382,17 @@ class Helper(Callback):
                     "had handed them to that step. Nothing has been saved yet. "
                     "Build and compile the model again, then run `fit()`."
                 )
+            same_training.note_training(backup_dir)
             return
+        changed_script.check(
+            self._owner.on_change,
+            restored.checkpoint.path,
+            has_trained,
+            self._state.script_changes,
+        )
+        same_training.note_training(backup_dir)
         notes = self._state.restore()
+        changed_script.refuse_late(self._owner.on_change, notes)
         # A training that a callback had ended is complete, so no epoch is left.
         if (
             not restored.stopped

@@ -146,9 +146,11 @@ class CallbackStates(Part):
             arrays: Callable from tensor name to a new array.
 
         Returns:
-            Lines about callbacks that were added, removed, moved or configured
-            differently. Callbacks with neither state nor settings are left out.
+            Lines about what could not be restored, and those of
+            `script_changes()`.
         """
+        # Before the states change what is compared.
+        changes = self.script_changes(states, arrays)
         partners = self._partners(states)
         notes = [
             f"callback {name}: {attribute} could not be restored"
@@ -159,17 +161,6 @@ class CallbackStates(Part):
         for saved, state in states.items():
             name = partners.get(saved)
             if name is None:
-                fields = ("protocol", "attributes", "changed", "variables")
-                if any(state.get(field) for field in fields):
-                    notes.append(
-                        f"the checkpoint's state of callback {saved} is not "
-                        "used, because no callback of the script matches it"
-                    )
-                elif state.get("configuration"):
-                    notes.append(
-                        f"there was a callback {saved} {script.THEN}, and "
-                        "there is none now"
-                    )
                 continue
             callback = self._callbacks[name]
             if "protocol" in state:
@@ -188,14 +179,36 @@ class CallbackStates(Part):
                     },
                 )
             ]
-            notes += [
-                change.within(f"callback {name}")
-                for change in script.differences(
-                    state.get("configuration", {}),
-                    self._configurations[name],
-                    _was_and_is,
+        return notes + changes
+
+    def script_changes(self, states: dict[str, Any], arrays) -> list[str]:
+        """Lines about callbacks that were added, removed, moved or configured
+        differently. Callbacks with neither state nor settings are left out."""
+        partners = self._partners(states)
+        notes = []
+        for saved, state in states.items():
+            name = partners.get(saved)
+            if name is not None:
+                notes += [
+                    change.within(f"callback {name}")
+                    for change in script.differences(
+                        state.get("configuration", {}),
+                        self._configurations[name],
+                        _was_and_is,
+                    )
+                ]
+                continue
+            fields = ("protocol", "attributes", "changed", "variables")
+            if any(state.get(field) for field in fields):
+                notes.append(
+                    f"the checkpoint's state of callback {saved} is not used, "
+                    "because no callback of the script matches it"
                 )
-            ]
+            elif state.get("configuration"):
+                notes.append(
+                    f"there was a callback {saved} {script.THEN}, and there is "
+                    "none now"
+                )
         kept = set(partners.values())
         for name, callback in self._callbacks.items():
             if _has_protocol(callback):

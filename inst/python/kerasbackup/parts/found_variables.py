@@ -81,6 +81,15 @@ class FoundVariables(Part):
                 ]
         return captured
 
+    def script_changes(self, saved: dict[str, Any], arrays) -> list[str]:
+        return [
+            f"variable {path}, which training had changed, was not found: it "
+            "has the script's value"
+            for path, (now, _) in saved.items()
+            if path not in self._all
+            or not self._all[path].is_like(values.decode(now, arrays))
+        ]
+
     def restore(self, saved: dict[str, Any], arrays) -> list[str]:
         """Restores their values.
 
@@ -91,19 +100,13 @@ class FoundVariables(Part):
         Returns:
             Lines about the variables that were not found.
         """
-        notes = []
         for path, encoded in saved.items():
             now, traced = (values.decode(one, arrays) for one in encoded)
             one = self._all.get(path)
-            if one is None or not one.is_like(now):
-                notes.append(
-                    f"variable {path}, which training had changed, was not "
-                    "found: it has the script's value"
-                )
-                continue
-            one.put(now)
-            one.traced, one.is_known_to_move = traced, True
-        return notes
+            if one is not None and one.is_like(now):
+                one.put(now)
+                one.traced, one.is_known_to_move = traced, True
+        return self.script_changes(saved, arrays)
 
     def swap_traced(self) -> list[tuple[Any, Any]]:
         """Gives each the value that the first step was traced with.

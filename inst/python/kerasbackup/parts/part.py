@@ -115,6 +115,18 @@ class Part:
         """Raises `ValueError` if what was saved cannot belong to the objects of
         this training. Called before anything is restored."""
 
+    def script_changes(
+        self, saved: Any, arrays: Callable[[str], Any]
+    ) -> list[str]:
+        """What has changed in the script or its data since the checkpoint was
+        made, as far as it shows before anything is restored. `restore()`
+        returns these lines too.
+
+        Args:
+            saved, arrays: See `restore()`.
+        """
+        return []
+
     def restore(self, saved: Any, arrays: Callable[[str], Any]) -> list[str]:
         """Puts back what `capture()` gave.
 

@@ -86,6 +86,15 @@ class PlainAttributes(Part):
                     if callable(known) or hasattr(known, "__get__"):
                         raise ValueError(f"{label}.{name} is no state")
 
+    def script_changes(self, saved: dict[str, Any], arrays) -> list[str]:
+        self._look()
+        return [
+            f"{label} is missing now; training had changed its "
+            f"{', '.join(attributes)}"
+            for label, attributes in saved.items()
+            if label not in self._owners
+        ]
+
     def restore(self, saved: dict[str, Any], arrays) -> list[str]:
         """Restores their values.
 
@@ -96,15 +105,10 @@ class PlainAttributes(Part):
         Returns:
             Lines about the attributes whose owner does not exist any more.
         """
-        self._look()
-        notes = []
+        notes = self.script_changes(saved, arrays)
         for label, attributes in saved.items():
             one = self._owners.get(label)
             if one is None:
-                names = ", ".join(attributes)
-                notes.append(
-                    f"{label} is missing now; training had changed its {names}"
-                )
                 continue
             for name, encoded in attributes.items():
                 now, traced = (values.decode(e, arrays) for e in encoded)

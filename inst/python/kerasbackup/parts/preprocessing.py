@@ -46,6 +46,9 @@ class Learned(Part):
     def check(saved, tensors, place) -> None:
         check_texts(saved)
 
+    def script_changes(self, saved, arrays) -> list[str]:
+        return changes(saved, self._now)
+
     def restore(self, saved, arrays) -> list[str]:
         """Restores nothing; only names the differences."""
         return changes(saved, self._now)

@@ -8,6 +8,7 @@ that directory, and which weights and data its own training began with.
 
 import dataclasses
 import hashlib
+import math
 import os
 import weakref
 from collections.abc import Iterator
@@ -20,8 +21,15 @@ from kerasbackup.parts.data.sources.pipelines import stages
 from kerasbackup.parts.part import Part
 from kerasbackup.store import errors
 from kerasbackup.store import values
+from kerasbackup.store.changes import OfData
 
-OTHER_DATA = "the data have other values than when the checkpoint was made"
+OTHER_DATA = OfData(
+    "the data have other values than when the checkpoint was made"
+)
+
+# Bytes of each array whose values are compared. Of a larger array these are
+# rows at equal distances.
+MOST_COMPARED = 1 << 24
 
 
 @dataclasses.dataclass
@@ -43,6 +51,19 @@ class _Completed:
 
 
 _completed = {}
+
+# The directories with which this process has trained.
+_trained_in = set()
+
+
+def note_training(backup_dir: str) -> None:
+    """Notes that a training has begun, whether it is resumed or not."""
+    _trained_in.add(os.path.realpath(backup_dir))
+
+
+def has_trained_in(backup_dir: str) -> bool:
+    """Whether this process has trained with a directory before."""
+    return os.path.realpath(backup_dir) in _trained_in
 
 
 def complete(backup_dir: str, model: Any, weights: str | None) -> None:
@@ -109,6 +130,7 @@ def describe(
         ).number,
         "start": start,
         "data": _digest(data),
+        "values": _digest_of_values(data),
         "script": is_script,
     }
 
@@ -153,6 +175,9 @@ class SameTraining(Part):
         # The start of the whole run, however often it was interrupted.
         self._now["start"] = saved["start"]
 
+    def script_changes(self, saved, arrays) -> list[str]:
+        return self._notes
+
     def restore(self, saved, arrays) -> list[str]:
         return self._notes
 
@@ -175,8 +200,11 @@ def compare(saved: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:
         MismatchError: The checkpoint belongs to another training.
     """
     same_start = saved["start"] is not None and saved["start"] == now["start"]
-    other_data = None not in (saved["data"], now["data"]) and (
-        saved["data"] != now["data"]
+    # Earlier versions of this package compared the first and last rows only.
+    other_data = any(
+        None not in (saved.get(field), now.get(field))
+        and saved[field] != now[field]
+        for field in ("data", "values")
     )
     notes = [OTHER_DATA] if other_data else []
     if saved["number"] == now["number"] or (same_start and not other_data):
@@ -208,9 +236,9 @@ def check(saved: Any) -> None:
     """
     if not values.is_count(saved["number"]):
         raise ValueError("the number of the training is none")
-    for field in ("start", "data"):
-        if not isinstance(saved[field], (str, type(None))):
-            raise TypeError(f"the training's {field} is no text")
+    for text in (saved["start"], saved["data"], saved.get("values")):
+        if not isinstance(text, (str, type(None))):
+            raise TypeError("a checksum of the training is no text")
     if not isinstance(saved["script"], bool):
         raise TypeError("script is no flag")
 
@@ -220,16 +248,35 @@ def _digest(data: Any) -> str | None:
     tf.data pipeline or a torch DataLoader has in memory; `None` if there are
     none."""
     found = hashlib.blake2b(digest_size=16)
-    arrays = [
-        array
-        for array in _in_memory(data)
-        if len(array.shape) > 0 and 0 not in array.shape
-    ]
+    arrays = _arrays_of(data)
     for array in arrays:
         found.update(f"{array.dtype} {tuple(array.shape)}".encode())
         for rows in (array[:8], array[-8:]):
             found.update(_bytes(rows))
     return found.hexdigest() if arrays else None
+
+
+def _digest_of_values(data: Any) -> str | None:
+    """As `_digest()`, of all rows or of many. Two folds of a cross-validation
+    may begin and end with the same rows."""
+    found = hashlib.blake2b(digest_size=16)
+    arrays = _arrays_of(data)
+    for array in arrays:
+        found.update(_bytes(array[:: 1 + _size(array) // MOST_COMPARED]))
+    return found.hexdigest() if arrays else None
+
+
+def _size(array: Any) -> int:
+    """About how many bytes it has."""
+    return math.prod(array.shape) * getattr(array.dtype, "itemsize", 8)
+
+
+def _arrays_of(data: Any) -> list[Any]:
+    return [
+        array
+        for array in _in_memory(data)
+        if len(array.shape) > 0 and 0 not in array.shape
+    ]
 
 
 def _bytes(rows: Any) -> bytes:

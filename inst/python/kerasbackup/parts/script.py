@@ -105,9 +105,19 @@ class Script(Part):
     def check(saved, tensors, place) -> None:
         check_description(saved)
 
+    def script_changes(self, saved, arrays) -> list[str]:
+        return self.changes(saved, self.versions_before)
+
     def restore(self, saved, arrays) -> list[str]:
         """Restores nothing; only names the differences."""
-        return self.changes(saved, self.versions_before)
+        changes = self.changes(saved, self.versions_before)
+        rates = self.describe()["learning_rates"]
+        for path, rate in saved.get("learning_rates", {}).items():
+            if path in rates and _is_variable(rate, rates[path]):
+                # The checkpoint's rate is used, so the next resume must compare
+                # the script's rate with that.
+                rates[path] = rate
+        return changes
 
     def describe(self) -> dict[str, Any]:
         """The description, which can be written as JSON. To be called when the
@@ -222,10 +232,6 @@ class Script(Part):
             if rates.get(path, rate) == rate:
                 continue
             notes.append(_other_rate(path, rate, rates[path]))
-            if _is_variable(rate, rates[path]):
-                # The checkpoint's rate is used, so the next resume must compare
-                # the script's rate with that.
-                rates[path] = rate
         notes += _changes_of_settings(saved, now)
         # Another version of Keras may describe the same layer differently.
         is_same_version = (

@@ -19,8 +19,8 @@ from kerasbackup.anykeras import model_parts
 from kerasbackup.anykeras import optimizer_parts
 from kerasbackup.anykeras import tensors
 from kerasbackup.parts import further_optimizers
+from kerasbackup.store import changes
 from kerasbackup.store import errors
-from kerasbackup.store.changes import MOST_SHOWN
 from kerasbackup.store.changes import Change
 from kerasbackup.store.dtypes import KERAS_DTYPES
 
@@ -163,7 +163,7 @@ class Variables:
                 f"The checkpoint '{checkpoint.path}' is of "
                 f"{other or 'another model'}. "
                 "Nothing was restored, and the checkpoint was left as it is.\n"
-                + "".join(f"* {line}\n" for line in _first(differences))
+                + "".join(f"* {line}\n" for line in changes.first(differences))
                 + hint
                 + advice,
                 [*found, *differences],
@@ -426,17 +426,6 @@ def _difference(
         f"{in_checkpoint or 'missing'} in the checkpoint",
         (name, in_model, in_checkpoint),
     )
-
-
-def _first(differences: list[str]) -> list[str]:
-    """The first `MOST_SHOWN` differences, and the number of the others."""
-    more = len(differences) - MOST_SHOWN
-    if more <= 0:
-        return differences
-    return [
-        *differences[:MOST_SHOWN],
-        f"and {more:,} more: see `cnd$differences`",
-    ]
 
 
 def _hint(differences: list[str], settings: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ class Change(str):
         text: String, the line.
         *rows: Tuples: what differs, its value in the script, and its value in
             the checkpoint. `None` stands for a value that is missing or has no
-            words.
+            words. Without rows, the line itself is one.
 
     Attributes:
         rows: The tuples, as texts.
@@ -30,10 +30,28 @@ class Change(str):
 
     def within(self, where: str) -> "Change":
         """The same difference, of a part of something."""
-        return Change(
+        return type(self)(
             f"{where}: {self}",
             *((f"{where}: {what}", *values) for what, *values in self.rows),
         )
+
+
+class OfData(Change):
+    """A difference of the data that a model is trained on: of their values or
+    of their rows."""
+
+    __slots__ = ()
+
+
+def first(lines: list[str]) -> list[str]:
+    """The first `MOST_SHOWN` differences, and the number of the others."""
+    more = len(lines) - MOST_SHOWN
+    if more <= 0:
+        return lines
+    return [
+        *lines[:MOST_SHOWN],
+        f"and {more:,} more: see `cnd$differences`",
+    ]
 
 
 def table(lines: Iterable[str]) -> dict[str, list[str | None]]:
@@ -42,7 +60,7 @@ def table(lines: Iterable[str]) -> dict[str, list[str | None]]:
     rows = [
         row
         for line in lines
-        for row in getattr(line, "rows", [(str(line), None, None)])
+        for row in getattr(line, "rows", None) or [(str(line), None, None)]
     ]
     return {
         name: [

@@ -90,6 +90,9 @@ class TrainingData(Part):
     def check(saved, tensors, place):
         check_position(saved, place.batch, place.logged, tensors)
 
+    def script_changes(self, saved, arrays):
+        return self._position.script_changes(saved, arrays)
+
     def restore(self, saved, arrays):
         if self._same_training.has_other_data:
             self._position.leave_out_batches()

@@ -14,6 +14,7 @@ from typing import Any
 from kerasbackup.anykeras import data_adapters
 from kerasbackup.parts.data.batch_checksum import checksum
 from kerasbackup.store import values
+from kerasbackup.store.changes import OfData
 
 
 class DrawnBatches:
@@ -85,8 +86,10 @@ class DrawnBatches:
             return []
         self._is_told = True
         return [
-            "the data have other values or another order than before the "
-            f"interruption: batch {number + 1} differs"
+            OfData(
+                "the data have other values or another order than before the "
+                f"interruption: batch {number + 1} differs"
+            )
         ]
 
     def leave_out_note(self) -> None:

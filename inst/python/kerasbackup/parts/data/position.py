@@ -82,6 +82,8 @@ class DataPosition:
         self._made_to_build = int(is_built_from_data)
         self._data.made_earlier = max(0, self.use.times - self._made_to_build)
         self._generators = generators
+        # Lines about generators of the checkpoint that there are not now.
+        self._not_found = None
         self._progress = progress
         self._before_batch = before_batch
         self._at_end = at_end
@@ -219,6 +221,18 @@ class DataPosition:
         that the data do."""
         self._batches.leave_out_note()
 
+    def script_changes(self, position: dict[str, Any], arrays) -> list[str]:
+        """What has changed in the data and in the random generators, as far as
+        it shows before anything is restored.
+
+        Args:
+            position: What `capture()` gave.
+            arrays: Callable from tensor name to a new array.
+        """
+        now = self._describe_at(position, arrays)
+        changes = state_format.changes(position["source_kind"], now)
+        return changes + self._expect(unshare(position))
+
     def restore(
         self, position: dict[str, Any], batch: int, arrays, moved: int = 0
     ) -> list[str]:
@@ -244,7 +258,7 @@ class DataPosition:
             notes.append("the unfinished epoch starts over")
             batch = 0
         self.passed = batch
-        notes += self._generators.expect(position["rng"])
+        notes += self._expect(position)
         if has_other_data:
             # A position in the data of the lost run means nothing in others.
             self._restore_rng(position["rng"])
@@ -375,7 +389,7 @@ class DataPosition:
             What is no longer as it was.
         """
         position = unshare(position)
-        notes = self._generators.expect(position["rng"])
+        notes = self._expect(position)
         self._restore_rng(position["rng"])
         return notes
 
@@ -582,6 +596,12 @@ class DataPosition:
         with self._source.as_in(state):
             then = self._source.describe()
         return now if state_format.is_other(before, then) else then
+
+    def _expect(self, position: dict[str, Any]) -> list[str]:
+        """Finds the generators of a checkpoint, once."""
+        if self._not_found is None:
+            self._not_found = self._generators.expect(position["rng"])
+        return list(self._not_found)
 
     def _capture_rng(self) -> dict[str, Any]:
         return self._generators.capture() | self._capture_own()

@@ -12,6 +12,7 @@ from kerasbackup.parts.data.iterators_made import IteratorsMade
 from kerasbackup.parts.data.sources import loader
 from kerasbackup.parts.random import rng
 from kerasbackup.store import values
+from kerasbackup.store.changes import Change
 
 # The most validations that an epoch may have.
 MOST_VALIDATIONS = 8
@@ -291,7 +292,14 @@ class ValidationPosition:
     def _tell_of(self, notes: list[str]) -> None:
         """Tells the user what differs from before, if anything does."""
         if notes:
-            self._tell([f"validation: {note}" for note in notes])
+            self._tell(
+                [
+                    note.within("validation")
+                    if isinstance(note, Change)
+                    else f"validation: {note}"
+                    for note in notes
+                ]
+            )
 
     def _capture_source(self) -> Any:
         if not self._has_own_state:

@@ -8,6 +8,7 @@ from kerasbackup.parts.data import dataset_attributes
 from kerasbackup.parts.data import loader_attributes
 from kerasbackup.parts.data.sources.written import PROTOCOLS
 from kerasbackup.parts.random import rng
+from kerasbackup.store.changes import OfData
 from kerasbackup.store.values import check_texts
 
 # What each kind of data is called in messages.
@@ -31,10 +32,22 @@ SAME = (
     "shuffle",
 )
 
+# What the script decides itself about rows and batches, and what follows from
+# it and from the data.
+GIVEN = ("data", "batch_size", "steps_per_epoch")
+ROWS = ("batches", "rows in the last batch")
+
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Lines about the differences between two descriptions."""
-    return script.differences(before, now, _sentence)
+    lines = script.differences(before, now, _sentence)
+    if any(before.get(name, now[name]) != now[name] for name in GIVEN):
+        return lines
+    # The script gives the data in the same way, so these have other rows.
+    return [
+        OfData(line, *line.rows) if line.rows[0][0] in ROWS else line
+        for line in lines
+    ]
 
 
 def _sentence(name: str, before: Any, now: Any) -> str:
