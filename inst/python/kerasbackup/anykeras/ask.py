@@ -3,6 +3,7 @@
 No Keras is imported here. One that the process has not imported has no objects.
 """
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable
@@ -100,7 +101,10 @@ def _get(folder: str, module: str, name: str) -> Any:
     return getattr(_module(folder, module), name)
 
 
+@functools.cache
 def _module(folder: str, module: str) -> Any:
+    # A fit() asks thousands of times, and each import would go through the
+    # hooks of reticulate.
     package, _, module = module.split(".")
     return importlib.import_module(f"{package}.{folder}.{module}")
 

@@ -60,6 +60,8 @@ def _add(path: str, optimizer: Any, found: dict[str, Any]) -> None:
 
 
 def _in_containers(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if type(value) in _SIMPLE:
+        return
     if kinds.is_optimizer(value):
         yield path, value
     elif isinstance(value, dict):
@@ -73,3 +75,7 @@ def _in_containers(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 _CONTAINERS = (dict, list, tuple)
+
+# Most attributes are of these, and to ask whether they are optimizers costs
+# more than all else.
+_SIMPLE = frozenset((bool, float, int, str, type(None)))
