@@ -16,7 +16,10 @@ class Selection:
         own = f"unit_{file.rpartition('/')[2].removesuffix('.py')}."
         self._file = file
         self._own = [one for one in tests if one.name.startswith(own)]
-        self._tests = [one for one in tests if file in one.lines]
+        # One of its own may read a constant alone, and run no line.
+        self._tests = [
+            one for one in tests if file in one.lines or one in self._own
+        ]
         self._spans = _spans(ast.parse(text))
 
     def tests(self, line: int) -> list[unit_tests.UnitTest]:
@@ -25,9 +28,10 @@ class Selection:
         chosen = [
             one
             for one in self._tests
-            # What is run by an import matters to all tests.
-            if not reached or reached & one.lines[self._file]
+            if reached & one.lines.get(self._file, set())
         ]
+        # What only an import runs matters to all tests.
+        chosen = chosen or [*self._tests]
         chosen.sort(key=lambda one: (one not in self._own, one.seconds))
         left = BUDGET
         kept = []

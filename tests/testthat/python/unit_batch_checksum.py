@@ -19,6 +19,7 @@ EXPECTED_PLACES = [
     0.0014740307058218605,
     0.9991038572266007,
 ]
+EXPECTED_CHECKSUMS = [1444579204, 2561054194, 2196503365]
 
 
 def images(rows=64):
@@ -145,6 +146,29 @@ class Checksum(unittest.TestCase):
         numbers = np.arange(3)
         self.assertEqual(
             checksum((objects, numbers)), checksum((objects[::-1], numbers))
+        )
+
+    def test_beside_what_cannot_be_read_the_rest_counts(self):
+        class Ragged:
+            pass
+
+        class Sparse:
+            pass
+
+        one, other = np.arange(3), np.arange(3)[::-1]
+        for batches in (
+            ((one, Ragged()), (other, Ragged())),
+            ((Ragged(), one), (Ragged(), other)),
+            ((Ragged(), one), (Sparse(), one)),
+        ):
+            self.assertNotEqual(*map(checksum, batches))
+
+    def test_checkpoints_of_earlier_versions_have_the_same(self):
+        small = np.arange(3, dtype="int32")
+        large = np.arange(5000, dtype="int32").reshape(50, 100)
+        self.assertEqual(
+            [checksum((small,)), checksum((large,)), checksum((large.T,))],
+            EXPECTED_CHECKSUMS,
         )
 
     @unittest.skipUnless(importlib.util.find_spec("torch"), "there is no torch")

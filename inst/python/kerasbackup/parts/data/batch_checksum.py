@@ -68,7 +68,7 @@ def _sample(array: np.ndarray) -> np.ndarray:
         return array.ravel()
     places = (_PLACES * array.size).astype(np.intp)
     if array.flags.c_contiguous:
-        return array.reshape(-1).take(places)
+        return array.take(places)
     return array[np.unravel_index(places, array.shape)]
 
 
