@@ -17,6 +17,47 @@ from kerasbackup.store import values
 
 LARGE = dataset_attributes.MOST_BYTES // 8 + 1
 
+MEBI = 2**20
+
+# Of the dataset that `of_all_kinds()` makes, by the first version of these
+# checksums.
+DIGESTS = {
+    "number": "6b87e848adf5059e66ea989474cd77e0",
+    "text": "282ba504e7ffa91ba3d2251f669ad9db",
+    "nothing": "69ad89230110a65e9eb84af973037618",
+    "empty": "195f2f042645d7ad1d9c39496d87b7b4",
+    "rows": "152068620c25865359c290a3c41f385b",
+    "rates": "77fc05808fb7f8d5a171650bca80ccb8",
+    "large": "4111c42c45e66d7f778876122c9974f5",
+    "mixed": "08c473c5ceb319ee3d1c0fcb4450f941",
+    "nested": "2c391ee01313d6effbae0e9964dc3347",
+    "array": "64780a78408705b709c4013a33933aa5",
+    "matrix": "d515d4b57473e18bff608e412f1f6102",
+    "python": "22f4f8d256d56a771e628d037b9e28a5",
+    "numpy": "73a4e816dd41ae3651c0385889bd66ce",
+    "newer": "5e40cf1a36bf161c3479aaf6c0759a71",
+}
+
+
+def of_all_kinds():
+    matrix = np.arange(5000, dtype="float32").reshape(50, 100)
+    return Dataset(
+        number=1,
+        text="a",
+        nothing=None,
+        empty=[],
+        rows=[3, 1, 2],
+        rates=[0.5, float("nan")],
+        large=[2**70],
+        mixed=[1, "a", 0.5, True],
+        nested={"a": [1, (2, "b")], "c": {"d": b"e"}},
+        array=np.arange(3, dtype="int32"),
+        matrix=matrix,
+        python=random.Random(1),
+        numpy=np.random.RandomState(1),
+        newer=np.random.Generator(np.random.PCG64(1)),
+    )
+
 
 class Dataset(keras.utils.PyDataset):
     """With the attributes that it is given."""
@@ -228,6 +269,85 @@ class Attributes(unittest.TestCase):
         again = DatasetAttributes(Dataset(a=1, b=[2], c=5, big=np.ones(LARGE)))
         self.assertEqual(again.differing(unchanged), ["b"])
 
+    def test_checkpoints_of_earlier_versions_have_the_same_checksums(self):
+        known = DatasetAttributes(of_all_kinds())
+        self.assertEqual(known.unchanged(), DIGESTS)
+        self.assertEqual(known.differing(DIGESTS), [])
+
+    def test_what_changed_has_no_checksum_afterwards(self):
+        dataset = Dataset(a=1, b=1)
+        known = DatasetAttributes(dataset)
+        dataset.a = 2
+        known.capture()
+        self.assertEqual([*known.unchanged()], ["b"])
+
+    def test_what_has_no_checksum_now_is_not_told_to_differ(self):
+        known = DatasetAttributes(Dataset(a={"x"}, b=object(), c=1))
+        self.assertEqual(known.differing(dict.fromkeys("abcd", "x")), ["c"])
+
+    def test_what_a_checksum_would_take_long_for_has_none(self):
+        for value, has_one in (
+            (np.zeros(MEBI, "uint8"), True),
+            (np.zeros(MEBI + 1, "uint8"), False),
+            ([1] * (MEBI // 8), True),
+            ([1] * (MEBI // 8 + 1), False),
+            ([0.5] * (MEBI // 8), True),
+            ([None] * (2**16 - 1), True),
+            ([None] * 2**16, False),
+            ([[None] * 2**15, (None,) * (2**15 - 3)], True),
+            ([[None] * 2**15, (None,) * (2**15 - 2)], False),
+            ({str(i): i for i in range(2**15 - 1)}, True),
+            ({str(i): i for i in range(2**15)}, False),
+            ([bytes(2**16 - 2)], True),
+            ([bytes(2**16 - 1)], False),
+            (["a" * 8 * MEBI, "a" * 8 * MEBI], True),
+            (["a" * 8 * MEBI, "a" * 8 * MEBI + "a"], False),
+            ([np.zeros(8 * MEBI, "uint8")] * 2, True),
+            ([np.zeros(8 * MEBI, "uint8")] * 2 + ["a"], False),
+            (["a", np.zeros(8 * MEBI, "uint8"), "a" * 8 * MEBI], False),
+            # A tensor may have any width.
+            ([keras.ops.zeros(2 * MEBI, "uint8")], True),
+            (["a", keras.ops.zeros(2 * MEBI, "uint8")], False),
+            ([keras.ops.zeros(2 * MEBI, "uint8"), "a"], False),
+        ):
+            known = DatasetAttributes(Dataset(value=value))
+            with self.subTest(kind=type(value), length=len(value)):
+                self.assertEqual("value" in known.unchanged(), has_one)
+
+    def test_what_is_too_large_is_not_saved(self):
+        for value, is_saved in (
+            (np.zeros(16 * MEBI, "uint8"), True),
+            (np.zeros(16 * MEBI + 1, "uint8"), False),
+            (["a"] * 2**16, True),
+            (["a"] * (2**16 + 1), False),
+        ):
+            dataset = Dataset(value=value)
+            known = DatasetAttributes(dataset)
+            value[0] = "1"
+            self.assertEqual("value" in known.capture(), is_saved)
+            self.assertEqual(known.not_saved == [], is_saved)
+
+    def test_what_is_made_of_things_that_went_is_told(self):
+        class Part:
+            pass
+
+        lost = Dataset(parts=[Part()], newest=None, place=0)
+        known = DatasetAttributes(lost)
+        lost.newest, lost.place = lost.parts[0], 1
+        captured = through_a_file(known.capture())
+        today = Dataset(parts=[], newest=None, place=0)
+        failed = DatasetAttributes(today).restore(captured)
+        self.assertEqual(failed, ["newest"])
+        self.assertEqual((today.newest, today.place), (None, 1))
+
+    def test_a_place_in_a_checkpoint_of_an_earlier_version_is_found(self):
+        files = ["a", "b"]
+        changed = ["b", "a"]
+        DatasetAttributes(Dataset(files=files)).restore(
+            {"files": values.Tagged("box", [None, ["data", "files"], changed])}
+        )
+        self.assertEqual(files, ["b", "a"])
+
     def test_what_is_large_is_neither_encoded_nor_saved(self):
         data = np.zeros(LARGE)
         dataset = Dataset(x=data, many=["a"] * LARGE, rows=[1] * LARGE)
@@ -406,6 +526,8 @@ class Attributes(unittest.TestCase):
             )
 
         check({"a": ["RandomState", [keys, 3, 0, 0.0], False]})
+        check({"a": ["list", np.zeros(2), True]})
+        check({"a": ["list", np.zeros(2, "int64"), True]})
         for broken in (
             [],
             {"a": 3},
@@ -413,6 +535,7 @@ class Attributes(unittest.TestCase):
             {"a": ["value", 2]},
             {"a": ["value", 2, None]},
             {"a": ["list", np.zeros((2, 2)), False]},
+            {"a": ["list", np.zeros(2, "int32"), False]},
             {"a": ["odd", 3, False]},
             {"a": ["RandomState", [keys, 625, 0, 0.0], False]},
             {"a": ["RandomState", [keys[1:], 3, 0, 0.0], False]},

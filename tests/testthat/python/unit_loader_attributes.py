@@ -99,6 +99,43 @@ class LoaderAttributes(unittest.TestCase):
         whole.sampler.more = 1
         self.assertEqual(one.capture(), {})
 
+    def test_all_parts_that_a_script_can_write_are_looked_at(self):
+        whole = loader(Rows(), Sampler())
+        whole.batch_sampler = Sampler()
+        whole.other = Sampler()
+        one = loader_attributes.LoaderAttributes(whole)
+        whole.dataset.size = 4
+        for part in (whole.sampler, whole.batch_sampler, whole.other):
+            part.epoch = 1
+        captured = saved(one)
+        self.assertEqual([*captured], ["dataset", "sampler", "batch_sampler"])
+        loader_attributes.check(captured)
+
+    def test_a_loader_may_lack_a_part(self):
+        whole = types.SimpleNamespace(sampler=Sampler())
+        one = loader_attributes.LoaderAttributes(whole)
+        whole.sampler.epoch = 1
+        self.assertEqual([*saved(one)], ["sampler"])
+
+    def test_the_dataset_is_the_one_within_subsets(self):
+        class Subset:
+            def __init__(self, dataset):
+                self.dataset = dataset
+
+        rows = Rows()
+        one = loader_attributes.LoaderAttributes(loader(Subset(Subset(rows))))
+        rows.size = 4
+        self.assertEqual(saved(one), {"dataset": {"size": 4}})
+
+    def test_what_cannot_be_put_back_is_told_by_its_name(self):
+        lost, today = Rows(), Rows()
+        lost.seen, today.seen = [Sampler()], []
+        one = loader_attributes.LoaderAttributes(loader(lost))
+        lost.size = lost.seen[0]
+        new = loader_attributes.LoaderAttributes(loader(today))
+        self.assertEqual(new.restore(saved(one)), ["dataset.size"])
+        self.assertEqual(today.size, 3)
+
     def test_parts_that_went_are_left_out(self):
         rows = Rows()
         one = loader_attributes.LoaderAttributes(loader(rows))

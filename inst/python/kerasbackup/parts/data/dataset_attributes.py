@@ -25,12 +25,11 @@ from kerasbackup.store.values import Tagged
 # The first item of the place of an object.
 OWNER = "data"
 
-# A value beyond the first two is not saved. One beyond the third is compared by
-# a sample of this many items.
+# A value beyond the first two is not saved, and an array or a list of numbers
+# beyond the third has no checksum.
 MOST_BYTES = 16 * 2**20
 MOST_ITEMS = 2**16
 MOST_COMPARED = 2**20
-SAMPLED = 1024
 
 
 class DatasetAttributes:
@@ -44,7 +43,7 @@ class DatasetAttributes:
         self._name = type(dataset).__name__
         self._dataset = dataset
         self._states = states_of({OWNER: dataset}, _own)
-        # Checksums, which another process can compare.
+        # Checksums, which another process can compare. `None` has none.
         self._base = {
             name: _digest(value) for name, value in _own(dataset).items()
         }
@@ -64,8 +63,7 @@ class DatasetAttributes:
         return {
             name: digest
             for name, digest in self._base.items()
-            if isinstance(digest, str)
-            and not self._states.has_changed(OWNER, name)
+            if digest is not None and not self._states.has_changed(OWNER, name)
         }
 
     def differing(self, unchanged: dict[str, str]) -> list[str]:
@@ -74,8 +72,7 @@ class DatasetAttributes:
         return [
             name
             for name, digest in unchanged.items()
-            if isinstance(self._base.get(name), str)
-            and self._base[name] != digest
+            if self._base.get(name) not in (None, digest)
         ]
 
     def restore(self, captured: dict[str, Any]) -> list[str]:
@@ -175,7 +172,6 @@ def from_first_version(captured: Any) -> dict[str, Any]:
             state = Tagged(
                 "box", [None, place, Tagged("generator", [kind, state])]
             )
-            is_same = False
         found[name] = with_place(place, state) if is_same else state
     return found
 
@@ -184,7 +180,7 @@ def _numbers(value: Any) -> np.ndarray | None:
     """A list of numbers as an array, which is quicker to compare; `None` of
     anything else. A dataset that shuffles itself has its order in such a
     list."""
-    if type(value) is not list or not value or len(value) > MOST_BYTES // 8:
+    if type(value) is not list or not value or len(value) > MOST_COMPARED // 8:
         return None
     for kind, dtype in ((int, "int64"), (float, "float64")):
         if all(type(one) is kind for one in value):
@@ -221,9 +217,9 @@ def _is_small(value: Any) -> bool:
 # Comparing ------------------------------------------------------------------
 
 
-def _digest(value: Any) -> Any:
-    """What most likely differs if the value does. A string is the same in
-    another process."""
+def _digest(value: Any) -> str | None:
+    """What most likely differs if the value does, and is the same in another
+    process; `None` where there is no such text."""
     kind = generator_kinds.kind_of(value)
     of = kind or type(value).__name__
     if kind is not None:
@@ -232,37 +228,18 @@ def _digest(value: Any) -> Any:
     if numbers is not None:
         value = numbers
     try:
-        if getattr(value, "nbytes", 0) <= MOST_COMPARED and _is_small(value):
-            encoder = values.Encoder()
-            text = of + json.dumps(encoder.encode(value, "digest"))
-            if "$set" in text:
-                # A set has another order in every process.
-                return of, text
-            digest = hashlib.sha256(text.encode())
-            for array in encoder.arrays.values():
-                digest.update(f"{array.dtype}{array.shape}".encode())
-                digest.update(array.tobytes())
-            return digest.hexdigest()[:32]
+        if getattr(value, "nbytes", 0) > MOST_COMPARED or not _is_small(value):
+            return None
+        encoder = values.Encoder()
+        text = of + json.dumps(encoder.encode(value, "digest"))
     except (values.Unsaveable, RuntimeError):
-        pass  # Of unknown contents: compared by a sample.
-    return of, _sample(value)
-
-
-def _sample(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        step = -(-value.size // SAMPLED) or 1
-        return value.dtype.str, value.shape, value.flat[::step].tobytes()
-    if isinstance(value, (list, tuple)):
-        step = -(-len(value) // SAMPLED) or 1
-        return len(value), [
-            one if isinstance(one, (bool, int, float, str)) else id(one)
-            for one in value[::step]
-        ]
-    # torch's tensors change in place; others do not.
-    if hasattr(value, "is_contiguous") and value.is_contiguous():
-        step = -(-math.prod(value.shape) // SAMPLED) or 1
-        sample = data_adapters.to_numpy(value.detach().reshape(-1)[::step])
-        return tuple(value.shape), sample.tobytes()
-    if isinstance(value, (dict, set)):
-        return len(value)
-    return id(value)
+        # Of unknown contents, or a thread of tf.data changes it.
+        return None
+    if "$set" in text:
+        # A set has another order in every process.
+        return None
+    digest = hashlib.sha256(text.encode())
+    for array in encoder.arrays.values():
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()[:32]
