@@ -60,6 +60,9 @@ bridge_versions <- function() {
 }
 
 bridge_module <- function() {
+  if (reticulate::py_available(initialize = TRUE)) {
+    refuse_old_python(python_version())
+  }
   # When `fit()` begins, Python finds out which Keras it is of.
   if (!uses_tf_keras()) {
     if (!reticulate::py_module_available("keras")) {

@@ -68,8 +68,8 @@ call_on_save <- function(session, config, info) {
 
 # What is told of a commit, also to `on_save`.
 #
-# @param handed string, the metadata of the checkpoint, or NULL where nobody is to
-#   be told.
+# @param handed string, the metadata of the checkpoint, or NULL where nobody is
+#   to be told.
 # @return list, or NULL.
 commit_info <- function(saved, handed, config) {
   if (is.null(handed)) {

@@ -190,6 +190,20 @@ test_that("a Keras that is too old is refused by its version", {
   }
 })
 
+test_that("a Python that is too old is refused by its version", {
+  for (version in c("3.9.21", "3.8.0", "2.7.18", "odd")) {
+    error <- expect_error(
+      refuse_old_python(version),
+      class = "kerasbackup_error_unsupported"
+    )
+    expect_match(conditionMessage(error), version, fixed = TRUE)
+    expect_match(conditionMessage(error), "Python 3.10", fixed = TRUE)
+  }
+  for (version in c("3.10.0", "3.11.2", "3.14.0rc1", "4.0.0")) {
+    expect_no_error(refuse_old_python(version))
+  }
+})
+
 test_that("a Keras that is newer than those tested is told once a session", {
   withr::defer(new_keras$told <- character())
   new_keras$told <- character()
@@ -213,7 +227,7 @@ test_that("the newest Keras tested is the one that the pins have", {
   pinned <- grep("^keras==", readLines(pins), value = TRUE)
   expect_length(pinned, 1)
   expect_equal(
-    as.character(keras_number(sub("^keras==", "", pinned))),
+    as.character(version_number(sub("^keras==", "", pinned))),
     newest_keras
   )
 })

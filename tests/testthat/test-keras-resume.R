@@ -669,7 +669,7 @@ test_that("validation data that draw are bitwise equal too", {
   skip_where_generators_prefetch()
   skip_if(
     Sys.getenv("KERAS_BACKEND") == "jax" &&
-      keras_number(keras_version()) < "3.14",
+      version_number(keras_version()) < "3.14",
     "Keras prefetches batches on JAX (inst/EXACTNESS.md)"
   )
   fit <- function(model, callbacks = list(), freq = 1L) {

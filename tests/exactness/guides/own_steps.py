@@ -328,8 +328,9 @@ def vae(out):
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        # Else two trainings that nothing interrupts end with another last bit of
-        # the total loss: what TensorFlow makes of this graph adds in any order.
+        # Else two trainings that nothing interrupts may end with another last
+        # bit of the total loss: TensorFlow rewrites this graph to one that adds
+        # in any order.
         tf.config.optimizer.set_experimental_options(
             {"disable_meta_optimizer": True}
         )

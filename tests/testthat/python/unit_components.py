@@ -26,10 +26,10 @@ def spread(*numbers):
     """A variable of a strategy. Nobody may ask for a value of the whole."""
 
     class Spread(tf.distribute.DistributedValues):
-        values = [tf.Variable([number], dtype="float32") for number in numbers]
-
         def __init__(self):
-            pass
+            self.values = [
+                tf.Variable([number], dtype="float32") for number in numbers
+            ]
 
         def numpy(self):
             raise AssertionError("a collective operation")

@@ -131,5 +131,3 @@ class Interface(unittest.TestCase):
                         f"kerasbackup.{folder}.{module}"
                     )
                     self.assertTrue(hasattr(found, name))
-
-

@@ -491,9 +491,7 @@ def _assign(callback, model, saved: dict[str, list]) -> list[str]:
     failed = [attribute for attribute in saved if attribute not in now]
     for attribute, variables in now.items():
         arrays = saved.get(attribute, [])
-        kinds = [
-            (one.shape, one.dtype) for one in map(memory.read, variables)
-        ]
+        kinds = [(one.shape, one.dtype) for one in map(memory.read, variables)]
         if kinds != [(one.shape, one.dtype) for one in arrays]:
             failed.append(attribute)
             continue

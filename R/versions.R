@@ -1,7 +1,10 @@
-# The versions of Keras that this package is tested with, and what happens with
-# others.
+# The versions of Python and Keras that this package is tested with, and what
+# happens with others.
 #
 # May not touch checkpoints, or anything of Keras but its version.
+
+# The oldest whose syntax the Python part uses.
+oldest_python <- "3.10"
 
 # The oldest (`make test-old-keras`), and the newest, which the pins of the
 # tests have (tools/requirements/keras.txt).
@@ -17,14 +20,37 @@ uses_tf_keras <- function() {
     reticulate::py_eval("'tf_keras' in __import__('sys').modules")
 }
 
+# @return string, of the Python that reticulate has loaded.
+python_version <- function() {
+  reticulate::py_eval("__import__('platform').python_version()")
+}
+
+refuse_old_python <- function(version) {
+  number <- version_number(version)
+  if (is.na(number) || number < oldest_python) {
+    stop_unsupported(
+      paste0("Python ", version, " is not supported."),
+      paste0(
+        "The oldest version that is supported is Python ",
+        oldest_python,
+        "."
+      ),
+      paste(
+        "Install Keras for a newer Python, for example with",
+        "`keras3::install_keras(python_version = \"3.11\")`."
+      )
+    )
+  }
+}
+
 # @return the first two numbers of a version, NA where it has none.
-keras_number <- function(version) {
+version_number <- function(version) {
   numbers <- regmatches(version, regexpr("^[0-9]+[.][0-9]+", version))
   numeric_version(c(numbers, NA)[[1]], strict = FALSE)
 }
 
 refuse_old_keras <- function(version) {
-  number <- keras_number(version)
+  number <- version_number(version)
   if (is.na(number) || number < oldest_keras) {
     stop_unsupported(
       paste0("Keras ", version, " is not supported."),
@@ -43,7 +69,7 @@ new_keras <- rlang::env(told = character())
 # A resume relies on Keras' internals, which may have changed in a newer
 # version. The message is given once per R session.
 tell_new_keras <- function(version) {
-  is_new <- !is.null(version) && isTRUE(keras_number(version) > newest_keras)
+  is_new <- !is.null(version) && isTRUE(version_number(version) > newest_keras)
   if (is_new && !version %in% new_keras$told) {
     new_keras$told <- c(new_keras$told, version)
     inform_new_keras(version, newest_keras)
