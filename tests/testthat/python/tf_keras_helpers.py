@@ -95,6 +95,19 @@ def model(optimizer=None, **kwargs):
             layers.Dense(1),
         ]
     )
+    return compiled(made, optimizer, **kwargs)
+
+
+def unbuilt():
+    """A model that does not know its input yet."""
+    return compiled(
+        tf_keras.Sequential(
+            [layers.Dense(4), layers.Dropout(0.3), layers.Dense(1)]
+        )
+    )
+
+
+def compiled(made, optimizer=None, **kwargs):
     made.compile(
         optimizer or tf_keras.optimizers.Adam(0.01),
         "mse",
@@ -118,13 +131,14 @@ def fit(made, callbacks, **kwargs):
     )
 
 
-def train(callback, kill=None, build=None, **data):
+def train(callback, kill=None, build=None, others=list, **data):
     """Trains as one process does.
 
     Args:
         callback: The one that makes the backup.
         kill: The arguments of `KillAt`.
         build: Callable that makes the model.
+        others: Callable that makes a list of further callbacks.
         data: Callables that make arguments of `fit()`.
 
     Returns:
@@ -135,7 +149,7 @@ def train(callback, kill=None, build=None, **data):
     see = SeeLogs()
     killers = [] if kill is None else [KillAt(*kill)]
     arguments = {name: make() for name, make in data.items()}
-    fit(made, [see, callback, *killers], **arguments)
+    fit(made, [see, callback, *others(), *killers], **arguments)
     return [*state(made), repr(see.logs)]
 
 

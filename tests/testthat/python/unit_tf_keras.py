@@ -1,7 +1,11 @@
 """tf_keras/: a training with tf_keras goes on where it was, bit for bit."""
 
+import functools
 import importlib.util
+import os
+import tempfile
 import unittest
+from unittest import mock
 
 import keras
 
@@ -14,11 +18,13 @@ if HAS_TF_KERAS:
     import tf_keras
     import tf_keras_helpers as training
     from memory_store import MemoryStore
+    from tf_keras.src import backend
 
     from kerasbackup.anykeras import ask
     from kerasbackup.anykeras import kinds
     from kerasbackup.anykeras import optimizer_parts
     from kerasbackup.callback import BackupAndRestore
+    from kerasbackup.parts.random import rng
     from kerasbackup.store import errors
     from kerasbackup.tf_keras import random_layers
 
@@ -31,6 +37,10 @@ def run(store, save_freq, *args, **data):
         store.functions, "memory", save_freq=save_freq, delete_checkpoint=False
     )
     return training.train(callback, *args, **data)
+
+
+def csv_loggers(paths):
+    return [tf_keras.callbacks.CSVLogger(next(paths))]
 
 
 @needs_tf_keras
@@ -71,6 +81,64 @@ class Resume(unittest.TestCase):
             validation_data=lambda: training.pipeline().shuffle(40).batch(8),
         )
 
+    def test_a_model_that_the_first_batch_builds(self):
+        class Own(tf_keras.Model):
+            """Its layers draw the seeds of their weights at the first batch."""
+
+            def __init__(self):
+                super().__init__()
+                self.hidden = tf_keras.layers.Dense(4)
+                self.norm = tf_keras.layers.BatchNormalization()
+                self.drop = tf_keras.layers.Dropout(0.2)
+                self.out = tf_keras.layers.Dense(1)
+
+            def call(self, x, training=False):
+                x = self.norm(self.hidden(x), training=training)
+                return self.out(self.drop(x, training=training))
+
+        for made in (training.unbuilt, lambda: training.compiled(Own())):
+            for save_freq, kill in ((3, (1, 3)), ("epoch", (2, None))):
+                with self.subTest(kill=kill):
+                    self.assertEqual(self.check(made, save_freq, kill), [])
+
+    def test_a_learning_rate_that_is_the_first_one_at_the_save(self):
+        """And another one when the epoch has begun again."""
+
+        class Set(tf_keras.callbacks.Callback):
+            def __init__(self):
+                super().__init__()
+                self.calls = 0
+
+            def on_epoch_begin(self, epoch, logs=None):
+                self.calls += 1
+                rates = {1: 0.02, 2: 0.01, 3: 0.03}
+                self.model.optimizer.learning_rate = rates.get(self.calls, 0.04)
+
+        self.assertEqual(self.check(others=lambda: [Set()]), [])
+
+    def test_a_csv_logger(self):
+        for save_freq, kill in (("epoch", (2, 1)), (3, (2, 4)), (2, (0, 4))):
+            with tempfile.TemporaryDirectory() as folder:
+                whole, parts = (os.path.join(folder, n) for n in ("a", "b"))
+                paths = iter([whole, parts, parts])
+                self.check(
+                    None,
+                    save_freq,
+                    kill,
+                    others=functools.partial(csv_loggers, paths),
+                )
+                with open(whole) as one, open(parts) as other:
+                    expected, found = one.read(), other.read()
+                self.assertEqual(expected.count("\n"), 1 + training.EPOCHS)
+                self.assertEqual(found, expected)
+
+    def test_a_schedule(self):
+        def build():
+            rate = tf_keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.9)
+            return training.model(tf_keras.optimizers.SGD(rate, momentum=0.9))
+
+        self.assertEqual(self.check(build), [])
+
     def test_several_batches_a_step(self):
         self.check(lambda: training.model(steps_per_execution=2), 2)
 
@@ -89,6 +157,38 @@ class Parts(unittest.TestCase):
         self.assertEqual(random_layers.unreadable(layers), [])
         self.assertEqual(len(random_layers.states(layers)), 1)
         self.assertFalse(random_layers.make_readable(made, layers))
+
+    def test_a_callback_without_a_state_is_not_missed(self):
+        class Stateless(tf_keras.callbacks.Callback):
+            pass
+
+        store = MemoryStore()
+
+        def fit(*others):
+            callback = BackupAndRestore(store.functions, "memory")
+            training.begin()
+            training.fit(training.model(), [callback, *others])
+
+        with self.assertRaises(training.Killed):
+            fit(Stateless(), training.KillAt(1, 2))
+        fit()
+        self.assertIn("KillAt", repr(store.said))
+        self.assertNotIn("Stateless", repr(store.said))
+
+    def test_the_generator_that_seeds_are_drawn_from_comes_back(self):
+        tf_keras.utils.set_random_seed(3)
+        generators = rng.Generators(mock.Mock(**{"r_seed.return_value": ""}))
+        states = generators.capture()
+        rng.check(states)
+        drawn = backend._SEED_GENERATOR.generator.random()
+        self.assertNotEqual(backend._SEED_GENERATOR.generator.random(), drawn)
+        generators.restore(states, only=("numpy",))
+        generators.restore(states)
+        self.assertEqual(backend._SEED_GENERATOR.generator.random(), drawn)
+        self.assertFalse(generators.has(backend._SEED_GENERATOR.generator))
+        del backend._SEED_GENERATOR.generator
+        self.assertNotIn("tf_keras", generators.capture())
+        generators.restore(states)
 
     def test_what_a_legacy_optimizer_keeps_to_itself_is_found(self):
         made = training.model(tf_keras.optimizers.legacy.SGD(0.25))

@@ -97,6 +97,12 @@ def of_keras3(module: str) -> Any:
     return _module("keras3", module) if "keras3" in imported() else None
 
 
+def of_tf_keras(module: str) -> Any:
+    """The module of tf_keras; `None` where it is not imported. The argument is
+    that of `its_own()`."""
+    return _module("tf_keras", module) if "tf_keras" in imported() else None
+
+
 def _get(folder: str, module: str, name: str) -> Any:
     return getattr(_module(folder, module), name)
 

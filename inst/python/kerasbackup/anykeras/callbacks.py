@@ -1,7 +1,6 @@
 """Which callbacks are Keras', and what of them is state; and the base class of
 this package's own callbacks, which either Keras can run."""
 
-import os
 from typing import Any
 
 from kerasbackup.anykeras import ask
@@ -111,13 +110,4 @@ is_backup = ask.some(__name__, "is_backup")
 model_of = ask.its_own(__name__, "model_of")
 not_state_of = ask.its_own(__name__, "not_state_of")
 flush_events = ask.its_own(__name__, "flush_events")
-
-
-def flushed_size(csv_logger: Any) -> int | None:
-    """The size of its file in bytes after all rows are written; `None` where
-    the file is not open."""
-    file = csv_logger.csv_file
-    if file is None or file.closed:
-        return None
-    file.flush()
-    return os.path.getsize(csv_logger.filename)
+flushed_size = ask.its_own(__name__, "flushed_size")

@@ -28,6 +28,26 @@ def restore_keras(state: list[int] | None) -> None:
         known.restore_keras(state)
 
 
+def tf_keras_generator() -> Any:
+    """The generator that tf_keras draws seeds from; `None` where there is
+    none."""
+    known = ask.of_tf_keras(__name__)
+    return None if known is None else known.seed_source()
+
+
+def tf_keras_state() -> tuple | None:
+    """Its state, if it exists, as Python's `random` has it."""
+    known = ask.of_tf_keras(__name__)
+    return None if known is None else known.seed_state()
+
+
+def restore_tf_keras(state: tuple) -> None:
+    """Restores what `tf_keras_state()` returned."""
+    known = ask.of_tf_keras(__name__)
+    if known is not None:
+        known.restore_seed(state)
+
+
 def torch_bytes(state: np.ndarray) -> Any:
     """The `torch.ByteTensor` of bytes."""
     import torch

@@ -1,5 +1,6 @@
 """Which callbacks are Keras', and what of them is state."""
 
+import os
 from typing import Any
 
 import keras
@@ -63,6 +64,16 @@ def model_of(callback: Any) -> Any:
 def not_state_of(callback: Any) -> set[str]:
     """The names of its attributes that are no state of the training."""
     return _NOT_STATE | _NOT_STATE_OF.get(type(callback).__name__, set())
+
+
+def flushed_size(csv_logger: Any) -> int | None:
+    """The size of its file in bytes after all rows are written; `None` where
+    the file is not open."""
+    file = csv_logger.csv_file
+    if file is None or file.closed:
+        return None
+    file.flush()
+    return os.path.getsize(csv_logger.filename)
 
 
 def flush_events(callback: Any) -> None:

@@ -173,11 +173,16 @@ class _Owner:
         self.traced = dict(self._begun)
 
     def look_again(self) -> None:
-        """Notes values again that a layer did not know before it was built."""
+        """Notes values again that a layer did not know before it was built, or
+        knew otherwise: tf_keras makes a list of positions of `axis = -1`."""
         if not self._was_built and self.owner.built:
             self._was_built = True
             for name, value in self.read().items():
-                if self._begun.get(name) is None:
+                begun = self._begun.get(name)
+                is_of_keras = name in self._used_by_keras
+                if begun is None or (
+                    is_of_keras and type(value) is not type(begun)
+                ):
                     self._begun[name] = self.traced[name] = value
 
     def read(self) -> dict[str, Any]:

@@ -1,11 +1,18 @@
 """Which callbacks are tf_keras', and what of them is state."""
 
+import os
 from typing import Any
 
 from tf_keras import callbacks
 
 # Set by tf_keras, or made again in every process.
-_NOT_STATE = {"model", "params", "validation_data"}
+_NOT_STATE = {
+    "_chief_worker_only",
+    "_supports_tf_logs",
+    "model",
+    "params",
+    "validation_data",
+}
 _NOT_STATE_OF = {
     "CSVLogger": {"append", "append_header", "csv_file", "writer"},
     "TensorBoard": {
@@ -59,6 +66,17 @@ def model_of(callback: Any) -> Any:
 def not_state_of(callback: Any) -> set[str]:
     """The names of its attributes that are no state of the training."""
     return _NOT_STATE | _NOT_STATE_OF.get(type(callback).__name__, set())
+
+
+def flushed_size(csv_logger: Any) -> int | None:
+    """The size of its file in bytes after all rows are written; `None` where
+    the file was never open. tf_keras writes each row at once, and makes the
+    file with the first."""
+    if csv_logger.csv_file is None:
+        return None
+    if not os.path.exists(csv_logger.filename):
+        return 0
+    return os.path.getsize(csv_logger.filename)
 
 
 def flush_events(callback: Any) -> None:

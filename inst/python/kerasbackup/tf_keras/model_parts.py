@@ -27,7 +27,7 @@ def variables(model: Any) -> list[Any]:
     states of recurrent layers, the generators of random layers, and how many
     batches `fit()` has trained on."""
     return [
-        *model.variables,
+        *_listed(model),
         *_recurrent_states(model),
         *random_layers.states(layers_of(model)),
         *(
@@ -36,6 +36,15 @@ def variables(model: Any) -> list[Any]:
             if kinds.is_variable(one)
         ),
     ]
+
+
+def _listed(model: Any) -> list[Any]:
+    """What a model lists itself. One that is not built yet may refuse that, and
+    layers in it may have variables already."""
+    if model.built:
+        return list(model.variables)
+    found = [one for layer in layers_inside(model) for one in layer.variables]
+    return list({id(one): one for one in found}.values())
 
 
 def _recurrent_states(model: Any) -> list[Any]:

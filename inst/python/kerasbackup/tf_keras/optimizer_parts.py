@@ -9,8 +9,8 @@ import tensorflow as tf
 def variables(optimizer: Any) -> list[Any]:
     """Its variables, those of an optimizer inside it included.
 
-    A legacy optimizer keeps its settings in variables that it does not list,
-    and so does one that scales the loss.
+    An optimizer does not list the variables that it keeps its settings in: a
+    legacy one all of them, others the learning rate and what scales the loss.
     """
     listed = optimizer.variables
     # A method of legacy optimizers.
@@ -18,8 +18,14 @@ def variables(optimizer: Any) -> list[Any]:
     inner = getattr(optimizer, "inner_optimizer", None)
     scale = getattr(optimizer, "_loss_scale", None)
     found += [] if inner is None else variables(inner)
-    for owner in (getattr(optimizer, "_hyper", {}), _attributes(scale)):
-        found += [one for one in owner.values() if isinstance(one, tf.Variable)]
+    others = [
+        *getattr(optimizer, "_hyper", {}).values(),
+        *_attributes(scale).values(),
+        getattr(optimizer, "_learning_rate", None),
+        # What the rate of a schedule is at this step.
+        getattr(optimizer, "_current_learning_rate", None),
+    ]
+    found += [one for one in others if isinstance(one, tf.Variable)]
     return list({id(one): one for one in found}.values())
 
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from kerasbackup.anykeras import kinds
 from kerasbackup.anykeras.global_generators import keras_generator
+from kerasbackup.anykeras.global_generators import tf_keras_generator
 from kerasbackup.parts.random import generator_holders
 from kerasbackup.parts.random import generator_kinds
 
@@ -326,6 +327,7 @@ def _cared_for() -> set[int]:
     """The ids of generators that are saved elsewhere, or are no state."""
     left = {
         id(keras_generator()),
+        id(tf_keras_generator()),
         id(_tensorflow("global_generator")),
         id(_tensorflow_context_generator()),
     }

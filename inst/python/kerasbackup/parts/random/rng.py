@@ -25,8 +25,8 @@ ORDER = ("python", "numpy", "torch")
 
 class Generators:
     """All global generators: Python's, NumPy's, torch's (CPU and CUDA),
-    TensorFlow's (eager context and global generator), Keras' and R's; and the
-    generators that `found_generators` finds.
+    TensorFlow's (eager context and global generator), those of Keras 3 and
+    tf_keras, and R's; and the generators that `found_generators` finds.
 
     Args:
         store: A `Store`, which knows R's generator.
@@ -44,8 +44,7 @@ class Generators:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all generators."""
-        own = ("python", "numpy", "keras", "r", "torch", "tensorflow")
-        return (*own, *self._found.names)
+        return (*_CHECKS, *self._found.names)
 
     def has(self, generator: Any) -> bool:
         """Whether it is a found generator, which is saved here."""
@@ -81,6 +80,9 @@ class Generators:
             states["torch"] = _torch_states()
         if "tensorflow" in sys.modules:
             states["tensorflow"] = _tensorflow_states()
+        of_tf_keras = global_generators.tf_keras_state()
+        if of_tf_keras is not None:
+            states["tf_keras"] = _python_state(of_tf_keras)
         return states | self._found.capture()
 
     @staticmethod
@@ -114,6 +116,7 @@ class Generators:
             "r": self._store.set_r_seed,
             "torch": _restore_torch,
             "tensorflow": _restore_tensorflow,
+            "tf_keras": _restore_tf_keras,
         }
         for name, setter in setters.items():
             if name in states and (only is None or name in only):
@@ -159,15 +162,7 @@ def check(states: Any) -> None:
     Raises:
         KeyError, TypeError, ValueError: It is invalid.
     """
-    checks = {
-        "python": _check_python,
-        "numpy": _check_numpy,
-        "keras": _check_keras,
-        "r": _check_r,
-        "torch": _check_torch,
-        "tensorflow": _check_tensorflow,
-    }
-    for name, one in checks.items():
+    for name, one in _CHECKS.items():
         if name in states:
             one(states[name])
     for name in states:
@@ -275,6 +270,10 @@ def _check_tensorflow(states) -> None:
         _check_integers(states["global"], (2, 3), -(2**63), 2**63)
 
 
+def _restore_tf_keras(state) -> None:
+    global_generators.restore_tf_keras(_from_python_state(state))
+
+
 def _check_integers(state, lengths, least, end) -> None:
     if state is None:
         return
@@ -323,3 +322,15 @@ def _restore_tensorflow(states) -> None:
             None if eager is None else _from_python_state(eager),
             states["global"],
         )
+
+
+# By the name of a generator: what raises if a state of it is damaged.
+_CHECKS = {
+    "python": _check_python,
+    "numpy": _check_numpy,
+    "keras": _check_keras,
+    "r": _check_r,
+    "torch": _check_torch,
+    "tensorflow": _check_tensorflow,
+    "tf_keras": _check_python,
+}
