@@ -32,10 +32,11 @@
 #' why Dropout in tf_keras draws other numbers with it.
 #'
 #' Several processes may train one model together: those of `jax.distributed`
-#' with `keras.distribution`, and those of `torch.distributed` with a model
-#' whose `call()` goes through `DistributedDataParallel`. Each keeps checkpoints
-#' of its own in `backup_dir`, see `vignette("several-workers")`. Other
-#' trainings by several processes are refused. One process may use several
+#' with `keras.distribution`, those of `torch.distributed` with a model whose
+#' `call()` goes through `DistributedDataParallel`, and with tf_keras those of
+#' `MultiWorkerMirroredStrategy` and `ParameterServerStrategy`. Each keeps
+#' checkpoints of its own in `backup_dir`, see `vignette("several-workers")`.
+#' Other trainings by several processes are refused. One process may use several
 #' devices.
 #'
 #' `vignette("changing-a-run")` shows how to change a run on purpose: more

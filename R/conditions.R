@@ -304,6 +304,12 @@ training_messages <- list(
       "validation ran after the resume. Later draws from these data may differ."
     )
   ),
+  no_first = c(
+    "i" = paste(
+      "Training starts over on all workers. It was interrupted while they made",
+      "their first checkpoint, which not all of them have."
+    )
+  ),
   workers = c(
     "!" = paste(
       "No checkpoint was saved this time, because another worker could not",

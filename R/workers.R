@@ -70,11 +70,14 @@ refuse_other_workers <- function(dir, worker) {
 # Where the intact checkpoints of a worker were made, the newest first. Notes
 # their paths for session_drop_newer().
 #
-# @return string, JSON: a list of pairs of numbers.
+# @return string, JSON: `places`, a list of pairs of numbers; and
+#   `has_one_save`, whether there is no file but the first that this worker has
+#   made, intact.
 session_positions <- function(session, config) {
+  files <- store_list(config$backup_dir)
   # More than these are never needed: the newest that all have is among the two
   # last, unless some are damaged.
-  paths <- utils::head(store_list(config$backup_dir)$path, most_compared)
+  paths <- utils::head(files$path, most_compared)
   places <- lapply(paths, function(path) {
     tryCatch(
       {
@@ -91,7 +94,13 @@ session_positions <- function(session, config) {
   })
   is_intact <- !vapply(places, is.null, NA)
   session$positions <- paths[is_intact]
-  jsonlite::toJSON(places[is_intact], na = "null")
+  jsonlite::toJSON(
+    list(
+      places = places[is_intact],
+      has_one_save = jsonlite::unbox(all(is_intact, files$generation == 1))
+    ),
+    na = "null"
+  )
 }
 
 # Deletes checkpoints that other workers lack, so that no later training resumes

@@ -32,7 +32,7 @@ worker <- function(dir, index, count = 2L, ...) {
       ))
     },
     positions = function() {
-      jsonlite::fromJSON(value_of(functions$positions()))
+      jsonlite::fromJSON(value_of(functions$positions()))$places
     },
     files = function() {
       basename(store_list(worker_dir(dir, c(index, count)))$path)
@@ -132,11 +132,39 @@ test_that("the positions are those of intact checkpoints", {
   dir <- withr::local_tempdir()
   one <- worker(dir, 1L)
   one$open()
-  expect_equal(value_of(one$functions$positions()), "[]", ignore_attr = TRUE)
+  expect_equal(one$positions(), list())
   one$save(1, 5)
   one$save(2)
   flip_bit(store_list(worker_dir(dir, 1:2))$path[[1]], 4200)
   expect_equal(one$positions(), rbind(c(1, 5)))
+  one$functions$close()
+})
+
+test_that("a worker knows whether its only checkpoint is its first", {
+  dir <- withr::local_tempdir()
+  one <- worker(dir, 1L)
+  has_one_save <- function() {
+    jsonlite::fromJSON(value_of(one$functions$positions()))$has_one_save
+  }
+  one$open()
+  expect_true(has_one_save())
+  one$save(1)
+  expect_true(has_one_save())
+  one$save(2)
+  expect_false(has_one_save())
+  unlink(store_list(worker_dir(dir, 1:2))$path[[2]])
+  expect_false(has_one_save())
+  one$functions$close()
+})
+
+test_that("a first checkpoint that is damaged counts", {
+  dir <- withr::local_tempdir()
+  one <- worker(dir, 1L)
+  one$open()
+  one$save(1)
+  flip_bit(store_list(worker_dir(dir, 1:2))$path[[1]], 4200)
+  found <- jsonlite::fromJSON(value_of(one$functions$positions()))
+  expect_equal(found, list(places = list(), has_one_save = FALSE))
   one$functions$close()
 })
 

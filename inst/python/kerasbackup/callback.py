@@ -83,6 +83,9 @@ class BackupAndRestore(callbacks.Callback):
         on_change: str = changed_script.USUAL,
     ):
         super().__init__()
+        # Keras would fail before it calls the first hook.
+        for reason in unsupported.refused_cluster():
+            raise errors.UnsupportedError(reason)
         self.backup_dir = backup_dir
         self.save_freq = save_freq
         self.delete_checkpoint = delete_checkpoint
@@ -239,14 +242,18 @@ class BackupAndRestore(callbacks.Callback):
         try:
             found = workers.together("opening the directory", begin)
             agreement.check_settings([settings for _, settings in found])
-            positions = [one for one, _ in found]
-            common = agreement.newest_common(positions)
+            positions = [one["places"] for one, _ in found]
+            common = agreement.newest_common(
+                positions, [one["has_one_save"] for one, _ in found]
+            )
             own = positions[workers.index]
-            newer = 0 if common is None else own.index(common)
+            newer = len(own) if common is None else own.index(common)
             workers.together(
                 "dropping checkpoints that not all workers have",
                 lambda: store.drop_newer(newer),
             )
+            if common is None and newer:
+                store.notify("no_first", [])
         except BaseException:
             store.close()
             raise

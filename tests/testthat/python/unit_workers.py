@@ -1,5 +1,6 @@
 """workers/: what several workers tell each other, and what they agree on."""
 
+import functools
 import importlib.util
 import unittest
 from unittest import mock
@@ -10,6 +11,7 @@ import numpy as np
 from kerasbackup.store import errors
 from kerasbackup.workers import agreement
 from kerasbackup.workers import engines
+from kerasbackup.workers import torch_ddp
 from kerasbackup.workers.one import One
 from kerasbackup.workers.workers import ROW
 
@@ -129,7 +131,9 @@ class Alone(unittest.TestCase):
 
 class Agreement(unittest.TestCase):
     def test_the_newest_that_all_have(self):
-        newest = agreement.newest_common
+        newest = functools.partial(
+            agreement.newest_common, have_one_save=[False, False]
+        )
         self.assertEqual(newest([[[2, 0], [1, 0]], [[1, 0]]]), [1, 0])
         self.assertEqual(newest([[[1, 0]], [[2, 0], [1, 0]]]), [1, 0])
         self.assertEqual(newest([[[2, 5]], [[2, 5]]]), [2, 5])
@@ -137,15 +141,32 @@ class Agreement(unittest.TestCase):
     def test_the_order_of_files_counts_and_not_that_of_positions(self):
         # An epoch was started over.
         both = [[3, 25], [3, 50]]
-        self.assertEqual(agreement.newest_common([both, both]), [3, 25])
+        common = agreement.newest_common([both, both], [False, False])
+        self.assertEqual(common, [3, 25])
 
     def test_none_has_any(self):
-        self.assertIsNone(agreement.newest_common([[], []]))
+        self.assertIsNone(agreement.newest_common([[], []], [True, True]))
+
+    def test_one_died_before_its_first_and_no_other_has_a_second(self):
+        newest = agreement.newest_common
+        self.assertIsNone(newest([[], [[1, 0]]], [True, True]))
+        self.assertIsNone(newest([[[1, 0]], [], [[1, 0]]], [True] * 3))
+        self.assertEqual(newest([[[1, 0]], [[1, 0]]], [True, True]), [1, 0])
+        for positions, firsts in (
+            # The second shows that all had the first: this worker has lost it.
+            ([[], [[2, 0], [1, 0]]], [True, False]),
+            # A damaged one.
+            ([[], [[1, 0]]], [False, True]),
+            # Each has its first, at another position.
+            ([[[1, 0]], [[2, 0]]], [True, True]),
+        ):
+            with self.assertRaises(errors.MismatchError):
+                newest(positions, firsts)
 
     def test_none_in_common(self):
         for positions in ([[[2, 0]], []], [[], [[2, 0]]], [[[2, 3]], [[1, 0]]]):
             with self.assertRaises(errors.MismatchError) as caught:
-                agreement.newest_common(positions)
+                agreement.newest_common(positions, [False, False])
             self.assertIn(
                 "no intact checkpoint in common", str(caught.exception)
             )
@@ -178,3 +199,73 @@ class Engines(unittest.TestCase):
             mock.patch.dict(engines.ENGINES, x=lambda model: found),
         ):
             self.assertIs(engines.find(mock.Mock()), found)
+
+
+@unittest.skipUnless(
+    importlib.util.find_spec("tensorflow"), "there is no TensorFlow"
+)
+class OfTensorFlow(unittest.TestCase):
+    def found(self, tasks, kind, number):
+        """The workers of a cluster, as one of its tasks finds them."""
+        import tensorflow as tf
+
+        from kerasbackup.workers import tf_multi_worker
+
+        model = mock.Mock()
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec(tasks), task_type=kind, task_id=number
+        )
+        model.distribute_strategy = strategy
+        name = "cluster_resolver"
+        with mock.patch.object(type(strategy), name, resolver):
+            return tf_multi_worker.find(model)
+
+    def test_the_chief_is_the_first(self):
+        tasks = {"chief": ["a:1"], "worker": ["b:1", "c:1"], "evaluator": ["d"]}
+        for kind, number, place in (
+            ("chief", 0, [1, 3]),
+            ("worker", 0, [2, 3]),
+            ("worker", 1, [3, 3]),
+        ):
+            self.assertEqual(self.found(tasks, kind, number).place, place)
+
+    def test_without_a_chief_the_first_worker_is_the_first(self):
+        tasks = {"worker": ["b:1", "c:1"]}
+        self.assertEqual(self.found(tasks, "worker", 1).place, [2, 2])
+
+    def test_one_worker_is_alone(self):
+        self.assertIsNone(self.found({"worker": ["b:1"]}, "worker", 0))
+        tasks = {"chief": ["a:1"], "evaluator": ["b:1"]}
+        self.assertIsNone(self.found(tasks, "chief", 0))
+
+    def test_rows_come_back_as_they_were(self):
+        import tensorflow as tf
+
+        from kerasbackup.workers import tf_multi_worker
+
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        one = tf_multi_worker.TensorFlowWorkers(0, 1, strategy)
+        self.assertEqual(one.together("here", lambda: ["a", 1]), [["a", 1]])
+        self.assertEqual(one.together("there", lambda: None), [None])
+
+    def test_one_worker_of_a_parameter_server_gives_no_note(self):
+        from kerasbackup.workers import tf_parameter_server
+
+        one = tf_parameter_server.Coordinator(1)
+        self.assertFalse(one.are_several)
+        self.assertEqual(one.notes(), [])
+        (note,) = tf_parameter_server.Coordinator(3).notes()
+        self.assertIn("3 workers of a `ParameterServerStrategy`", note)
+
+
+class OfTorch(unittest.TestCase):
+    def test_sums_of_three_depend_on_their_order(self):
+        notes = {
+            (count, regroups): len(
+                torch_ddp.TorchRanks(0, count, regroups).notes()
+            )
+            for count in (2, 3)
+            for regroups in (False, True)
+        }
+        self.assertEqual([key for key, n in notes.items() if n], [(3, True)])

@@ -96,8 +96,9 @@ def last_logs() -> Any:
     """The logs that the last step of the `fit()` on the stack returned; `None`
     if no step has run or they are not known."""
     for frame in _callers(sys._getframe(1)):
-        if _is_fit(frame):
-            return _locals(frame, "logs").get("logs")
+        for known in _kerases():
+            if _is_fit_of(known, frame):
+                return known.local_logs(_locals(frame, "logs").get("logs"))
     return None
 
 
@@ -127,10 +128,12 @@ def _names_of_list(frame: Any) -> tuple[str, ...]:
 
 
 def _is_fit(frame: Any) -> bool:
+    return any(_is_fit_of(known, frame) for known in _kerases())
+
+
+def _is_fit_of(known: Any, frame: Any) -> bool:
     code = frame.f_code
-    return code.co_name == "fit" and any(
-        known.DRAWS_FROM in _names(code) for known in _kerases()
-    )
+    return code.co_name == "fit" and known.DRAWS_FROM in _names(code)
 
 
 def _kerases() -> list[Any]:

@@ -3,4 +3,5 @@
 from kerasbackup.anykeras import ask
 
 check = ask.its_own(__name__, "check")
+refused_cluster = ask.all_of(__name__, "refused_cluster")
 check_model = ask.its_own(__name__, "check_model")

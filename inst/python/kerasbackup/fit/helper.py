@@ -393,6 +393,7 @@ class Helper(Callback):
         same_training.note_training(backup_dir)
         notes = self._state.restore()
         changed_script.refuse_late(self._owner.on_change, notes)
+        notes = [*notes, *self._workers.notes()]
         # A training that a callback had ended is complete, so no epoch is left.
         if (
             not restored.stopped

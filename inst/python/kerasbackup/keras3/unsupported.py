@@ -1,5 +1,8 @@
 """Refuses trainings that a checkpoint of this process alone cannot resume."""
 
+import gc
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -17,6 +20,28 @@ def check(model: Any) -> None:
     """
     check_model(model)
     _check_processes(model)
+
+
+def refused_cluster() -> list[str]:
+    """Why no model of this process can be trained with this callback, if that
+    is so: TensorFlow has joined processes, and `fit()` of Keras 3 fails in them
+    before it asks any callback."""
+    # TensorFlow reads there which processes to join.
+    if "TF_CONFIG" not in os.environ or (
+        keras.backend.backend() != "tensorflow"
+    ):
+        return []
+    classes = {id(cls) for cls in _with_subclasses(keras.Model)}
+    # `isinstance()` would ask each object for its class.
+    models = [one for one in gc.get_objects() if id(type(one)) in classes]
+    joined = (_of_tensorflow(model) for model in models)
+    return [_text(found) for found in joined if found is not None][:1]
+
+
+def _with_subclasses(cls: type) -> Iterator[type]:
+    yield cls
+    for one in cls.__subclasses__():
+        yield from _with_subclasses(one)
 
 
 def check_model(model: Any) -> None:
@@ -37,12 +62,18 @@ def _check_processes(model: Any) -> None:
         return
     found = _of_tensorflow(model)
     if found is not None:
-        raise errors.UnsupportedError(
-            "Training must run in one process to be saved, and this training "
-            f"runs in several ({found}). Nothing was saved or restored. Train "
-            "in one process, which may use several devices (as with "
-            "`tf.distribute.MirroredStrategy`), or without this callback."
-        )
+        raise errors.UnsupportedError(_text(found))
+
+
+def _text(found: str) -> str:
+    return (
+        "With Keras 3 on TensorFlow, training must run in one process to be "
+        f"saved, and this training runs in several ({found}): `fit()` of Keras "
+        f"{keras.__version__} does not train in them. Nothing was saved or "
+        "restored. Train with tf_keras, which this callback supports in "
+        "several processes, or in one process, which may use several devices "
+        "(as with `tf.distribute.MirroredStrategy`)."
+    )
 
 
 def _of_tensorflow(model: Any) -> str | None:

@@ -122,9 +122,14 @@ class Store:
             checkpoint = self._find(verified=True)
         return checkpoint
 
-    def positions(self) -> list[list[int]]:
-        """Where the intact checkpoints were made, the newest first: epochs and
-        batches. Reads every byte of each."""
+    def positions(self) -> dict[str, Any]:
+        """Which checkpoints there are. Reads every byte of each.
+
+        Returns:
+            Dict of `places`: where the intact ones were made, the newest first,
+            each a list of epochs and batches; and `has_one_save`: whether there
+            is none but the first that was made in this directory.
+        """
         return json.loads(self._call("positions"))
 
     def drop_newer(self, number: int) -> None:

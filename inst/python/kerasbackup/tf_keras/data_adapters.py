@@ -11,6 +11,7 @@ import tf_keras
 KINDS = {
     "CompositeTensorDataAdapter": "arrays",
     "DatasetAdapter": "tf_data",
+    "DatasetCreatorAdapter": "tf_data",
     "GeneratorDataAdapter": "generator",
     "GenericArrayLikeDataAdapter": "arrays",
     "KerasSequenceAdapter": "py_dataset",
@@ -27,12 +28,16 @@ def kind(adapter: Any) -> str | None:
 def describe(adapter: Any) -> dict[str, Any]:
     """What tf_keras knows of the data and must be the same in every process."""
     sequence = getattr(adapter, "_shuffle_sequence", None)
+    # What a `DatasetCreator` makes, it makes in other processes.
+    is_made_here = type(adapter).__name__ != "DatasetCreatorAdapter"
     return {
         "backend": "tensorflow",
         "data": type(adapter).__name__,
-        "batch_size": adapter.batch_size(),
+        "batch_size": adapter.batch_size() if is_made_here else None,
         "batches": adapter.get_size(),
-        "rows in the last batch": adapter.partial_batch_size(),
+        "rows in the last batch": adapter.partial_batch_size()
+        if is_made_here
+        else None,
         "shuffle": getattr(adapter, "_shuffle", sequence),
     }
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from kerasbackup.tf_keras import coordinator
+
 # What is used of one for training.
 NEEDED = (
     "_adapter",
@@ -17,6 +19,7 @@ NEEDED = (
     "_infer_steps",
     "_initial_epoch",
     "_insufficient_data",
+    "_model",
     "_steps_per_epoch",
     "_truncate_execution_to_epoch",
     "catch_stop_iteration",
@@ -98,10 +101,11 @@ class View:
         Args:
             drawn: Integer, the batches that are to be drawn from it now.
         """
-        self._prepared = self.iterator = iter(self.handler._dataset)
+        self._prepared = self._make()
+        self.iterator = self._drawn_from(self._prepared)
         self.drawn = drawn
         self._install()
-        return self._prepared
+        return self.iterator
 
     def end_first(self) -> None:
         """Lets `fit()` end an epoch before it begins the first."""
@@ -147,6 +151,10 @@ class View:
     def _make(self) -> Any:
         return iter(self.handler._dataset)
 
+    def _drawn_from(self, iterator: Any) -> Any:
+        """What this process draws the batches of an iterator from."""
+        return coordinator.drawn(iterator, self.handler._model)
+
     def _tell(self) -> None:
         if self.before_making is not None:
             self.before_making()
@@ -173,7 +181,7 @@ class View:
                     self._infer_steps(handler)
                     self.drawn = 0
                     self._is_new = True
-                self.iterator = iterator
+                self.iterator = self._drawn_from(iterator)
                 yield epoch, iterator
                 adapter.on_epoch_end()
 

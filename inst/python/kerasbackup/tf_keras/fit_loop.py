@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from kerasbackup.tf_keras import coordinator
+
 
 class _Start:
     """Tells `fit()` where to begin, as tf_keras' own backup does."""
@@ -23,7 +25,8 @@ def begin_at(model: Any, epoch: int | None) -> None:
 
 
 def up_to_date(model: Any) -> Any:
-    """The model. A step has changed its variables when it returns."""
+    """The model, whose variables have the values after the last step."""
+    coordinator.wait_for_steps(model)
     return model
 
 

@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+import tensorflow as tf
 import tf_keras
 
 from kerasbackup.tf_keras import data_handler
@@ -26,3 +27,10 @@ def file_of_callback_list() -> str:
 def iterator_of(draws_from: Any) -> Any:
     """The iterator over the training data, from the value of `DRAWS_FROM`."""
     return data_handler.view_of(draws_from)
+
+
+def local_logs(logs: Any) -> Any:
+    """The logs that a step returned. Those of a step that another process has
+    computed are fetched."""
+    kind = tf.distribute.experimental.coordinator.RemoteValue
+    return logs.fetch() if isinstance(logs, kind) else logs

@@ -12,15 +12,21 @@ from kerasbackup.store import errors
 Position = list[int]
 
 
-def newest_common(positions: list[list[Position]]) -> Position | None:
+def newest_common(
+    positions: list[list[Position]], have_one_save: list[bool]
+) -> Position | None:
     """The position that all workers resume from.
 
     Args:
         positions: For each worker, the positions of its intact checkpoints, the
             newest first.
+        have_one_save: For each worker, whether it has no checkpoint but its
+            first.
 
     Returns:
-        The position; `None` if no worker has a checkpoint.
+        The position; `None` if training starts at its beginning: no worker has
+        a checkpoint, or one was killed before it had its first and no other has
+        a second, so no state was lost that all had.
 
     Raises:
         MismatchError: Some have checkpoints, and none is common to all.
@@ -31,6 +37,8 @@ def newest_common(positions: list[list[Position]]) -> Position | None:
         if all(position in others for others in positions[1:]):
             return position
     if not any(positions):
+        return None
+    if not all(positions) and all(have_one_save):
         return None
     listed = "".join(
         f"* worker {number}: {_listed(own)}\n"

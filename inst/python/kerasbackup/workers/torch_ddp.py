@@ -11,7 +11,29 @@ from kerasbackup.workers.workers import Workers
 
 
 class TorchRanks(Workers):
-    """The ranks of torch's default process group."""
+    """The ranks of torch's default process group.
+
+    Args:
+        index, count: See `Workers`.
+        regroups: Whether `DistributedDataParallel` sends gradients in other
+            groups after its first step.
+    """
+
+    def __init__(self, index: int, count: int, regroups: bool):
+        super().__init__(index, count)
+        self._regroups = regroups
+
+    def notes(self) -> list[str]:
+        # The order in which gradients are added depends on their place in a
+        # group. Two numbers have the same sum in any order.
+        if self.count == 2 or not self._regroups:
+            return []
+        return [
+            "`DistributedDataParallel` sends gradients in other groups after "
+            "its first step, and this process begins with a first step, so "
+            "sums of it may be rounded otherwise (with "
+            "`find_unused_parameters=True` it keeps the groups)"
+        ]
 
     def gather(self, row: np.ndarray) -> list[np.ndarray]:
         import torch
@@ -39,7 +61,8 @@ def find(model: Any) -> TorchRanks | None:
     count = distributed.get_world_size()
     if count == 1:
         return None
-    if not _goes_through_ddp(model):
+    found = _of_model(model)
+    if not found:
         raise errors.UnsupportedError(
             "This training runs in several processes (the size of its "
             f"`torch.distributed` process group is {count}), and each of them "
@@ -48,18 +71,22 @@ def find(model: Any) -> TorchRanks | None:
             "model's `call()` go through a `DistributedDataParallel`, or train "
             "without this callback."
         )
-    return TorchRanks(distributed.get_rank(), count)
+    return TorchRanks(
+        distributed.get_rank(),
+        count,
+        any(not one.find_unused_parameters for one in found),
+    )
 
 
-def _goes_through_ddp(model: Any) -> bool:
-    """Whether a `DistributedDataParallel` has weights of the model. It may be
+def _of_model(model: Any) -> list[Any]:
+    """Every `DistributedDataParallel` that has weights of the model. It may be
     anywhere, such as in a list or a closure, where torch does not see it."""
     from torch.nn.parallel import DistributedDataParallel
 
     own = {id(one) for one in model.parameters()}
-    return any(
-        id(parameter) in own
+    return [
+        one
         for one in gc.get_objects()
         if type(one) is DistributedDataParallel
-        for parameter in one.parameters()
-    )
+        and any(id(parameter) in own for parameter in one.parameters())
+    ]

@@ -48,6 +48,11 @@ class Workers:
         which its directory is named; `None` if it is alone."""
         return [self.index + 1, self.count] if self.are_several else None
 
+    def notes(self) -> list[str]:
+        """Why a training that has resumed may end otherwise than one that was
+        not interrupted, as lines of text."""
+        return []
+
     def together(self, where: str, make: Callable[[], Any]) -> list[Any]:
         """Calls a function on every worker, and tells each what all got.
 
