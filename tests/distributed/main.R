@@ -2,24 +2,29 @@
 # again, and compares what each worker ends with, bit for bit, with a training
 # that was left alone. Started by tools/test-distributed.
 #
-#   Rscript main.R OUT PATTERN
+#   Rscript main.R OUT PATTERN TABLE
 #
-# Prints "ok" and "not ok" lines, and writes OUT/table.md.
+# Prints "ok" and "not ok" lines, and writes the results of the rows that were
+# run into the table in the file TABLE.
 
 args <- commandArgs(trailingOnly = TRUE)
 out <- normalizePath(args[[1]])
 pattern <- args[[2]]
 here <- Sys.getenv("DISTRIBUTED_HOME")
 source(file.path(here, "processes.R"))
+source(file.path(here, "table.R"))
 
 rows <- read.csv(file.path(here, "rows.csv"), comment.char = "#")
-labels <- do.call(paste, c(rows[c(1, 2, 3, 4, 5)], sep = "/"))
-rows <- rows[grepl(pattern, labels), ]
+cases <- setdiff(names(rows), "expected")
+all_rows <- rows
+labels <- do.call(paste, c(rows[cases], sep = "/"))
+rows <- rows[grepl(pattern, labels, perl = TRUE), ]
 
 # Where the interruption comes: epoch and batch, both counted from 0.
 interruptions <- list(
   epoch = list(at = c(2, 0), how = "kill"),
   batch = list(at = c(2, 3), how = "kill"),
+  first = list(at = 1, how = "before"),
   save = list(at = 3, how = "save"),
   end = list(at = "end", how = "kill"),
   removed = list(at = c(2, 3), how = "kill"),
@@ -27,17 +32,23 @@ interruptions <- list(
   signal = list(at = c(2, 2), how = "signal")
 )
 
+key_of <- function(row) paste(row$strategy, row$workers, row$data)
+
 # What a training that was left alone ends with, once for each strategy.
 references <- list()
 reference <- function(row) {
-  key <- paste(row$strategy, row$workers)
+  key <- key_of(row)
   if (is.null(references[[key]])) {
     dir <- file.path(out, make.names(key))
     ended <- run_workers(row, dir, callback = list(save_freq = "epoch"))
+    ended <- ended[is_training(row)]
     references[[key]] <<- ended
   }
   references[[key]]
 }
+
+# The message of a training that resumes.
+resume <- "kerasbackup_message_resume"
 
 # What is wrong with a row, or nothing.
 faults <- function(row, label) {
@@ -45,10 +56,15 @@ faults <- function(row, label) {
   if (row$when == "signal") {
     callback$save_before_preemption <- TRUE
   }
+  if (row$when %in% c("removed", "damaged")) {
+    # Its newest save may be lost by the kill and the one before by this.
+    callback$double_checkpoint <- TRUE
+  }
   dir <- file.path(out, make.names(label))
   interruption <- interruptions[[row$when]]
   first <- run_workers(row, dir, callback, row$killed, interruption)
-  if (row$expected != "equal") {
+  first <- first[is_training(row)]
+  if (!row$expected %in% c("equal", "counts")) {
     return(unlist(lapply(first, function(one) {
       if (!identical(one$end, row$expected)) text_of(one)
     })))
@@ -66,27 +82,58 @@ faults <- function(row, label) {
     damage(lost)
   }
   expected <- reference(row)
-  again <- run_workers(row, dir, callback)
+  again <- run_workers(row, dir, callback)[is_training(row)]
+  resumes <- !row$when %in% c("end", "first")
   allowed <- c(
+    # The save of the last epoch may have been under way.
+    if (resumes || row$when == "end") resume,
+    if (row$expected == "counts") "kerasbackup_message_notes",
     if (row$when == "damaged") "kerasbackup_warning_fallback",
-    if (row$when == "end") "kerasbackup_message_complete"
+    if (row$when == "end") "kerasbackup_message_complete",
+    if (row$when == "first") "kerasbackup_message_no_first"
   )
   c(
-    unlist(Map(compare, seq_along(again), again, expected)),
+    if (
+      row$expected == "counts" &&
+        !"kerasbackup_message_notes" %in% kinds_of(again[[1]])
+    ) {
+      "no message says that it is not exact"
+    },
+    unlist(Map(
+      compare,
+      seq_along(again),
+      again,
+      expected,
+      if (row$expected == "counts") "iteration|counter" else "."
+    )),
     unlist(lapply(again, function(one) setdiff(kinds_of(one), allowed))),
-    if (most_lines(dir) >= most_lines_of_reference(row)) {
+    if (resumes && !resume %in% kinds_of(again[[1]])) {
+      "worker 1 does not say that training resumes"
+    },
+    if (resumes && most_lines(dir) >= most_lines_of_reference(row)) {
       "nothing was resumed"
     },
     if (dir.exists(file.path(dir, "backup"))) "the checkpoints were left"
   )
 }
 
-compare <- function(number, one, expected) {
+# Which of the processes of a row train.
+is_training <- function(row) {
+  if (grepl("ParameterServer", row$strategy)) 1L else seq_len(row$workers)
+}
+
+# @param pattern a regular expression of the variables that count.
+compare <- function(number, one, expected, pattern) {
   if (one$end != "complete") {
     return(paste0("worker ", number, ": ", text_of(one)))
   }
   now <- jsonlite::parse_json(one$ends_with)
   before <- jsonlite::parse_json(expected$ends_with)
+  names <- grep(pattern, names(now$variables), value = TRUE)
+  if (length(names) == 0) {
+    return("there are no such variables")
+  }
+  now$variables <- now$variables[names]
   differ <- names(now$variables)[
     !mapply(identical, now$variables, before$variables[names(now$variables)])
   ]
@@ -94,7 +141,7 @@ compare <- function(number, one, expected) {
     if (length(differ) > 0) {
       paste0("worker ", number, ": ", differ, " differs")
     },
-    if (!identical(now$logs, before$logs)) {
+    if (pattern == "." && !identical(now$logs, before$logs)) {
       paste0("worker ", number, ": the logs differ")
     }
   )
@@ -105,14 +152,13 @@ kinds_of <- function(one) {
 }
 
 most_lines_of_reference <- function(row) {
-  key <- paste(row$strategy, row$workers)
-  most_lines(file.path(out, make.names(key)))
+  most_lines(file.path(out, make.names(key_of(row))))
 }
 
 results <- data.frame()
 for (i in seq_len(nrow(rows))) {
   row <- rows[i, ]
-  label <- paste(row[c(1, 2, 3, 4, 5)], collapse = "/")
+  label <- paste(row[cases], collapse = "/")
   wrong <- tryCatch(
     faults(row, label),
     error = function(e) conditionMessage(e)
@@ -123,14 +169,8 @@ for (i in seq_len(nrow(rows))) {
   row$result <- if (is_ok) row$expected else "NOT AS EXPECTED"
   results <- rbind(results, row)
 }
-columns <- lapply(results[names(rows)[-6]], as.character)
-columns$result <- results$result
-writeLines(
-  c(
-    paste0("| ", paste(names(columns), collapse = " | "), " |"),
-    paste0(strrep("|---", length(columns)), "|"),
-    paste0("| ", do.call(paste, c(unname(columns), sep = " | ")), " |")
-  ),
-  file.path(out, "table.md")
-)
+columns <- c(lapply(results[cases], as.character), results["result"])
+lines <- paste0("| ", do.call(paste, c(unname(columns), sep = " | ")), " |")
+known <- paste0("| ", do.call(paste, c(all_rows[cases], sep = " | ")), " |")
+update_table(args[[3]], names(columns), lines, known)
 quit(status = as.integer(any(results$result != results$expected)))

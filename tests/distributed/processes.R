@@ -23,15 +23,21 @@ run_workers <- function(
 ) {
   dir.create(dir, recursive = TRUE, showWarnings = FALSE)
   unlink(file.path(dir, c("progress-*", "result-*")))
-  port <- free_port()
-  backend <- sub(" .*", "", row$strategy)
+  ports <- free_ports(row$workers)
+  backend <- switch(
+    sub(" .*", "", row$strategy),
+    tf_keras = "tensorflow",
+    torch = "torch",
+    jax = "jax"
+  )
   workers <- lapply(seq_len(row$workers), function(number) {
     is_hit <- killed %in% c("all", as.character(number))
     spec <- list(
       strategy = row$strategy,
+      data = row$data,
       rank = number - 1,
       count = row$workers,
-      port = port,
+      ports = ports,
       dir = file.path(dir, "backup"),
       progress = file.path(dir, paste0("progress-", number)),
       result = file.path(dir, paste0("result-", number)),
@@ -119,15 +125,19 @@ cpu_seconds <- function(process) {
   )
 }
 
-free_port <- function() {
+free_ports <- function(count) {
+  found <- list()
   for (port in sample(20000:40000, 50)) {
     socket <- tryCatch(serverSocket(port), error = function(e) NULL)
     if (!is.null(socket)) {
       close(socket)
-      return(port)
+      found <- c(found, port)
+    }
+    if (length(found) == count) {
+      return(found)
     }
   }
-  stop("there is no free port")
+  stop("there are too few free ports")
 }
 
 # The newest checkpoint of the worker that is interrupted.

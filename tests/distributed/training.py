@@ -1,126 +1,26 @@
 """One worker of a training: joins the others, trains, and says what it ends
 with. Started by worker.R.
 
-A strategy is a function that joins the workers and returns a model. What a
-worker ends with is a checksum of every shard of every variable that it holds,
-and the logs of its epochs.
+A strategy is `ENGINE NAME`: a file `engine_*.py`, and a function there that
+joins the workers and returns a model. What a worker ends with is a checksum of
+every part of every variable that it holds, and the logs of its epochs.
 """
 
 import faulthandler
 import hashlib
+import importlib
 import json
 import os
 import signal
+import sys
+import time
 
-import keras
 import numpy as np
 
+# R has imported this file alone.
+sys.path.append(os.environ["DISTRIBUTED_HOME"])
+
 BATCH, BATCHES, EPOCHS = 8, 5, 4
-
-
-def data(strategy, rank, count):
-    """The rows of one of so many workers: each other ones, except where all
-    train the same rows with a part of the model each."""
-    if strategy == "jax ModelParallel":
-        rank, count = 0, 1
-    rs = np.random.RandomState(0)
-    x = rs.randn(count * BATCH * BATCHES, 6).astype("float32")
-    noise = 0.1 * rs.randn(len(x), 2)
-    y = (x @ rs.randn(6, 2) + noise).astype("float32")
-    return x[rank::count], y[rank::count]
-
-
-def layers():
-    return [
-        keras.layers.Dense(8, activation="relu"),
-        keras.layers.BatchNormalization(),
-        keras.layers.Dropout(0.3),
-        keras.layers.Dense(2),
-    ]
-
-
-def join_jax(rank, count, port):
-    import jax
-
-    jax.distributed.initialize(f"127.0.0.1:{port}", count, rank)
-    return keras.distribution.list_devices()
-
-
-def jax_data_parallel(rank, count, port):
-    devices = join_jax(rank, count, port)
-    keras.distribution.set_distribution(
-        keras.distribution.DataParallel(
-            devices=devices, auto_shard_dataset=False
-        )
-    )
-    keras.utils.set_random_seed(1)
-    return keras.Sequential([keras.Input((6,)), *layers()])
-
-
-def jax_model_parallel(rank, count, port):
-    devices = join_jax(rank, count, port)
-    mesh = keras.distribution.DeviceMesh(
-        (1, count), ["batch", "model"], devices
-    )
-    layout = keras.distribution.LayoutMap(mesh)
-    layout[".*dense[^_]*kernel.*"] = (None, "model")
-    layout[".*dense[^_]*bias.*"] = ("model",)
-    keras.distribution.set_distribution(
-        keras.distribution.ModelParallel(
-            layout_map=layout,
-            batch_dim_name="batch",
-            auto_shard_dataset=False,
-        )
-    )
-    keras.utils.set_random_seed(1)
-    return keras.Sequential([keras.Input((6,)), *layers()])
-
-
-def join_torch(rank, count, port):
-    from torch import distributed
-
-    distributed.init_process_group(
-        "gloo",
-        init_method=f"tcp://127.0.0.1:{port}",
-        rank=rank,
-        world_size=count,
-    )
-    # The ranks draw other numbers, and DDP gives them the first one's weights.
-    keras.utils.set_random_seed(1 + rank)
-
-
-def torch_ddp(rank, count, port):
-    from torch.nn.parallel import DistributedDataParallel
-
-    join_torch(rank, count, port)
-
-    class Through(keras.Model):
-        def __init__(self, inner):
-            super().__init__()
-            self.inner = inner
-            # In a tuple, or Keras would count its weights a second time.
-            self.through = (DistributedDataParallel(inner),)
-
-        def call(self, x, training=None):
-            return self.through[0](x, training=training)
-
-    model = Through(keras.Sequential([keras.Input((6,)), *layers()]))
-    model.build((None, 6))
-    return model
-
-
-def torch_alone(rank, count, port):
-    join_torch(rank, count, port)
-    return keras.Sequential([keras.Input((6,)), *layers()])
-
-
-STRATEGIES = {
-    "jax DataParallel": jax_data_parallel,
-    "jax ModelParallel": jax_model_parallel,
-    "torch DistributedDataParallel": torch_ddp,
-    "torch without DDP": torch_alone,
-}
-
 
 # How this process is interrupted: not in attributes of the callback, which a
 # checkpoint would have. `at` is a pair of epoch and batch, both counted from 0,
@@ -128,30 +28,65 @@ STRATEGIES = {
 PLAN = {"at": None, "how": None}
 
 
-class Interrupt(keras.callbacks.Callback):
-    """Tells how far training is, and interrupts it as planned.
+def rows(is_same, rank, count):
+    """The rows of one of so many workers: each other ones, or all."""
+    rs = np.random.RandomState(0)
+    x = rs.randn(count * BATCH * BATCHES, 6).astype("float32")
+    noise = 0.1 * rs.randn(len(x), 6)
+    y = (x @ rs.randn(6, 6) + noise).astype("float32")
+    return (x, y) if is_same else (x[rank::count], y[rank::count])
+
+
+def data(kind, x, y):
+    """The arguments of `fit()` for the data.
 
     Args:
+        kind: String, `"arrays"` or `"tf.data"`.
+        x, y: What `rows()` gives.
+    """
+    batch = len(x) // BATCHES
+    if kind == "arrays":
+        return {"x": x, "y": y, "batch_size": batch}
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    found = tf.data.Dataset.from_tensor_slices((x, y))
+    return {
+        "x": found.shuffle(len(x), seed=3).batch(batch).with_options(options)
+    }
+
+
+def interrupting(keras, progress):
+    """A callback that tells how far training is, and interrupts it as planned.
+
+    Args:
+        keras: The module of the Keras that trains.
         progress: String, a file that grows with each batch.
     """
 
-    def __init__(self, progress):
-        super().__init__()
-        self.progress = progress
-        self.epoch = 0
+    class Interrupt(keras.callbacks.Callback):
+        epoch = 0
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
 
-    def on_train_batch_begin(self, batch, logs=None):
-        with open(self.progress, "a") as file:
-            file.write(f"{self.epoch} {batch}\n")
-        if PLAN["at"] == [self.epoch, batch]:
-            interrupt(PLAN["how"])
+        def on_train_batch_begin(self, batch, logs=None):
+            with open(progress, "a") as file:
+                file.write(f"{self.epoch} {batch}\n")
+            if PLAN["at"] == [self.epoch, batch]:
+                interrupt(PLAN["how"])
 
-    def on_train_end(self, logs=None):
-        if PLAN["at"] == "end":
-            interrupt(PLAN["how"])
+        def on_train_end(self, logs=None):
+            if PLAN["at"] == "end":
+                interrupt(PLAN["how"])
+
+    found = Interrupt()
+    # It does not look at logs, which may be in other processes.
+    found._supports_tf_logs = True
+    return found
 
 
 def interrupt(how):
@@ -159,20 +94,23 @@ def interrupt(how):
     os.kill(os.getpid(), number)
 
 
-def kill_in_save(at):
-    """Kills this process when it has just handed over a save, which a thread
-    is writing then.
+def kill_in_save(at, is_before):
+    """Kills this process when it hands over a save.
 
     Args:
         at: Integer, which save.
+        is_before: Whether to do it before: the save is never made. Otherwise a
+            thread has just begun to write it.
     """
     from kerasbackup.store.client import Store
 
     save, number = Store.save, [0]
 
     def killed(self, *args, **kwargs):
-        saved = save(self, *args, **kwargs)
         number[0] += 1
+        if is_before and number[0] == at:
+            interrupt("kill")
+        saved = save(self, *args, **kwargs)
         if number[0] == at:
             interrupt("kill")
         return saved
@@ -180,82 +118,90 @@ def kill_in_save(at):
     Store.save = killed
 
 
-def train(strategy, rank, count, port, backup, progress, at, how):
+def train(strategy, kind, rank, count, ports, backup, progress, at, how):
     """Trains until the end, or until it is interrupted.
 
     Args:
-        strategy: String, one of `STRATEGIES`.
+        strategy: String.
+        kind: See `data()`.
         rank, count: Integers, which worker this is of how many.
-        port: Integer, where the workers meet.
+        ports: List of integers, where the workers meet.
         backup: The callback to test.
-        progress: See `Interrupt`.
-        at, how: See `PLAN`. `how` may be `"save"`: `at` is then the number of
-            the save.
+        progress: See `interrupting()`.
+        at, how: See `PLAN`. `how` may be `"save"` or `"before"`, see
+            `kill_in_save()`: `at` is then the number of the save.
 
     Returns:
         String, JSON: what this worker ends with.
     """
     # The signal by which processes.R asks where a training hangs.
     faulthandler.register(signal.SIGUSR2, all_threads=True)
-    model = STRATEGIES[strategy](rank, count, port)
-    model.compile("adam", "mse", metrics=["mae"])
-    if how == "save":
-        kill_in_save(at)
+    engine, name = engine_of(strategy)
+    if how in ("save", "before"):
+        kill_in_save(at, how == "before")
     else:
         PLAN.update(at=at, how=how)
-    x, y = data(strategy, rank, count)
+    model = engine.STRATEGIES[name](rank, count, ports)
+    if model is None:
+        serve(progress)
+        return ""
+    engine.compile(model)
+    x, y = rows(name in engine.SAME_ROWS, rank, count)
     history = model.fit(
-        x,
-        y,
-        batch_size=BATCH,
+        **engine.adapted(model, lambda: data(kind, x, y)),
         epochs=EPOCHS,
         verbose=0,
         callbacks=[
-            Interrupt(progress),
-            *others(),
+            interrupting(engine.keras, progress),
+            *engine.others(),
             backup,
         ],
     )
-    return json.dumps({"variables": checksums(model), "logs": history.history})
+    logs = {
+        name: [float(one) for one in values]
+        for name, values in history.history.items()
+    }
+    return json.dumps({"variables": checksums(engine, model), "logs": logs})
 
 
-def others():
-    """Callbacks with a state. The logs of torch's ranks differ, so what follows
-    them would change the learning rate on some ranks only."""
-    if keras.backend.backend() == "torch":
-        return [keras.callbacks.LearningRateScheduler(lambda _, rate: rate / 2)]
-    return [
-        keras.callbacks.ReduceLROnPlateau("loss", patience=1),
-        keras.callbacks.EarlyStopping("loss", patience=9),
-    ]
+def serve(progress):
+    """Waits in a process that does not train until the first one has ended, or
+    until it has come to where this process is interrupted."""
+    place = os.path.dirname(progress)
+    until = PLAN["at"] and " ".join(map(str, PLAN["at"]))
+    while not os.path.exists(os.path.join(place, "result-1")):
+        time.sleep(0.1)
+        with open(os.path.join(place, "progress-1"), "a+") as file:
+            file.seek(0)
+            if until in file.read().splitlines():
+                interrupt(PLAN["how"])
 
 
-def checksums(model):
+def engine_of(strategy):
+    """The module of a strategy's engine, and its name there."""
+    engine, name = strategy.split(" ", 1)
+    return importlib.import_module(f"engine_{engine}"), name
+
+
+def checksums(engine, model):
+    optimizer = model.optimizer.variables
+    metrics = [one for metric in model.metrics for one in metric.variables]
     found = {}
-    groups = model.variables, model.optimizer.variables, model.metrics_variables
-    for variable in (one for group in groups for one in group):
-        value = variable.value
-        if hasattr(value, "addressable_shards"):
-            parts = {
-                str(one.index): one.data for one in value.addressable_shards
-            }
-        else:
-            parts = {"": keras.ops.convert_to_numpy(value)}
-        for place, part in parts.items():
+    for variable in (
+        *model.variables,
+        *(optimizer() if callable(optimizer) else optimizer),
+        *metrics,
+    ):
+        name = getattr(variable, "path", variable.name)
+        for place, part in engine.parts(variable).items():
+            key = f"{name} {place}"
+            while key in found:
+                key += "~"
             content = np.ascontiguousarray(part).tobytes()
-            name = f"{variable.path} {place}"
-            found[name] = hashlib.sha256(content).hexdigest()
+            found[key] = hashlib.sha256(content).hexdigest()
     return found
 
 
-def leave():
+def leave(strategy):
     """To be called when all is done."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        jax.distributed.shutdown()
-    else:
-        from torch import distributed
-
-        distributed.barrier()
-        distributed.destroy_process_group()
+    engine_of(strategy)[0].leave()

@@ -71,6 +71,20 @@ leg_exactness() { # BACKEND PART
   leg_tap_at "exactness-$1" 900 "$CACHE/exactness/$1" env PART="$2" BACKENDS="$1" CORES=1 tools/exactness
 }
 
+# Trainings of several workers: for each way to join processes one row that
+# interrupts them. The table in the documentation is left as it is.
+leg_distributed() {
+  local rows='^(jax ModelParallel/2/arrays/3/2/save'
+  rows+='|torch DistributedDataParallel/2/arrays/3/1/batch'
+  rows+='|tf_keras MultiWorkerMirroredStrategy/2/tf.data/3/1/batch'
+  rows+='|tf_keras ParameterServerStrategy/3/tf.data/3/1/batch)$'
+  local table="$CACHE/distributed.md"
+  say "Several workers: four rows of the table"
+  cp vignettes/several-workers.Rmd "$table"
+  leg_tap distributed 1800 env ROWS="$rows" TABLE="$table" \
+    tools/test-distributed
+}
+
 # Real trainings with a large state, killed inside their saves, on the last
 # backend that there is.
 leg_crashloop() { # KILLS
