@@ -265,6 +265,7 @@ class BackupAndRestore(callbacks.Callback):
             "save_before_preemption": bool(self.save_before_preemption),
             "delete_checkpoint": self.delete_checkpoint,
             "resume": self.resume,
+            "on_change": self.on_change,
             "best": self.best,
             "mode": self.mode,
         }
