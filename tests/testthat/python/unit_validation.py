@@ -8,13 +8,23 @@ import unittest
 from unittest import mock
 
 import keras
+import numpy as np
+from unit_generator import Prefetching
+from unit_generator import Recorder
+from unit_generator import in_graph
+from unit_pipelines import CacheDataset
+from unit_pipelines import shuffle
 
 from kerasbackup.keras3 import epoch_iterator
 from kerasbackup.parts.data import replay
 from kerasbackup.parts.data import validation
+from kerasbackup.parts.data.drawn_batches import DrawnBatches
 from kerasbackup.parts.data.iterators_made import IteratorsMade
+from kerasbackup.parts.data.sources.loader import Loader
+from kerasbackup.parts.data.sources.source import Source
 from kerasbackup.store import errors
 from kerasbackup.store import values
+from kerasbackup.store.changes import Change
 
 # The iterators that Keras makes for a validation.
 ITERATORS = 2 if keras.backend.backend() == "tensorflow" else 1
@@ -251,6 +261,7 @@ class Validation(unittest.TestCase):
         training = source.skip(2)
         self.assertEqual(restored(one, lost(3), training), [])
         self.assertEqual(one.moved(IteratorsMade(training)), 3 * ITERATORS)
+        self.assertFalse(one.is_left_undone())
         one.on_test_begin()
         self.assertEqual(model._eval_epoch_iterator.resets, 0)
         self.assertEqual(one.moved(IteratorsMade(pipeline())), 0)
@@ -421,7 +432,7 @@ class Validation(unittest.TestCase):
     @needs_tensorflow
     def test_what_no_validation_has_made_up_for_is_known(self):
         for data, known, expected in (
-            (pipeline(), lost(2), True),
+            (pipeline(), lost(1), True),
             (pipeline(), lost(0), False),
             (None, lost(2), False),
             (None, lost(2) | {"source": {"unchanged": {"a": "b"}}}, False),
@@ -464,8 +475,237 @@ class Validation(unittest.TestCase):
         ):
             with self.subTest(broken=broken), self.assertRaises(errors.DAMAGE):
                 validation.check(broken, 3, {})
-        many = validation.MOST_VALIDATIONS * 4
+        many = 8 * 4
         validation.check(lost(many), 3, {})
+        validation.check(lost(3) | {"made": many}, 3, {})
+        with self.assertRaisesRegex(ValueError, "made"):
+            validation.check(lost(3) | {"made": many + 1}, 3, {})
         for field, count in (("begun", many + 1), ("made", 10**12)):
             with self.assertRaisesRegex(ValueError, field):
                 validation.check(lost(3) | {field: count}, 3, {})
+
+
+class Telling:
+    """A DataLoader that tells its state."""
+
+    def __init__(self, state=None):
+        self.state = state
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, state):
+        self.state = state
+
+
+def of_loader(loader):
+    adapter = TorchDataLoaderAdapter()
+    adapter._dataloader = loader
+    return FakeModel(adapter)
+
+
+class State(unittest.TestCase):
+    """The state that the validation data keep themselves."""
+
+    def test_it_comes_back_before_the_first_validation(self):
+        one = position(of_loader(Telling({"at": 3})))
+        one.on_test_begin()
+        known = one.capture(values.Encoder())
+        self.assertEqual(
+            values.decode(known["source"], {}.__getitem__),
+            {"state_dict": {"at": 3}},
+        )
+        told = []
+        two = position(of_loader(loader := Telling()), told)
+        restored(two, known)
+        self.assertIsNone(loader.state)
+        # Saved once more before that.
+        self.assertEqual(
+            two.capture(values.Encoder())["source"], known["source"]
+        )
+        two.on_test_begin()
+        self.assertEqual(loader.state, {"at": 3})
+        self.assertEqual(told, [])
+
+    def test_data_that_are_trained_on_have_it_elsewhere(self):
+        loader = Telling({"at": 3})
+        one = position(of_loader(loader))
+        one.trained_on = loader
+        one.on_test_begin()
+        self.assertIsNone(one.capture(values.Encoder())["source"])
+        # And so have data that keep none.
+        one = position(FakeModel(ArrayDataAdapter()))
+        one.trained_on = loader
+        one.on_test_begin()
+        self.assertIsNone(one.capture(values.Encoder())["source"])
+
+    def test_its_arrays_and_what_is_missing_have_the_name_of_the_data(self):
+        loader = Telling(np.arange(3000))
+        one = position(of_loader(loader))
+        one.on_test_begin()
+        encoder = values.Encoder()
+        one.capture(encoder)
+        (name,) = encoder.arrays
+        self.assertRegex(name, "^validation/")
+        self.assertEqual(one.not_saved, [])
+        loader.state = object()
+        one.capture(values.Encoder())
+        self.assertEqual(
+            one.not_saved, ["the state of the validation data (object)"]
+        )
+
+    def test_what_cannot_be_put_back_is_told(self):
+        told = []
+        one = position(of_loader(Telling()), told)
+        source = values.Encoder().encode({"state_dict": 1}, "")
+        restored(one, lost(0) | {"source": source})
+        with mock.patch.object(Loader, "restore", return_value=["it is gone"]):
+            one.on_test_begin()
+        self.assertEqual(told, ["validation: it is gone"])
+
+
+class Replays(unittest.TestCase):
+    """The validations of the lost run, drawn again."""
+
+    def test_until_then_a_save_has_what_the_lost_run_had(self):
+        known = lost(1) | {"checksums": [[0, 3]], "ahead": [1, 2]}
+        with in_graph(False):
+            one = position(
+                FakeModel(GeneratorDataAdapter()), data=Prefetching(7)
+            )
+            now = one.capture(values.Encoder())
+            self.assertEqual((now["checksums"], now["ahead"]), ([], [7]))
+            restored(one, known)
+            now = one.capture(values.Encoder())
+            self.assertEqual(
+                (now["checksums"], now["ahead"]), ([[0, 3]], [1, 2])
+            )
+            # One of an earlier version has no checksums.
+            del known["checksums"]
+            restored(one, known)
+            self.assertEqual(one.capture(values.Encoder())["checksums"], [])
+
+    def test_then_what_had_been_drawn_ahead_is_put_back(self):
+        data = Prefetching(7)
+        with in_graph(False):
+            one = position(FakeModel(GeneratorDataAdapter()), data=data)
+            restored(one, lost(1) | {"ahead": [1, 2]})
+            one.on_test_begin()
+        self.assertEqual([*data.values_queue.queue], [1, 2])
+
+    def test_the_batches_of_the_last_are_compared(self):
+        model = FakeModel(GeneratorDataAdapter())
+        told, progress, done = [], Recorder(), []
+        one = validation.ValidationPosition(
+            model, 1, FakeGenerators(), progress, told.extend
+        )
+        restored(one, lost(3) | {"checksums": [[0, 3]]})
+        with (
+            mock.patch.object(
+                replay, "draw_epoch", lambda iterator: done.append("drawn")
+            ),
+            mock.patch.object(
+                DrawnBatches, "expect", lambda self, known: done.append(known)
+            ),
+            mock.patch.object(
+                DrawnBatches, "notes", return_value=["other batches"]
+            ),
+        ):
+            one.on_test_begin()
+        self.assertEqual(done, ["drawn", "drawn", [[0, 3]], "drawn"])
+        self.assertEqual(progress.steps, [(0, 3), (1, 3), (2, 3), "end"])
+        self.assertEqual(told, ["validation: other batches"])
+
+    def test_the_source_knows_the_generators_before_keras_began(self):
+        told = []
+        one = position(FakeModel(GeneratorDataAdapter()), told)
+        restored(one, lost(1))
+        one.on_data_end(0)
+        before = random.getstate()
+        random.random()
+        with mock.patch.object(
+            Source,
+            "resume_validation",
+            return_value=["a", Change("b", ("what", 1, 2))],
+        ) as resume:
+            one.on_test_begin()
+        resume.assert_called_once_with(one._generators, before, False)
+        self.assertEqual(told[:2], ["validation: a", "validation: b"])
+        self.assertEqual(told[1].rows, [("validation: what", "1", "2")])
+
+    def test_one_that_is_not_due_leaves_no_states(self):
+        one = position(FakeModel(GeneratorDataAdapter()), frequency=2)
+        one.on_data_end(0)
+        one.on_test_begin()
+        self.assertIsNone(one.capture(values.Encoder())["at_creation"])
+
+    def test_keras_makes_its_iterator_once(self):
+        one = position(FakeModel(GeneratorDataAdapter()))
+        one.on_test_begin()
+        source = one._data.source
+        one.on_test_begin()
+        self.assertIs(one._data.source, source)
+
+    def test_of_a_cache_only_a_resume_puts_the_generators_back(self):
+        data = CacheDataset(shuffle())
+        one = position(FakeModel(TFDatasetAdapter()), data=data)
+        one.on_test_begin()
+        random.seed(9)
+        before = random.getstate()
+        one.on_test_begin()
+        self.assertEqual(random.getstate(), before)
+
+
+class Earlier(unittest.TestCase):
+    """Validations before this training, of which only iterators are known."""
+
+    def notes(self, known, now=0, draws=False):
+        source = shuffle()
+        IteratorsMade(source).note(now)
+        with in_graph(draws):
+            one = position(FakeModel(TFDatasetAdapter()), data=source)
+            notes = restored(one, known)
+        return [note.removeprefix("validation: ") for note in notes]
+
+    def known(self, begun, made, earlier):
+        return lost(begun, made_earlier=earlier) | {"made": made}
+
+    def test_before_there_was_one_keras_makes_its_usual_number(self):
+        note = [IteratorsMade.NOTE]
+        for draws, earlier, expected in (
+            (True, 4, []),
+            (True, 3, note),
+            (False, 1, []),
+            (False, 3, []),
+        ):
+            known = self.known(0, 0, earlier)
+            self.assertEqual(self.notes(known, draws=draws), expected)
+
+    def test_the_lost_run_shows_how_many_one_makes(self):
+        known = self.known(2, 6, 3)
+        self.assertEqual(self.notes(known), [])
+        self.assertEqual(
+            self.notes(known | {"made_earlier": 4}), [IteratorsMade.NOTE]
+        )
+
+    def test_this_session_may_have_made_as_many_and_no_more(self):
+        known = self.known(3, 3, 0)
+        self.assertEqual(self.notes(known), [])
+        self.assertEqual(self.notes(known, 3), [IteratorsMade.DOUBT])
+        self.assertEqual(self.notes(known, 4), [IteratorsMade.NOTE])
+
+
+class Releasing(unittest.TestCase):
+    def test_keras_has_its_own_methods_afterwards(self):
+        model = FakeModel(TFDatasetAdapter())
+        iterator = model._eval_epoch_iterator
+        with in_graph(True):
+            one = position(model)
+            one.release()
+            one.on_test_begin()
+            self.assertTrue(epoch_iterator.is_watched(iterator))
+            with mock.patch.object(one._data.batches, "release") as release:
+                one.release()
+                self.assertFalse(epoch_iterator.is_watched(iterator))
+                one.release()
+        self.assertEqual(release.call_count, 2)
