@@ -77,9 +77,12 @@ class Beginning(unittest.TestCase):
         self.assertEqual(vars(adapter), {})
 
     def test_what_was_drawn_ahead_is_that_of_the_data(self):
-        with in_graph(False):
-            data = drawn(Prefetching(1, 2))
+        one = iterator(Adapter())
+        with in_graph(False) as asked:
+            data = DrawnData("data", "data", Prefetching(1, 2), one)
         self.assertEqual(data.ahead.capture(), [1, 2])
+        # The Keras of that iterator is asked.
+        self.assertIs(asked.call_args.args[0], one)
 
 
 class Encoding(unittest.TestCase):

@@ -139,8 +139,9 @@ class DrawnAhead(unittest.TestCase):
         self.assertIsNone(of([1])._generator)
 
     def test_where_a_thread_draws_the_queue_says_nothing(self):
-        with in_graph(True):
-            ahead = generator.DrawnAhead(
-                Prefetching(1, 2), types.SimpleNamespace()
-            )
+        model = types.SimpleNamespace()
+        with in_graph(True) as asked:
+            ahead = generator.DrawnAhead(Prefetching(1, 2), model)
         self.assertEqual(ahead.capture(), [])
+        # The Keras of that model is asked.
+        self.assertIs(asked.call_args.args[0], model)

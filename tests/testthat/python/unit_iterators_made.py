@@ -6,6 +6,9 @@ import unittest
 
 import keras
 import numpy as np
+from unit_pipelines import CacheDataset
+from unit_pipelines import Stage
+from unit_pipelines import shuffle
 
 from kerasbackup.parts.data import iterators_made
 from kerasbackup.parts.data.iterators_made import IteratorsMade
@@ -87,6 +90,24 @@ class Using(unittest.TestCase):
             _functions = np.zeros(3)
 
         self.assertEqual(IteratorsMade(Other()).times, 0)
+
+    def test_whether_each_iterator_gives_the_same(self):
+        generator = (i for i in range(3))
+        for data, expected in (
+            (np.zeros(3), True),
+            (Stage(), True),
+            (shuffle(), False),
+            (generator, False),
+        ):
+            self.assertIs(IteratorsMade(data).begins_anew, expected)
+
+    def test_whether_the_first_pass_is_kept(self):
+        for data, expected in (
+            (Stage(CacheDataset()), True),
+            (shuffle(), False),
+            (None, False),
+        ):
+            self.assertIs(IteratorsMade(data).keeps_first_pass, expected)
 
     @needs_tensorflow
     def test_how_long_an_order_is_drawn(self):

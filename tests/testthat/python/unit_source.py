@@ -52,6 +52,12 @@ class Answers(unittest.TestCase):
         self.assertIs(source.is_drawn_when_made, False)
         self.assertIs(source.may_end_early, True)
 
+    def test_each_kind_finds_what_it_was_given(self):
+        source = Source(one := iterator(), "use", ("left",))
+        self.assertIs(source._iterator, one)
+        self.assertIs(source._adapter, one.data_adapter)
+        self.assertEqual((source._use, source._left), ("use", ("left",)))
+
     def test_only_tensorflow_calls_the_script_from_threads(self):
         for draws in (False, True):
             with in_graph(draws) as asked:
