@@ -18,7 +18,8 @@
 #' they also work while a training uses it.
 #'
 #' @param dir String, the `backup_dir` that was given to
-#'   [callback_backup_and_restore()].
+#'   [callback_backup_and_restore()]. `backup_info()` also takes the path of one
+#'   checkpoint in it. For many directories use [backup_list()].
 #' @param generation Which checkpoint to look at: a number, as in
 #'   `backup_info(dir)$files`, or `"best"` for the best one by the log that
 #'   [backup_keep()] watches. `NULL` (the default) stands for the newest. It
@@ -38,11 +39,20 @@
 #'   * `epoch`: integer, the number of complete epochs;
 #'   * `batch`: integer, the number of batches of the next epoch that are
 #'     trained;
+#'   * `epochs`: integer, how many epochs the training is to have, `NA` if the
+#'     checkpoint does not say;
+#'   * `running`: logical, whether a training uses the directory now, `NA` if
+#'     the system does not tell;
+#'   * `owner`: list, the process that uses it (`pid`, `host` and the time
+#'     `started`, as text), `NULL` if none does or it is not known;
 #'   * `saved_at`: time of the save (`POSIXct`, UTC);
 #'   * `versions`: named character, the versions of the software that wrote
 #'     the checkpoint;
 #'   * `metadata`: named list, what the callback was given as `metadata`;
 #'   * `history`: data frame, the logs so far, as from [backup_history()];
+#'   * `interruptions`: data frame with one row for each time that the run was
+#'     resumed: `epoch` and `batch` of the checkpoint, `saved_at` and
+#'     `resumed_at` (`POSIXct`, UTC);
 #'   * `variables`: data frame with one row per variable: `name`, `dtype` (as in
 #'     safetensors), `shape` (list of numeric, `numeric(0)` for a scalar),
 #'     `bytes`;
@@ -58,7 +68,10 @@
 #' `kerasbackup_error_io` is raised if there is no checkpoint,
 #' `kerasbackup_error_corrupt` if the header of the newest checkpoint is
 #' damaged. If an older checkpoint is intact, the error names it and has its
-#' path as the field `good`. Training would resume from that checkpoint.
+#' path as the field `good`. The functions that show a backup stop there, so
+#' that nothing older is taken for the newest. Those that use its weights
+#' ([backup_restore()], [backup_export()] and training) go on with the older
+#' checkpoint and warn.
 #' @seealso [plot.keras_backup()]
 #' @family backup functions
 #' @examples
@@ -74,6 +87,10 @@
 #' }
 #' @export
 backup_info <- function(dir, generation = NULL) {
+  if (is.null(generation) && is_checkpoint_file(dir)) {
+    generation <- as.double(gsub("[^0-9]", "", basename(dir)))
+    dir <- dirname(dir)
+  }
   dir <- check_existing_dir(dir)
   if (has_workers(dir)) {
     check_no_generation(generation, dir)
@@ -94,10 +111,16 @@ backup_info <- function(dir, generation = NULL) {
       generation = read$files$generation[read$files$path == path],
       epoch = manifest_count(metadata, "epoch", path),
       batch = manifest_count(metadata, "batch", path),
+      epochs = manifest_count(metadata, "epochs", path),
       saved_at = manifest_saved_at(metadata, path),
+      running = lock_is_held(dir),
+      owner = if (lock_is_held(dir) %in% TRUE) {
+        owner_read(dir)[c("pid", "host", "started")]
+      },
       versions = manifest_versions(metadata, path),
       metadata = manifest_user(metadata, path),
       history = manifest_history(metadata, path),
+      interruptions = manifest_resumes(metadata, path),
       variables = data.frame(
         name = tensors$name,
         dtype = tensors$dtype,
@@ -112,7 +135,8 @@ backup_info <- function(dir, generation = NULL) {
 #' Verify a backup
 #'
 #' Reads every byte of the newest checkpoint (or of all checkpoints) and
-#' compares it with the checksums that were written with it.
+#' compares it with the checksums that were written with it. If all are right, a
+#' message of class `kerasbackup_message_verified` says so in one line.
 #'
 #' @inheritParams backup_info
 #' @param all Flag. `TRUE` verifies every checkpoint in the directory. `FALSE`
@@ -140,9 +164,13 @@ backup_verify <- function(dir, all = FALSE) {
     store_verify(path)
   }
   files <- read_newest(dir, verify)$files
-  for (path in if (all) files$path[-1]) {
-    unless_gone(verify(path))
+  bytes <- files$bytes[[1]]
+  for (i in if (all) seq_len(nrow(files))[-1]) {
+    if (!is.null(unless_gone(verify(files$path[[i]])))) {
+      bytes <- c(bytes, files$bytes[[i]])
+    }
   }
+  inform_verified(dir, length(bytes), sum(bytes))
   invisible(TRUE)
 }
 
@@ -295,7 +323,10 @@ format.keras_backup <- function(x, ...) {
   c(
     format_headline(x),
     if (!is.null(x$workers)) paste0("workers: ", x$workers),
+    format_best(x),
+    format_running(x),
     paste0("variables: ", count(n, "variable"), ", ", format_bytes(total)),
+    format_rest(x, total),
     if (length(x$versions) > 0) {
       paste0(
         "written by: ",
@@ -379,15 +410,69 @@ format_headline <- function(x) {
       newest <- max(x$files$generation)
       paste0("generation: ", x$generation, " (the newest is ", newest, ")")
     },
-    paste0("progress: ", format_place(x$epoch, x$batch)),
+    paste0("progress: ", format_place(x$epoch, x$batch, x$epochs)),
     paste0("saved at: ", format_time(x$saved_at))
   )
 }
 
-# How far training had come.
-format_place <- function(epoch, batch) {
+# The epoch with the best value of the log that is watched, or else of the
+# validation loss or the loss.
+format_best <- function(x) {
+  log <- x$watched$log %||%
+    intersect(c("val_loss", "loss"), names(x$history))[1]
+  values <- if (!is.na(log)) x$history[[log]]
+  if (length(values) < 2 || all(is.na(values))) {
+    return(NULL)
+  }
+  best <- if (identical(x$watched$mode, "max")) which.max else which.min
+  at <- best(values)
   paste0(
-    count(epoch, "epoch"),
+    "best epoch: ",
+    x$history$epoch[[at]],
+    " (",
+    shown(log),
+    " ",
+    signif(values[[at]], 5),
+    ")"
+  )
+}
+
+# Whether a training uses the directory, and which.
+format_running <- function(x) {
+  if (!isTRUE(x$running)) {
+    return(if (isFALSE(x$running)) "running: no")
+  }
+  owner <- x$owner
+  paste0(
+    "running: yes",
+    if (is_scalar(owner$pid)) paste0(", process ", shown(owner$pid)),
+    if (is_scalar(owner$host)) paste0(" on ", shown(owner$host)),
+    if (is_scalar(owner$started)) paste0(", since ", shown(owner$started))
+  )
+}
+
+is_scalar <- function(x) is.atomic(x) && length(x) == 1
+
+# What else is in the file, whose size is listed.
+format_rest <- function(x, total) {
+  is_this <- x$files$generation %in% x$generation
+  rest <- x$files$bytes[is_this] - total
+  if (is.null(x$workers) && length(rest) == 1) {
+    paste0(
+      "other contents: ",
+      format_bytes(rest),
+      " (logs, and the state of data, callbacks and random generators)"
+    )
+  }
+}
+
+# How far training had come.
+#
+# @param epochs how many epochs the training is to have, NA if not known.
+format_place <- function(epoch, batch, epochs = NA) {
+  paste0(
+    if (isTRUE(epochs >= epoch)) paste(epoch, "of "),
+    count(if (isTRUE(epochs >= epoch)) epochs else epoch, "epoch"),
     " complete",
     if (isTRUE(batch > 0)) paste0(" and ", count(batch, "batch", "batches"))
   )
@@ -478,103 +563,11 @@ print.summary.keras_backup <- function(x, ...) {
   invisible(x)
 }
 
-#' Plot a backup
-#'
-#' Draws the losses over the epochs of the whole run so far, and marks the
-#' checkpoints that training can resume from.
-#'
-#' @param x An object from [backup_info()].
-#' @param logs Character, the logs to draw. By default these are the loss and,
-#'   if there is one, the validation loss. [backup_history()] has the names of
-#'   all logs.
-#' @param xlab,ylab,main Titles.
-#' @param ... Further arguments for [graphics::matplot()].
-#' @return Invisibly a data frame with one row per checkpoint: `epoch` and
-#'   `batch`, and `at`, the position of its line. A checkpoint from within
-#'   an epoch is drawn halfway between the end of the previous epoch and the end
-#'   of that epoch.
-#' @section Errors:
-#' `kerasbackup_error_argument` is raised if there is no such log, or if no
-#' epoch is complete.
-#' @family backup functions
-#' @examples
-#' dir <- system.file("extdata", "example-backup", package = "kerasbackup")
-#' plot(backup_info(dir))
-#' @export
-plot.keras_backup <- function(
-  x,
-  logs = NULL,
-  ...,
-  xlab = "epoch",
-  ylab = NULL,
-  main = "Training so far"
-) {
-  known <- names(x$history)[-1]
-  logs <- logs %||% intersect(c("loss", "val_loss"), known)
-  check_logs(logs, known, nrow(x$history))
-  saves <- x$files[!is.na(x$files$epoch), c("epoch", "batch")]
-  saves$at <- saves$epoch + (saves$batch > 0) / 2
-  rownames(saves) <- NULL
-  graphics::matplot(
-    x$history$epoch,
-    as.matrix(x$history[logs]),
-    type = "b",
-    pch = 19,
-    lty = 1,
-    cex = 0.6,
-    col = seq_along(logs),
-    xlim = range(x$history$epoch, saves$at),
-    xlab = xlab,
-    ylab = ylab %||% paste(logs, collapse = ", "),
-    main = main,
-    ...
-  )
-  graphics::abline(v = saves$at, lty = "dashed", col = "grey40")
-  graphics::legend(
-    "topright",
-    legend = c(logs, "checkpoint"),
-    col = c(seq_along(logs), "grey40"),
-    lty = c(rep(1, length(logs)), 2),
-    bty = "n"
-  )
-  invisible(saves)
-}
-
 # Helpers -----------------------------------------------------------------
 
 # A function that applies `of` to the values that are not missing.
 extreme <- function(of) {
   function(x) if (all(is.na(x))) NA_real_ else of(x, na.rm = TRUE)
-}
-
-check_logs <- function(logs, known, epochs, call = rlang::caller_env()) {
-  if (!is.character(logs)) {
-    stop_must_be("logs", "names of logs", logs, call = call)
-  }
-  unknown <- setdiff(logs, known)
-  if (epochs == 0 || length(logs) == 0 || length(unknown) > 0) {
-    stop_argument(
-      c(
-        "There is nothing to draw.",
-        x = if (epochs == 0) {
-          "No epoch is complete."
-        } else if (length(unknown) > 0) {
-          paste0(
-            "There is no log ",
-            paste0("`", unknown, "`", collapse = ", "),
-            "."
-          )
-        } else {
-          "There is no log `loss`."
-        },
-        i = if (epochs > 0) {
-          paste0("Logs: ", paste0("`", known, "`", collapse = ", "), ".")
-        }
-      ),
-      "logs",
-      call
-    )
-  }
 }
 
 # How far training had come, and when.
@@ -623,6 +616,14 @@ describe_checkpoints <- function(files, known = list()) {
   files$best <- is_best(files$value, watched)
   files$best[is.na(files$epoch)] <- NA
   list(files = files, watched = watched)
+}
+
+# Whether the user named one checkpoint instead of its directory.
+is_checkpoint_file <- function(path) {
+  rlang::is_string(path) &&
+    grepl(checkpoint_name, basename(path)) &&
+    file.exists(path) &&
+    !dir.exists(path)
 }
 
 describe_checkpoint <- function(metadata, path, watched) {

@@ -105,8 +105,8 @@
 #'   last failure is reported again when `fit()` ends. `"stop"` ends `fit()`
 #'   with the error. Either way the last good checkpoint is untouched.
 #' * `on_change`: what to do if the script or its data have changed since the
-#'   checkpoint was made. `"message"` resumes and lists the changes in a message,
-#'   `"warn"` in a warning. `"stop"` refuses the checkpoint: the error
+#'   checkpoint was made. `"message"` resumes, and a message lists the changes.
+#'   With `"warn"` it is a warning. `"stop"` refuses the checkpoint: the error
 #'   (`kerasbackup_error_mismatch`) lists the changes before anything is
 #'   restored, and the checkpoint stays. Other batches may show only when they
 #'   are drawn again; then the error comes after the restore. The default is
@@ -145,9 +145,9 @@
 #' * `kerasbackup_error_unsupported`: something is not supported.
 #'
 #' If the model differs from the checkpoint's, or a change is refused (see
-#' `on_change`), `differences` of the error lists every difference: a data frame with the columns `what`, `script` and
-#' `checkpoint`. reticulate before 1.29 keeps only the message of errors inside
-#' `fit()`.
+#' `on_change`), `differences` of the error lists every difference: a data frame
+#' with the columns `what`, `script` and `checkpoint`. reticulate before 1.29
+#' keeps only the message of errors inside `fit()`.
 #' @seealso [backup_info()], [backup_verify()], [backup_history()],
 #'   [backup_read()] and [backup_delete()] to inspect a backup;
 #'   [backup_keep()] to keep more than the newest checkpoint;

@@ -562,6 +562,24 @@ stop_if_not_exported <- function(result, path) {
   )
 }
 
+# Verifying ---------------------------------------------------------------
+
+# @param number,bytes how many checkpoints were verified, and their size.
+inform_verified <- function(dir, number, bytes) {
+  rlang::inform(
+    paste0(
+      count(number, "checkpoint"),
+      if (number == 1) " is" else " are",
+      " intact (",
+      format_bytes(bytes),
+      " read), in ",
+      quote_path(dir),
+      "."
+    ),
+    class = "kerasbackup_message_verified"
+  )
+}
+
 # Pruning -----------------------------------------------------------------
 
 inform_nothing_to_prune <- function() {

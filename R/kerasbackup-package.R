@@ -3,5 +3,5 @@
 #' @keywords internal
 "_PACKAGE"
 
-#' @importFrom rlang %||%
+#' @importFrom rlang %||% .data
 NULL

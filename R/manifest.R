@@ -464,6 +464,41 @@ manifest_shards <- function(metadata, tensors, path) {
   })
 }
 
+# The interruptions that the run was resumed after.
+#
+# @return data frame: epoch, batch, saved_at and resumed_at (POSIXct).
+manifest_resumes <- function(metadata, path) {
+  resumes <- parse_metadata(metadata, "resumes", path, depth = 2)
+  is_list <- is.null(resumes) || (is.list(resumes) && !is_object(resumes))
+  rows <- lapply(if (is_list) resumes else list(NULL), function(one) {
+    is_whole <- is.list(one) &&
+      length(one) == 4 &&
+      is_whole_list(one[1:2]) &&
+      (is.null(one[[3]]) || rlang::is_string(one[[3]])) &&
+      rlang::is_string(one[[4]])
+    if (!is_whole) {
+      stop_header(path, "Its metadata `resumes` do not describe resumes.")
+    }
+    data.frame(
+      epoch = as.integer(one[[1]]),
+      batch = as.integer(one[[2]]),
+      saved_at = parse_time(one[[3]] %||% NA_character_),
+      resumed_at = parse_time(one[[4]])
+    )
+  })
+  none <- data.frame(
+    epoch = integer(),
+    batch = integer(),
+    saved_at = .POSIXct(double(), "UTC"),
+    resumed_at = .POSIXct(double(), "UTC")
+  )
+  do.call(rbind, c(list(none), rows))
+}
+
+parse_time <- function(text) {
+  as.POSIXct(text, format = "%Y-%m-%dT%H:%M:%OS", tz = "UTC")
+}
+
 # A field that counts something.
 #
 # @return integer, `NA` where there is no such field.
@@ -489,7 +524,7 @@ manifest_is_finished <- function(metadata, path) {
 # @return `POSIXct`; `NA` if the checkpoint does not say.
 manifest_saved_at <- function(metadata, path) {
   text <- metadata[["saved_at"]] %||% NA_character_
-  time <- as.POSIXct(text, format = "%Y-%m-%dT%H:%M:%OS", tz = "UTC")
+  time <- parse_time(text)
   if (is.na(time) && !is.na(text)) {
     stop_header(path, "Its metadata `saved_at` is no time.")
   }

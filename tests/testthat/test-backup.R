@@ -392,6 +392,18 @@ test_that("a keras_backup draws its losses and where its checkpoints are", {
   expect_lt(plot$usr[[1]], 1)
   expect_gt(plot$usr[[2]], 3.5)
 
+  # One line a log and no points, ticks at whole epochs, and a legend above.
+  expect_identical(points[[1]][[3]], "l")
+  axes <- plot$calls[names(plot$calls) == "C_axis"]
+  expect_true(any(vapply(
+    axes,
+    function(one) identical(one[[3]], c(1, 2, 3)),
+    NA
+  )))
+  texts <- plot$calls[names(plot$calls) == "C_text"]
+  is_legend <- vapply(texts, function(one) "val_loss" %in% one[[3]], NA)
+  expect_gt(min(texts[is_legend][[1]][[2]]$y), plot$usr[[4]])
+
   points <- drawn(plot(info, logs = "mae"))$calls
   points <- points[names(points) == "C_plotXY"]
   expect_equal(points[[1]][[2]]$y, c(1, 1, 1))
@@ -405,6 +417,112 @@ test_that("a keras_backup draws its losses and where its checkpoints are", {
     drawn(plot(backup_info(dir))),
     "No epoch is complete",
     class = "kerasbackup_error_argument"
+  )
+})
+
+# A backup that was interrupted twice.
+interrupted_backup <- function(dir) {
+  fields <- example_fields()
+  fields$epochs <- "10"
+  fields$resumes <- paste0(
+    "[[1,0,\"2026-01-02T03:04:05\",\"2026-01-02T03:24:05\"],",
+    "[2,3,null,\"2026-01-03T08:04:05\"]]"
+  )
+  save_backup(dir, fields = fields)
+}
+
+test_that("interruptions are a data frame, and are drawn with the time lost", {
+  dir <- withr::local_tempdir()
+  save_backup(dir)
+  expect_identical(nrow(backup_info(dir)$interruptions), 0L)
+  interrupted_backup(dir)
+  info <- backup_info(dir)
+  expect_identical(info$interruptions$epoch, 1:2)
+  expect_identical(info$interruptions$batch, c(0L, 3L))
+  times <- c("2026-01-02 03:24:05", "2026-01-03 08:04:05")
+  expect_equal(info$interruptions$resumed_at, as.POSIXct(times, tz = "UTC"))
+  expect_identical(is.na(info$interruptions$saved_at), c(FALSE, TRUE))
+  plot <- drawn(plot(info))
+  lines <- plot$calls[names(plot$calls) == "C_abline"]
+  is_there <- vapply(lines, function(one) identical(one[[5]], c(1, 2.5)), NA)
+  expect_true(any(is_there))
+  text <- plot$calls[names(plot$calls) == "C_mtext"]
+  expect_identical(text[[1]][[2]], c("20 mins", ""))
+})
+
+test_that("resumes that are none are refused", {
+  dir <- withr::local_tempdir()
+  for (bad in c("[1]", "[[1,2,3,4]]", "[[1,-2,null,\"2026\"]]", "{}", "3")) {
+    fields <- example_fields()
+    fields$resumes <- bad
+    save_backup(dir, fields = fields)
+    expect_error(backup_info(dir), class = "kerasbackup_error_corrupt")
+  }
+})
+
+test_that("ggplot2 draws the same", {
+  skip_if_not_installed("ggplot2")
+  dir <- withr::local_tempdir()
+  interrupted_backup(dir)
+  info <- backup_info(dir)
+  plot <- ggplot2::autoplot(info)
+  built <- ggplot2::ggplot_build(plot)$data
+  expect_setequal(built[[1]]$xintercept, c(3, 1, 2.5))
+  expect_equal(built[[2]]$x, info$history$epoch)
+  expect_equal(built[[2]]$y, info$history$loss)
+  expect_equal(built[[3]]$label, c("20 mins", ""))
+  expect_error(
+    ggplot2::autoplot(info, logs = "acc"),
+    "There is no log `acc`",
+    class = "kerasbackup_error_argument"
+  )
+})
+
+test_that("how far of how many epochs, the best one, and who trains is shown", {
+  dir <- withr::local_tempdir()
+  interrupted_backup(dir)
+  lines <- format(backup_info(dir))
+  expect_match(lines, "^progress: 3 of 10 epochs complete$", all = FALSE)
+  expect_match(lines, "^best epoch: 3 \\(loss 0.125\\)$", all = FALSE)
+  expect_match(lines, "^running: no$", all = FALSE)
+  expect_identical(backup_info(dir)$epochs, 10L)
+  skip_if(is.na(lock_is_held(dir)), "the system does not tell of locks")
+  lock <- lock_acquire(dir)
+  info <- backup_info(dir)
+  expect_true(info$running)
+  expect_equal(info$owner$pid, Sys.getpid())
+  expect_match(
+    format(info),
+    paste0("^running: yes, process ", Sys.getpid(), " on .*, since 20"),
+    all = FALSE
+  )
+  lock_release(lock)
+  expect_false(backup_info(dir)$running)
+})
+
+test_that("one checkpoint can be named by its path", {
+  dir <- withr::local_tempdir()
+  save_backup(dir)
+  save_backup(dir, keep = 2L)
+  files <- backup_info(dir)$files
+  info <- backup_info(files$path[[2]])
+  expect_identical(info$generation, files$generation[[2]])
+  expect_identical(info$dir, backup_info(dir)$dir)
+})
+
+test_that("backup_verify() says in one line what it has read", {
+  dir <- withr::local_tempdir()
+  save_backup(dir)
+  save_backup(dir, keep = 2L)
+  message <- expect_message(
+    backup_verify(dir),
+    "^1 checkpoint is intact \\(.* read\\), in '.*'\\.$",
+    class = "kerasbackup_message_verified"
+  )
+  expect_message(
+    backup_verify(dir, all = TRUE),
+    "^2 checkpoints are intact",
+    class = "kerasbackup_message_verified"
   )
 })
 

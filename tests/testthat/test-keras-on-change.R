@@ -1,5 +1,5 @@
-# What happens if the script or its data have changed: `on_change`. Which changes
-# there are is in test-keras-changed.R.
+# What happens if the script or its data have changed: `on_change`. The changes
+# themselves are in test-keras-changed.R.
 
 backed_up <- function(dir, ...) {
   callback_backup_and_restore(dir, ...)

@@ -37,7 +37,7 @@ tell <- function() {
     wrap = TRUE
   )
   cli_verbatim(paste0("  ", format(kerasbackup::backup_info(backup_dir))))
-  kerasbackup::backup_verify(backup_dir)
+  suppressMessages(kerasbackup::backup_verify(backup_dir))
   cli_alert_success("Every byte agrees with its checksum.")
 
   cli_h2("2. The same script is run again. It goes on.")

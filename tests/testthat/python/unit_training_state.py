@@ -133,6 +133,11 @@ class Checkpoints(unittest.TestCase):
             ("batch", ""),
             ("batch", "1"),  # a position in an epoch needs its generators
             ("stopped", "2"),
+            ("resumes", "{}"),
+            ("resumes", "[[1, 2, null]]"),
+            ("resumes", '[[1, -2, null, "2026"]]'),
+            ("resumes", '[[1, 2, 3, "2026"]]'),
+            ("resumes", "[[1, 2, null, null]]"),
             ("validation", "3"),
             ("last_logs", "3"),
             ("drift", '"text"'),
@@ -420,11 +425,28 @@ class OneTraining(unittest.TestCase):
         changed = {"epoch", "batch", "stopped", "saved_at", "history"}
         # One has the place, the other the numbers of Keras' names.
         changed |= {"recorder", "optimizers"}
-        self.assertEqual(set(later), set(metadata))
+        self.assertEqual(set(later), {*metadata, "resumes"})
+        changed.add("resumes")
         for name in set(later) - changed:
             self.assertEqual(later[name], metadata[name], name)
         found = later["epoch"], later["batch"], later["stopped"]
         self.assertEqual(found, ("2", "0", "1"))
+
+    def test_every_resume_is_noted(self):
+        _, state = self.trained()
+        first = self.save(state, 1, 2)
+        self.assertNotIn("resumes", first.metadata)
+        second, _ = self.begun(self.model(), first)
+        second.restore()
+        checkpoint = self.save(second, 1, 3)
+        third, _ = self.begun(self.model(), checkpoint)
+        third.restore()
+        found = json.loads(self.save(third, 2, 0).metadata["resumes"])
+        self.assertEqual([one[:2] for one in found], [[1, 2], [1, 3]])
+        saved = [one.metadata["saved_at"] for one in (first, checkpoint)]
+        self.assertEqual([one[2] for one in found], saved)
+        for _, _, saved_at, resumed_at in found:
+            self.assertLessEqual(saved_at, resumed_at)
 
     def test_where_there_is_no_checkpoint_nothing_is_restored(self):
         state, _ = self.begun(self.model())
@@ -439,7 +461,9 @@ class OneTraining(unittest.TestCase):
             training=training(start="a", number=1),
             learned={"layer text": "5 entries b"},
         )
+        before = again.script_changes()
         version, vocabulary, *_ = again.restore()
+        self.assertEqual(before, [version, vocabulary])
         self.assertEqual(
             version, script.was_and_is("kerasbackup", "0.1.0", "0.2.0")
         )

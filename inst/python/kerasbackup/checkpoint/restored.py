@@ -13,6 +13,7 @@ from kerasbackup.parts.part import REQUIRED
 from kerasbackup.parts.part import Place
 from kerasbackup.store.dtypes import numpy_view
 from kerasbackup.store.values import check_texts
+from kerasbackup.store.values import is_count
 
 
 class Restored:
@@ -26,6 +27,10 @@ class Restored:
         checkpoint: The `Checkpoint`.
         place: A `Place`, where it was made.
         history: The `History` until then.
+        saved_at: String, the time when it was made; `None` if it does not say.
+        resumes: List of lists, the earlier resumes of the run: the epochs and
+            batches then, when that checkpoint was made, and when training
+            resumed.
         stopped: Whether a callback had ended the training for good.
         versions: Dict from name to version, of what wrote it; may be empty.
         saved: Dict from the name of a part to what it captured.
@@ -46,6 +51,9 @@ class Restored:
             self.stopped = _flag(self._metadata["stopped"])
             self.versions = self._parse("versions", {})
             check_texts(self.versions)
+            self.saved_at = self._metadata.get("saved_at")
+            self.resumes = self._parse("resumes", [])
+            _check_resumes(self.resumes)
             self.saved = {}
             for part in PARTS:
                 saved = self._parse(part.name, part.missing)
@@ -73,6 +81,18 @@ def _count(text: str) -> int:
     if not re.fullmatch("[0-9]{1,15}", text):
         raise ValueError(f"{text[:50]!r} is no count")
     return int(text)
+
+
+def _check_resumes(resumes: Any) -> None:
+    if not isinstance(resumes, list):
+        raise TypeError("the resumes are no list")
+    for epoch, batch, saved_at, resumed_at in resumes:
+        if not (is_count(epoch) and is_count(batch)):
+            raise ValueError("the place of a resume is none")
+        if not isinstance(resumed_at, str) or not isinstance(
+            saved_at, (str, type(None))
+        ):
+            raise TypeError("the time of a resume is no text")
 
 
 def _flag(text: str) -> bool:

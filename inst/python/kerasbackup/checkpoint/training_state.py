@@ -25,6 +25,9 @@ from kerasbackup.parts.variables import Variables
 from kerasbackup.store import values
 from kerasbackup.store.dtypes import DTYPES
 
+# How a time is written.
+TIME = "%Y-%m-%dT%H:%M:%S"
+
 # R counts no further. No training has so many.
 MOST_EPOCHS = 10**9 - 1
 
@@ -76,6 +79,7 @@ class TrainingState:
         self.history = History()
         self.restored = None
         self.not_saved = []
+        self._resumes = []
 
     def load(self, store) -> None:
         """Loads the newest checkpoint, if any, and checks that it fits.
@@ -142,6 +146,15 @@ class TrainingState:
         self.place.epoch = restored.place.epoch
         self.place.batch = restored.place.batch
         self.history = restored.history
+        self._resumes = [
+            *restored.resumes,
+            [
+                restored.place.epoch,
+                restored.place.batch,
+                restored.saved_at,
+                _now().strftime(TIME),
+            ],
+        ]
         return self._restore(self._parts)
 
     def restore_again(self) -> None:
@@ -191,9 +204,7 @@ class TrainingState:
                 that is not known.
         """
         self.place.epoch, self.place.batch = epoch, batch
-        now = datetime.datetime.now(datetime.timezone.utc).replace(
-            microsecond=0
-        )
+        now = _now()
         encoder = values.Encoder()
         captured = {part.name: part.capture(encoder) for part in self._parts}
         metadata = {
@@ -201,12 +212,14 @@ class TrainingState:
             "epoch": str(epoch),
             "batch": str(batch),
             "stopped": "1" if ended else "0",
-            "saved_at": now.strftime("%Y-%m-%dT%H:%M:%S"),
+            "saved_at": now.strftime(TIME),
             "versions": _dumps(self._script.versions),
             "history": _dumps(self.history.to_json()),
         }
         if epochs is not None and epochs <= MOST_EPOCHS:
             metadata["epochs"] = str(int(epochs))
+        if self._resumes:
+            metadata["resumes"] = _dumps(self._resumes)
         for part in self._parts:
             if captured[part.name] != part.missing:
                 metadata[part.name] = _dumps(captured[part.name])
@@ -277,6 +290,10 @@ class Capture:
         self.addresses = bytearray(array.array("Q", addresses).tobytes())
         self.metadata = metadata
         self.time = time
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 
 
 def _dumps(value: Any) -> str:
