@@ -192,6 +192,8 @@ class Stages(unittest.TestCase):
             iterator = types.SimpleNamespace(data_adapter=adapter)
             with mock.patch.object(
                 epoch_iterator, "draws_in_graph", return_value=draws
-            ):
+            ) as asked:
                 source = grain_source.Grain(iterator)
                 self.assertIs(source.runs_ahead, expected)
+            # The Keras of that iterator is asked.
+            self.assertIs(asked.call_args.args[0], iterator)
