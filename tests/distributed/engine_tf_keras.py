@@ -65,7 +65,8 @@ def parameter_server(rank, count, ports, servers=1, partitioner=None):
 
 
 def sharded(rank, count, ports):
-    halves = tf.distribute.experimental.partitioners.FixedShardsPartitioner(2)
+    # Kernels are divided. The states of random generators must not be.
+    halves = tf.distribute.experimental.partitioners.MinSizePartitioner(64, 2)
     return parameter_server(rank, count, ports, 2, halves)
 
 

@@ -78,10 +78,16 @@ leg_distributed() {
   rows+='|torch DistributedDataParallel/2/arrays/3/1/batch'
   rows+='|tf_keras MultiWorkerMirroredStrategy/2/tf.data/3/1/batch'
   rows+='|tf_keras ParameterServerStrategy/3/tf.data/3/1/batch)$'
-  local table="$CACHE/distributed.md"
+  local table="$CACHE/distributed.md" needed
+  for needed in jax torch tf_keras; do
+    if ! has_backend "$needed"; then
+      record skipped distributed "$needed is not installed"
+      return
+    fi
+  done
   say "Several workers: four rows of the table"
   cp vignettes/several-workers.Rmd "$table"
-  leg_tap distributed 1800 env ROWS="$rows" TABLE="$table" \
+  leg_tap distributed 600 env ROWS="$rows" TABLE="$table" \
     tools/test-distributed
 }
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.distribute.sharded_variable import ShardedVariable
 
 
 def spreads_over_processes(model: Any) -> bool:
@@ -18,4 +19,6 @@ def components(variable: Any) -> list[Any]:
     """
     if isinstance(variable, tf.distribute.DistributedValues):
         return list(variable.values)
+    if isinstance(variable, ShardedVariable):
+        return list(variable.variables)
     return [variable]
