@@ -9,8 +9,8 @@ import signal
 import time
 
 import case_data
-import keras
 import numpy as np
+from which_keras import keras
 
 
 class Drawing(keras.callbacks.Callback):
@@ -196,7 +196,7 @@ def by_lambda():
 
 
 class Kill(keras.callbacks.Callback):
-    """Ends the process by SIGKILL.
+    """Ends the process by SIGKILL, or asks it to end by SIGTERM.
 
     It keeps nothing in attributes: those would be in checkpoints, and the
     resumed run, which has no such callback, would tell that they are not used.
@@ -204,7 +204,8 @@ class Kill(keras.callbacks.Callback):
     Args:
         event: `"batch"`: before that batch. `"validation"`: before the second
             batch of that epoch's validation. `"epoch-end"`: at its end.
-            `"end"`: after the last epoch.
+            `"end"`: after the last epoch. `"signal"`: SIGTERM before that
+            batch.
         epoch: Integer, the first is 0.
         batch: Integer, the first is 0.
         directory: String, where there must be a checkpoint first: it is made in
@@ -214,14 +215,21 @@ class Kill(keras.callbacks.Callback):
     def __init__(self, event, epoch, batch, directory=""):
         super().__init__()
         running = 0
+        was_asked = False
 
         def begin(epoch):
             nonlocal running
             running = epoch
 
         def hear(what, which=batch):
-            if what == event and (running, which) >= (epoch, batch):
+            nonlocal was_asked
+            if what != event or (running, which) < (epoch, batch):
+                return
+            if event != "signal":
                 _kill(directory)
+            elif not was_asked:
+                was_asked = True
+                os.kill(os.getpid(), signal.SIGTERM)
 
         self._begin, self._hear = begin, hear
 
@@ -230,6 +238,7 @@ class Kill(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         self._hear("batch", batch)
+        self._hear("signal", batch)
 
     def on_test_batch_begin(self, batch, logs=None):
         self._hear("validation", batch)

@@ -5,8 +5,12 @@ import queue
 import random
 import time
 
-import keras
 import numpy as np
+from which_keras import PyDataset
+from which_keras import keras
+from which_keras import ops
+from which_keras import pydataset
+from which_keras import to_numpy
 
 N = 72
 BATCH = 8  # 9 batches an epoch
@@ -32,13 +36,18 @@ def data_arrays(**kwargs):
     return {"x": x, "y": y, "batch_size": BATCH, **kwargs}
 
 
+class ByNumber(dict):
+    """A dict that keeps its keys on its way through R, which would make strings
+    of them."""
+
+
 def sample_weight():
     weights = np.linspace(0.1, 1, N).astype("float32")
     SHARED["sample_weight"] = weights
     return data_arrays(sample_weight=weights)
 
 
-class Plain(keras.utils.PyDataset):
+class Plain(PyDataset):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.data = arrays()
@@ -225,8 +234,8 @@ def brightness():
     layer = keras.layers.RandomBrightness(0.02, value_range=(-9, 9), seed=4)
 
     def augmented(x):
-        images = keras.ops.reshape(x, (-1, 1, x.shape[-1], 1))
-        return keras.ops.reshape(layer(images), (-1, x.shape[-1]))
+        images = ops.reshape(x, (-1, 1, x.shape[-1], 1))
+        return ops.reshape(layer(images), (-1, x.shape[-1]))
 
     return layer, augmented
 
@@ -266,7 +275,7 @@ class Brightened(Plain):
 
     def __getitem__(self, index):
         x, y = super().__getitem__(index)
-        return keras.ops.convert_to_numpy(self._augmented(x)), y
+        return to_numpy(self._augmented(x)), y
 
 
 def trained_and_validated(dataset):
@@ -425,7 +434,7 @@ DATA = {
     "arrays-class-weight": lambda: {
         **data_arrays(),
         "y": (arrays()[1] > 0).astype("float32"),
-        "class_weight": {0: 1.0, 1: 3.0},
+        "class_weight": ByNumber({0: 1.0, 1: 3.0}),
     },
     "arrays-sample-weight": sample_weight,
     "arrays-validation-split": lambda: data_arrays(validation_split=0.25),
@@ -451,18 +460,26 @@ DATA = {
     "pydataset": lambda: {"x": Plain()},
     "pydataset-steps-fewer": lambda: {"x": Augmented(), "steps_per_epoch": 5},
     "pydataset-augmented": lambda: {"x": Augmented()},
-    "pydataset-workers": lambda: {"x": Plain(workers=2)},
+    "pydataset-workers": lambda: pydataset(Plain, workers=2),
+    "pydataset-workers-unshuffled": lambda: {
+        **pydataset(Plain, workers=2),
+        "shuffle": False,
+    },
+    "pydataset-processes-unshuffled": lambda: {
+        **pydataset(Plain, workers=2, use_multiprocessing=True),
+        "shuffle": False,
+    },
     "pydataset-workers-steps": lambda: {
-        "x": Plain(workers=2),
+        **pydataset(Plain, workers=2),
         "steps_per_epoch": N // BATCH,
     },
     "pydataset-workers-steps-fewer": lambda: {
-        "x": Plain(workers=2),
+        **pydataset(Plain, workers=2),
         "steps_per_epoch": 5,
     },
-    "pydataset-processes": lambda: {
-        "x": Plain(workers=2, use_multiprocessing=True)
-    },
+    "pydataset-processes": lambda: pydataset(
+        Plain, workers=2, use_multiprocessing=True
+    ),
     "pydataset-state": lambda: {"x": Stateful()},
     "pydataset-own-order": lambda: {"x": OwnOrder()},
     "pydataset-growing": lambda: {"x": Growing()},

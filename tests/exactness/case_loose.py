@@ -1,8 +1,13 @@
 """The rows whose loss, layer or schedule uses what no model has: a variable or
 a number that a callback raises each epoch."""
 
-import keras
-from keras import layers
+from which_keras import Loss
+from which_keras import Variable
+from which_keras import keras
+from which_keras import mean
+from which_keras import ops
+
+layers = keras.layers
 
 # What the callback of the row calls as each epoch begins.
 _raise = []
@@ -37,28 +42,28 @@ def _grows(variable):
 
 
 def closure_variable():
-    beta = keras.Variable(0.1)
+    beta = Variable(0.1)
     _grows(beta)
 
     def loss(y_true, y_pred):
-        error = keras.ops.mean(keras.ops.square(y_true - y_pred))
-        return error + beta * keras.ops.mean(keras.ops.square(y_pred))
+        error = mean(ops.square(y_true - y_pred))
+        return error + beta * mean(ops.square(y_pred))
 
     return _model(loss)
 
 
-class Penalized(keras.Loss):
+class Penalized(Loss):
     def __init__(self, beta):
         super().__init__()
         self.beta = beta
 
     def call(self, y_true, y_pred):
-        error = keras.ops.mean(keras.ops.square(y_true - y_pred))
-        return error + self.beta * keras.ops.mean(keras.ops.square(y_pred))
+        error = mean(ops.square(y_true - y_pred))
+        return error + self.beta * mean(ops.square(y_pred))
 
 
 def loss_variable():
-    loss = Penalized(keras.Variable(0.1))
+    loss = Penalized(Variable(0.1))
     _grows(loss.beta)
     return _model(loss)
 
@@ -72,7 +77,7 @@ class Scaled(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def schedule_variable():
-    rate = Scaled(keras.Variable(1.0))
+    rate = Scaled(Variable(1.0))
     _grows(rate.scale)
     return _model(rate=rate)
 

@@ -1,9 +1,16 @@
 """Owns the rows' models, compiled."""
 
-import keras
 from case_data import BATCH
 from case_data import arrays
-from keras import layers
+from which_keras import apply
+from which_keras import concatenate
+from which_keras import keras
+from which_keras import normal
+from which_keras import ops
+from which_keras import seed_generator
+from which_keras import uniform
+
+layers = keras.layers
 
 
 def dense(compile_args=None, **kwargs):
@@ -134,7 +141,7 @@ def step(model, optimizer, part, loss_of):
         with tf.GradientTape() as tape:
             loss = loss_of()
         weights = part.trainable_weights
-        optimizer.apply(tape.gradient(loss, weights), weights)
+        apply(optimizer, tape.gradient(loss, weights), weights)
         return loss
     import torch
 
@@ -162,7 +169,7 @@ class Adversarial(keras.Model):
             keras.metrics.Mean(name="d_loss"),
             keras.metrics.Mean(name="g_loss"),
         ]
-        self.seeds = keras.random.SeedGenerator(13)
+        self.seeds = seed_generator(13)
         # What Keras' guides do with torch, where Keras asks for it.
         self.built = keras.backend.backend() == "torch"
 
@@ -177,22 +184,17 @@ class Adversarial(keras.Model):
 
     def train_step(self, data):
         real = data[0] if isinstance(data, tuple) else data
-        ops = keras.ops
 
         def fake():
-            latent = keras.random.normal(
-                (ops.shape(real)[0], 3), seed=self.seeds
-            )
+            latent = normal((ops.shape(real)[0], 3), seed=self.seeds)
             return self.generator(latent)
 
         def loss_of_discriminator():
             made = fake()
             goal = [ops.ones_like(made[:, :1]), ops.zeros_like(real[:, :1])]
-            goal = ops.concatenate(goal)
-            goal += 0.05 * keras.random.uniform(
-                ops.shape(goal), seed=self.seeds
-            )
-            both = ops.concatenate([made, real])
+            goal = concatenate(goal)
+            goal += 0.05 * uniform(ops.shape(goal), seed=self.seeds)
+            both = concatenate([made, real])
             return self.loss_fn(goal, self.discriminator(both, training=True))
 
         def loss_of_generator():
@@ -226,7 +228,7 @@ class Encoding(keras.Model):
         self.decoder = keras.Sequential([keras.Input((2,)), layers.Dense(6)])
         self.total = keras.metrics.Mean(name="loss")
         self.divergence = keras.metrics.Mean(name="kl_loss")
-        self.seeds = keras.random.SeedGenerator(17)
+        self.seeds = seed_generator(17)
         self.built = keras.backend.backend() == "torch"
 
     @property
@@ -238,11 +240,11 @@ class Encoding(keras.Model):
 
         def loss_of():
             mean, log_var = self.encoder(x)
-            noise = keras.random.normal(keras.ops.shape(mean), seed=self.seeds)
-            z = mean + keras.ops.exp(0.5 * log_var) * noise
-            lost = keras.ops.mean(keras.ops.square(x - self.decoder(z)))
-            spread = keras.ops.square(mean) + keras.ops.exp(log_var)
-            divergence = 0.5 * keras.ops.mean(spread - log_var - 1)
+            noise = normal(ops.shape(mean), seed=self.seeds)
+            z = mean + ops.exp(0.5 * log_var) * noise
+            lost = mean(ops.square(x - self.decoder(z)))
+            spread = ops.square(mean) + ops.exp(log_var)
+            divergence = 0.5 * mean(spread - log_var - 1)
             self.divergence.update_state(divergence)
             return lost + divergence
 
@@ -266,12 +268,19 @@ def encoding():
     return model
 
 
-def mirrored():
-    """On two devices, each with its own moving statistics."""
+def mirrored(count=2):
+    """On several devices, each with its own moving statistics."""
     import tensorflow as tf
 
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    devices = [f"CPU:{i}" for i in range(count)]
+    with tf.distribute.MirroredStrategy(devices).scope():
         return dense()
+
+
+def legacy():
+    """Two settings of these optimizers are in variables that nobody lists."""
+    optimizers = keras.optimizers.legacy
+    return dense({"optimizer": optimizers.Adam(0.01, decay=0.02)})
 
 
 def data_parallel():
@@ -302,6 +311,8 @@ MODELS = {
     "gan-unbuilt": lambda: adversarial(has_input=False),
     "vae": encoding,
     "mirrored": mirrored,
+    "mirrored-four": lambda: mirrored(4),
+    "legacy": legacy,
     "data-parallel": data_parallel,
     "steps-per-execution": lambda: dense({"steps_per_execution": 4}),
     "jit": lambda: dense({"jit_compile": True}),

@@ -10,7 +10,6 @@ import os
 import signal
 
 import case_data
-import keras
 import numpy as np
 from case_callbacks import CALLBACKS
 from case_callbacks import Kill  # noqa: F401
@@ -20,9 +19,15 @@ from case_grain import GRAIN
 from case_loose import CALLBACKS as LOOSE_CALLBACKS
 from case_loose import MODELS as LOOSE_MODELS
 from case_models import MODELS
-from guides import GUIDES
+from which_keras import IS_TF_KERAS
+from which_keras import keras
+from which_keras import ops
+from which_keras import to_numpy
 
 EPOCHS = 5
+
+# Models that are trained on several devices.
+DEVICES = {"mirrored": 2, "mirrored-four": 4, "data-parallel": 2}
 
 
 def redirect(path):
@@ -68,8 +73,8 @@ def build(row, out):
     data, model, callbacks = row.split("/")
     case_data.FOLDER = f"{os.path.abspath(out)}-data"
     os.makedirs(case_data.FOLDER, exist_ok=True)
-    if model in ("mirrored", "data-parallel"):
-        _two_devices()
+    if model in DEVICES:
+        _split_cpu(DEVICES[model])
     keras.utils.set_random_seed(11)
     if keras.backend.backend() != "torch" and data.startswith("loader"):
         import torch
@@ -77,6 +82,8 @@ def build(row, out):
         # set_random_seed() seeds torch only where it is the backend.
         torch.manual_seed(11)
     if data == "guide":
+        from guides import GUIDES
+
         return GUIDES[model](out)
     return (
         (MODELS | LOOSE_MODELS)[model](),
@@ -94,20 +101,9 @@ def digest(model, history, callbacks, out):
         callbacks: List of the row's callbacks.
         out: String, the directory of what they wrote.
     """
-    optimizers = [
-        one
-        for one in vars(model).values()
-        if isinstance(one, keras.optimizers.Optimizer)
-        and one is not model.optimizer
-    ]
+    variables = _of_tf_keras if IS_TF_KERAS else _of_keras3
     lines = variable_lines(
-        [
-            *model.variables,
-            *model.optimizer.variables,
-            *(variable for one in optimizers for variable in one.variables),
-            *model.metrics_variables,
-            *getattr(model, "more_variables", list)(),
-        ]
+        [*variables(model), *getattr(model, "more_variables", list)()]
     )
     for name, column in sorted(history.history.items()):
         values = " ".join(float(v).hex() for v in column)
@@ -135,6 +131,43 @@ def digest(model, history, callbacks, out):
     return "\n".join(lines)
 
 
+def _of_keras3(model):
+    optimizers = [
+        one
+        for one in vars(model).values()
+        if isinstance(one, keras.optimizers.Optimizer)
+        and one is not model.optimizer
+    ]
+    return [
+        *model.variables,
+        *model.optimizer.variables,
+        *(variable for one in optimizers for variable in one.variables),
+        *model.metrics_variables,
+    ]
+
+
+def _of_tf_keras(model):
+    """Also what tf_keras does not list: the generators of random layers, what
+    scales a loss, and the settings of legacy optimizers."""
+    found = [*model.variables]
+    for layer in model.submodules:
+        generator = getattr(layer, "_random_generator", None)
+        made = getattr(generator, "_generator", None)
+        found += [] if made is None else [made.state]
+        states = getattr(layer, "states", None) or []
+        found += [one for one in states if hasattr(one, "assign")]
+    optimizer = model.optimizer
+    while optimizer is not None:
+        listed = optimizer.variables
+        found += listed() if callable(listed) else listed
+        found += getattr(optimizer, "_hyper", {}).values()
+        if hasattr(optimizer, "dynamic_counter"):
+            found += [optimizer.dynamic_counter, optimizer.loss_scale]
+        optimizer = getattr(optimizer, "inner_optimizer", None)
+    found += [one for metric in model.metrics for one in metric.variables]
+    return [one for one in found if hasattr(one, "dtype")]
+
+
 def variable_lines(variables):
     """The bits of variables, a line for each."""
     return [
@@ -144,18 +177,19 @@ def variable_lines(variables):
     ]
 
 
-def _two_devices():
-    """To be called before the backend has looked for its devices."""
+def _split_cpu(count):
+    """Makes several devices of the CPU. To be called before the backend has
+    looked for its devices."""
     if keras.backend.backend() == "jax":
         import jax
 
-        jax.config.update("jax_num_cpu_devices", 2)
+        jax.config.update("jax_num_cpu_devices", count)
         return
     import tensorflow as tf
 
     (cpu,) = tf.config.list_physical_devices("CPU")
-    two = [tf.config.LogicalDeviceConfiguration()] * 2
-    tf.config.set_logical_device_configuration(cpu, two)
+    made = [tf.config.LogicalDeviceConfiguration()] * count
+    tf.config.set_logical_device_configuration(cpu, made)
 
 
 def _hash(content):
@@ -170,17 +204,18 @@ def _state(value):
         value = [item for pair in sorted(value.items()) for item in pair]
     if isinstance(value, (list, tuple)):
         return ",".join(filter(None, map(_state, value)))
-    if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
-        return _hash(np.asarray(keras.ops.convert_to_numpy(value)).tobytes())
+    if isinstance(value, np.ndarray) or ops.is_tensor(value):
+        return _hash(np.asarray(to_numpy(value)).tobytes())
     return ""
 
 
 def _parts(variable):
     """A variable's value, or those of all its replicas."""
-    replicas = getattr(variable.value, "values", None)
+    value = variable if IS_TF_KERAS else variable.value
+    replicas = getattr(value, "values", None)
     if keras.backend.backend() == "tensorflow" and replicas is not None:
         return [part.numpy() for part in replicas]
-    return [np.asarray(keras.ops.convert_to_numpy(variable))]
+    return [np.asarray(to_numpy(variable))]
 
 
 def _weights(path):

@@ -10,6 +10,7 @@
 #   "tail": at an epoch's end, when its last batch was trained and, where nobody
 #     knows yet that it was the last, a save before the next one was due.
 #   "end": after the last epoch, before fit() returned.
+#   "preempted": once, by SIGTERM, and saved only then.
 #   "larger": not at all; the second run has more epochs.
 #   "auto": in two epochs, saved as often as `save_freq = "auto"` may.
 #   "time": in two epochs, saved every few milliseconds.
@@ -50,6 +51,7 @@ plan_row <- function(kind, row, epochs) {
     `first-validation` = list(at(0, 1, "validation")),
     tail = list(at(epoch - 1, 0, "epoch-end")),
     end = list(at(0, 0, "end")),
+    preempted = list(at(epoch, batch(), "signal")),
     larger = list(list(kill = NULL, epochs = epochs - 2L)),
     auto = list(at(epoch - 1, batch()), at(epoch, batch())),
     time = list(at(epoch - 1, batch(2)), at(epoch, batch())),
@@ -64,6 +66,7 @@ plan_row <- function(kind, row, epochs) {
     `first-validation` = 2L,
     auto = "auto",
     time = "0.003 secs",
+    preempted = FALSE,
     keep = ,
     policy = 1L,
     freq
@@ -91,7 +94,12 @@ plan_label <- function(kills, freq, kind) {
       }
       switch(
         one$kill[[1]],
-        batch = sprintf("epoch %d, batch %d", one$kill[[2]] + 1, one$kill[[3]]),
+        batch = ,
+        signal = sprintf(
+          "epoch %d, batch %d",
+          one$kill[[2]] + 1,
+          one$kill[[3]]
+        ),
         `epoch-end` = sprintf("epoch %d, at its end", one$kill[[2]] + 1),
         validation = sprintf("epoch %d, in validation", one$kill[[2]] + 1),
         end = "after the last epoch"
@@ -99,6 +107,9 @@ plan_label <- function(kills, freq, kind) {
     },
     character(1)
   )
+  if (isFALSE(freq)) {
+    return(sprintf("%s, by SIGTERM; saved then", where))
+  }
   sprintf(
     "%s; saved every %s%s",
     paste(where, collapse = "; "),

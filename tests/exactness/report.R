@@ -5,7 +5,7 @@
 #
 # PAGE: "", or a page in which what follows the comment that names MADE_BY, a
 # command, up to the next "end", is replaced by ABOUT and the table: by all of
-# it, or, where it is not the page's own command, by what in it is not equal.
+# it, or, where it is of the nightly build of Keras, by what in it is not equal.
 
 args <- commandArgs(trailingOnly = TRUE)
 files <- strsplit(args[-(1:4)], "=", fixed = TRUE)
@@ -53,7 +53,7 @@ if (nzchar(page)) {
   end <- begin + match("<!-- end -->", text[-seq_len(begin)])
   stopifnot(!is.na(begin), !is.na(end))
   about <- sprintf("`%s`: %s.", made_by, args[[4]])
-  if (made_by != "make exactness") {
+  if (!startsWith(made_by, "make exactness")) {
     results <- lapply(tables, `[[`, "result")
     count <- function(which) sum(vapply(results, function(r) sum(which(r)), 1))
     is_failed <- function(result) startsWith(result, "FAILED")

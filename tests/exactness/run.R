@@ -33,12 +33,13 @@ train <- function(job) {
       file.path(job$dir, job$saved),
       save_freq = job$freq,
       delete_checkpoint = job$delete,
+      save_before_preemption = isFALSE(job$freq),
       keep = job$keep,
       history = "full",
       # There is no time after the last save of an epoch that is over.
       async = !identical(job$kill[[1]], "epoch-end")
     )
-    if (job$freq == "auto") {
+    if (identical(job$freq, "auto")) {
       cases$hasten(ours)
     }
     callbacks <- c(ours, callbacks)

@@ -3,7 +3,10 @@
 #
 #   Rscript table.R BACKEND DIR PART PATTERN SEED
 #
-# PART: every so-manieth row, 1 for all. ABLATE in the environment: names of
+# BACKEND: one of Keras 3, or tf_keras, which computes with TensorFlow.
+# PART: every so-manieth row, 1 for all. A row is interrupted where it is in the
+# whole table. KEEP in the environment: rows that an earlier run has left equal
+# in DIR are not run again. ABLATE in the environment: names of
 # states to leave out, see ablate.py; then the table shows which rows notice,
 # and which of those tell of it. Prints "ok" and "not ok" lines, and writes
 # the file table.csv in DIR.
@@ -18,7 +21,8 @@ ablations <- strsplit(Sys.getenv("ABLATE"), "[ ,]+")[[1]]
 here <- Sys.getenv("EXACTNESS_HOME")
 # Workers that are started anew, as Grain's, have the cases to import.
 Sys.setenv(
-  KERAS_BACKEND = backend,
+  KERAS_BACKEND = if (backend == "tf_keras") "tensorflow" else backend,
+  EXACTNESS_KERAS = if (backend == "tf_keras") "tf_keras" else "keras",
   TF_CPP_MIN_LOG_LEVEL = "3",
   PYTHONPATH = here
 )
@@ -64,6 +68,8 @@ rows <- read.csv(
 rows$why <- rows[[backend]]
 rows$name <- trimws(paste(rows$row, rows$kill))
 rows$directory <- gsub("[^a-z0-9-]", "_", rows$name)
+set.seed(seed)
+rows$plan <- Map(plan_row, rows$kill, rows$row, MoreArgs = list(cases$EPOCHS))
 rows <- rows[grepl(pattern, rows$name), ]
 rows <- rows[seq_len(nrow(rows)) %% part == 0, ]
 needs_board <- grepl("/tensorboard", rows$row)
@@ -85,9 +91,8 @@ rows$why[needs_tensorflow & !has[["tensorflow"]]] <-
 rows$why[needs_board & !has[["tensorboard"]]] <-
   "tensorboard is not installed"
 
-set.seed(seed)
 message(sprintf("%s: %d rows, seed %d", backend, nrow(rows), seed))
-plans <- Map(plan_row, rows$kill, rows$row, MoreArgs = list(cases$EPOCHS))
+plans <- rows$plan
 
 # Running -------------------------------------------------------------------
 
@@ -109,13 +114,19 @@ run_row <- function(i) {
         ablate = "",
         out = "out",
         saved = "backup",
-        await = rows$kill[[i]] != "first"
+        await = !rows$kill[[i]] %in% c("first", "preempted")
       ),
       list(...)
     ))
     read_run(dir, name)
   }
-  reference <- job("reference", backup = FALSE, out = "out-reference")
+  # With this callback, random layers of tf_keras draw other numbers.
+  reference <- job(
+    "reference",
+    backup = backend == "tf_keras",
+    saved = "backup-reference",
+    out = "out-reference"
+  )
   if (startsWith(reference[[1]], "error:")) {
     return(list(result = paste("FAILED: reference,", reference[[1]])))
   }
@@ -191,11 +202,26 @@ run_row <- function(i) {
   list(result = result, noticed = unlist(noticed), notes = notes)
 }
 
+# Each result is left beside the row's directory, where the next run finds it.
+run_row_once <- function(i) {
+  dir <- file.path(base, rows$directory[[i]])
+  file <- paste0(dir, ".rds")
+  if (file.exists(file)) {
+    return(readRDS(file))
+  }
+  unlink(paste0(dir, c("", "-data")), recursive = TRUE)
+  result <- run_row(i)
+  if (!startsWith(result$result, "FAILED")) {
+    saveRDS(result, file)
+  }
+  result
+}
+
 possible <- !nzchar(rows$why)
 results <- lapply(rows$why, function(why) list(result = why, noticed = NULL))
 results[possible] <- parallel::mclapply(
   which(possible),
-  run_row,
+  run_row_once,
   mc.cores = as.integer(Sys.getenv("CORES", "2")),
   mc.preschedule = FALSE
 )

@@ -91,6 +91,24 @@ leg_distributed() {
     tools/test-distributed
 }
 
+# A few rows of the table with tf_keras, for each kind of data, optimizer and
+# interruption.
+leg_exactness_of_tf_keras() {
+  case " $BACKENDS " in
+    *" tensorflow "*) ;;
+    *) return 0 ;;
+  esac
+  has_backend tf_keras || {
+    record skipped exactness-tf_keras "tf_keras is not installed"
+    return 0
+  }
+  say "Exactness: some rows of the table, with tf_keras"
+  leg_tap_at exactness-tf_keras 900 "$CACHE/exactness/tf_keras" \
+    env BACKENDS=tf_keras CORES=1 \
+    ROWS='^(pydataset-state/dense/none|generator-counting/dense/csv preempted|tfdata/legacy/plateau auto|tfdata/mirrored/plateau twice|arrays/mixed-float16/none|arrays-validation-data/dense/several end)$' \
+    tools/exactness
+}
+
 # Real trainings with a large state, killed inside their saves, on the last
 # backend that there is.
 leg_crashloop() { # KILLS
