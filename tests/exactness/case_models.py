@@ -5,6 +5,7 @@ from case_data import arrays
 from which_keras import apply
 from which_keras import concatenate
 from which_keras import keras
+from which_keras import mean
 from which_keras import normal
 from which_keras import ops
 from which_keras import seed_generator
@@ -239,11 +240,11 @@ class Encoding(keras.Model):
         x = data[0] if isinstance(data, tuple) else data
 
         def loss_of():
-            mean, log_var = self.encoder(x)
-            noise = normal(ops.shape(mean), seed=self.seeds)
-            z = mean + ops.exp(0.5 * log_var) * noise
+            center, log_var = self.encoder(x)
+            noise = normal(ops.shape(center), seed=self.seeds)
+            z = center + ops.exp(0.5 * log_var) * noise
             lost = mean(ops.square(x - self.decoder(z)))
-            spread = ops.square(mean) + ops.exp(log_var)
+            spread = ops.square(center) + ops.exp(log_var)
             divergence = 0.5 * mean(spread - log_var - 1)
             self.divergence.update_state(divergence)
             return lost + divergence

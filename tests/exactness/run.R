@@ -44,6 +44,11 @@ train <- function(job) {
     }
     callbacks <- c(ours, callbacks)
   }
+  if (is.null(job$kill) && parts[[3]] == "tensorboard") {
+    # tf_keras calls a TensorBoard after batches only where another callback
+    # hears of them, as the one that kills does.
+    callbacks <- c(callbacks, cases$Kill("never", 0L, 0L))
+  }
   if (!is.null(job$kill)) {
     saved <- if (job$await) file.path(job$dir, job$saved) else ""
     callbacks <- c(callbacks, do.call(cases$Kill, c(unname(job$kill), saved)))

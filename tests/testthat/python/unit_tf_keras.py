@@ -190,6 +190,18 @@ class Parts(unittest.TestCase):
         self.assertNotIn("tf_keras", generators.capture())
         generators.restore(states)
 
+    def test_an_optimizer_tells_what_it_was_built_for(self):
+        made = training.model()
+        trained = made.trainable_variables[::-1]
+        for kind in (tf_keras.optimizers, tf_keras.optimizers.legacy):
+            optimizer = kind.Adam()
+            self.assertEqual(
+                optimizer_parts.trained_variables(optimizer, made.variables), []
+            )
+            optimizer_parts.build(optimizer, trained)
+            found = optimizer_parts.trained_variables(optimizer, made.variables)
+            self.assertEqual([*map(id, found)], [*map(id, trained)])
+
     def test_what_a_legacy_optimizer_keeps_to_itself_is_found(self):
         made = training.model(tf_keras.optimizers.legacy.SGD(0.25))
         self.assertFalse(optimizer_parts.is_built(made.optimizer))

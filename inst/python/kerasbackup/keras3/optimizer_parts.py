@@ -18,8 +18,8 @@ def build(optimizer: Any, trained: list[Any]) -> None:
     optimizer.build(trained)
 
 
-def trained_variables(optimizer: Any) -> list[Any]:
-    """The variables that it was built for."""
+def trained_variables(optimizer: Any, variables: list[Any]) -> list[Any]:
+    """The variables among some that it was built for, in its order."""
     return getattr(optimizer, "_trainable_variables", [])
 
 

@@ -35,25 +35,27 @@ def further(model: Any) -> dict[str, Any]:
     return found
 
 
-def describe(model: Any, names: dict[int, str]) -> dict[str, list[str]]:
+def describe(model: Any, variables: dict[str, Any]) -> dict[str, list[str]]:
     """The variables that each built optimizer is built for.
 
     Args:
         model: The `keras.Model` being trained.
-        names: Dict from the id of a variable to its name.
+        variables: Dict from the name of a variable to the variable.
 
     Returns:
         Dict from where an optimizer is found to names of variables.
     """
+    names = {id(one): name for name, one in variables.items()}
+    every = list(variables.values())
     trained = {
-        where: optimizer_parts.trained_variables(one)
+        where: optimizer_parts.trained_variables(one, every)
         for where, one in _all(model).items()
         if optimizer_parts.is_built(one)
     }
     return {
-        where: [names[id(variable)] for variable in variables]
-        for where, variables in trained.items()
-        if all(id(variable) in names for variable in variables)
+        where: [names[id(variable)] for variable in found]
+        for where, found in trained.items()
+        if all(id(variable) in names for variable in found)
     }
 
 

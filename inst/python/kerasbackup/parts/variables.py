@@ -275,8 +275,7 @@ def build_optimizers(
 
 def describe_optimizers(model: Any) -> dict[str, list[str]]:
     """The names of the variables that each optimizer is built for."""
-    names = {id(variable): name for name, variable in _walk(model)}
-    return further_optimizers.describe(model, names)
+    return further_optimizers.describe(model, dict(_walk(model)))
 
 
 def lacks_some(model: Any, saved: list[str]) -> bool:

@@ -39,11 +39,18 @@ def variables(model: Any) -> list[Any]:
 
 
 def _listed(model: Any) -> list[Any]:
-    """What a model lists itself. One that is not built yet may refuse that, and
-    layers in it may have variables already."""
-    if model.built:
+    """What a model lists itself. One that is not built yet, or has such a model
+    in it, may refuse that; then what the layers in it have already."""
+    models = [
+        one for one in layers_of(model) if isinstance(one, tf_keras.Model)
+    ]
+    if all(one.built for one in models):
         return list(model.variables)
-    found = [one for layer in layers_inside(model) for one in layer.variables]
+    found = [
+        one
+        for layer in layers_of(model)
+        for one in (*layer._trainable_weights, *layer._non_trainable_weights)
+    ]
     return list({id(one): one for one in found}.values())
 
 

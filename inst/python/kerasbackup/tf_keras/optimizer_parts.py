@@ -52,9 +52,27 @@ def build(optimizer: Any, trained: list[Any]) -> None:
         optimizer.build(trained)
 
 
-def trained_variables(optimizer: Any) -> list[Any]:
-    """The variables that it was built for; none where that is not known."""
-    return []
+def trained_variables(optimizer: Any, variables: list[Any]) -> list[Any]:
+    """The variables among some that it was built for, in its order; none where
+    that is not known. It only knows their keys."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        return trained_variables(inner, variables)
+    of_legacy = getattr(optimizer, "_slots", {})
+    keys = getattr(optimizer, "_index_dict", of_legacy)
+    key_of = _key_of_legacy if _is_legacy(optimizer) else _key
+    by_key = {key_of(one): one for one in variables}
+    return [by_key[key] for key in keys if key in by_key]
+
+
+def _key(variable: Any) -> Any:
+    return getattr(variable, "_unique_id", None)
+
+
+def _key_of_legacy(variable: Any) -> Any:
+    if getattr(variable, "_in_graph_mode", False):
+        return getattr(variable, "_shared_name", None)
+    return _key(variable)
 
 
 def given_learning_rate(optimizer: Any) -> Any:
