@@ -30,6 +30,7 @@ table_in <- function(lines) {
 }
 
 compared <- table_in(below("## What was compared"))
+of_tf_keras <- table_in(below("### tf_keras"))
 made_by <- grep("^`make exactness`:", page, value = TRUE)[[1]]
 limits <- lapply(
   c(
@@ -62,7 +63,11 @@ backends <- c("tensorflow", "jax", "torch")
 #' What was compared with this kind of data: a sentence, and the table, folded.
 show_compared <- function(source) {
   rows <- compared[grepl(sources[[source]]$rows, compared[[1]]), ]
-  cells <- rows[backends]
+  show_rows(rows, backends, c("TensorFlow", "JAX", "torch"))
+}
+
+show_rows <- function(rows, columns, labels) {
+  cells <- rows[columns]
   # What a message said in one run, with its paths, is in EXACTNESS.md.
   cells[] <- lapply(cells, function(cell) {
     cell <- sub("^equal; told: .*", "equal, with a message", cell)
@@ -82,14 +87,15 @@ show_compared <- function(source) {
       length(unlist(cells)) - sum(counts)
     ),
     "<details><summary>Show the combinations</summary>\n\n",
-    "| data / model / callbacks | TensorFlow | JAX | torch |\n",
-    "|:---|:---|:---|:---|\n",
     sprintf(
-      "| %s | %s | %s | %s |\n",
+      "| data / model / callbacks | %s |\n",
+      paste(labels, collapse = " | ")
+    ),
+    paste0("|:---|", strrep(":---|", length(labels)), "\n"),
+    sprintf(
+      "| %s | %s |\n",
       gsub("/", " / ", rows[[1]], fixed = TRUE),
-      cells$tensorflow,
-      cells$jax,
-      cells$torch
+      do.call(paste, c(unname(cells), sep = " | "))
     ),
     "\n</details>\n\n",
     sep = ""
