@@ -83,6 +83,7 @@ plot.keras_backup <- function(
 #' @rdname plot.keras_backup
 #' @exportS3Method ggplot2::autoplot
 autoplot.keras_backup <- function(object, logs = NULL, ...) {
+  .data <- rlang::.data
   check_dots(...)
   shows <- what_to_draw(object, logs)
   epoch <- object$history$epoch
