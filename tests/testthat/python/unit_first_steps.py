@@ -132,6 +132,39 @@ class Steps(unittest.TestCase):
         self.assertEqual(self.model.test_function()[2], [3, 5])
         self.assertEqual(list(vars(self.model)), ["places"])
 
+    def test_a_validation_that_keeps_its_function_keeps_ours(self):
+        place = Place(3, 1)
+
+        class Keeping(Model):
+            def make_test_function(self):
+                # Once made, it stays.
+                vars(self).setdefault(
+                    "test_function", lambda *args: self.called("test", args)
+                )
+                return self.test_function
+
+        patched = mock.patch.object(
+            first_steps.steps, "keeps_test_function", lambda model: True
+        )
+        with patched, mock.patch(f"{__name__}.Model", Keeping):
+            steps = self.begun(place)
+            # Of two validations in the epoch, one may be of a callback.
+            for _ in range(2):
+                kept = self.model.make_test_function()
+                steps.on_test_begin()
+                for _ in range(3):
+                    self.assertEqual(kept("c"), ("test", ("c",), [1]))
+                    self.assertEqual(self.numbers(), [3])
+            steps.end()
+            kept = self.model.make_test_function()
+            steps.on_test_begin()
+            for _ in range(2):
+                self.assertEqual(kept("c"), ("test", ("c",), [3]))
+            self.assertEqual(
+                sorted(vars(self.model)),
+                ["places", "test_function", "train_function"],
+            )
+
     def test_it_ends_where_all_values_are_those(self):
         place = Place(1, 1)
         self.begun(place)

@@ -7,6 +7,7 @@ from kerasbackup.anykeras.model_parts import layers_to_finalize
 
 has_own_train_step = ask.its_own(__name__, "has_own_train_step")
 has_call = ask.its_own(__name__, "has_call")
+keeps_test_function = ask.its_own(__name__, "keeps_test_function")
 
 
 def renew_compiled(model: Any) -> None:

@@ -14,3 +14,9 @@ def has_call(model: Any) -> bool:
     """Whether its class has a `call()`; a model with its own `train_step()` may
     lack it."""
     return type(model).call is not keras.Model.call
+
+
+def keeps_test_function(model: Any) -> bool:
+    """Whether a validation keeps the function of its steps, before a callback
+    hears of the validation. Keras 3 looks for it at each step."""
+    return False

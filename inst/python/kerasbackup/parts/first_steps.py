@@ -12,6 +12,7 @@ late, so this continues for one epoch.
 from typing import Any
 
 from kerasbackup.anykeras import backend
+from kerasbackup.anykeras import steps
 from kerasbackup.anykeras.replace_once import replace_once
 
 
@@ -35,10 +36,17 @@ class FirstSteps:
         self._is_resumed = is_resumed
         if not self._is_over:
             replace_once(self._model, "train_function", self._step)
+            if is_resumed and steps.keeps_test_function(self._model):
+                replace_once(self._model, "make_test_function", self._make_test)
 
     def on_test_begin(self) -> None:
         """To be called when validation has begun."""
-        if not self._is_over and self._is_resumed:
+        if self._is_over or not self._is_resumed:
+            return
+        if steps.keeps_test_function(self._model):
+            # For a further validation in this epoch.
+            replace_once(self._model, "make_test_function", self._make_test)
+        else:
             replace_once(self._model, "test_function", self._test)
 
     def end(self) -> None:
@@ -57,6 +65,12 @@ class FirstSteps:
         if not self._is_over:
             replace_once(self._model, "train_function", self._step)
         return result
+
+    def _make_test(self, make, *args, **kwargs):
+        make(*args, **kwargs)
+        if not self._is_over:
+            replace_once(self._model, "test_function", self._test)
+        return self._model.test_function
 
     def _test(self, step, *args):
         if self._is_over:
