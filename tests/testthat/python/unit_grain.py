@@ -175,6 +175,9 @@ class Stages(unittest.TestCase):
             (Stage(Stage(plain), plain), False),
             (types.SimpleNamespace(_dataset=Stage(reads)), True),
             (types.SimpleNamespace(_dataset=Stage()), False),
+            # A source has no stage before it.
+            (Stage(types.SimpleNamespace(), reads), True),
+            (types.SimpleNamespace(), False),
         ):
             self.assertIs(grain_source.reads_ahead(dataset), expected)
 
