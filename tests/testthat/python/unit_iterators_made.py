@@ -33,6 +33,10 @@ class Using(unittest.TestCase):
     def setUp(self):
         iterators_made._made.clear()
 
+    def test_each_note_says_what_to_do(self):
+        for note in (IteratorsMade.NOTE, IteratorsMade.DOUBT):
+            self.assertRegex(note, "this session.*create them again")
+
     @needs_tensorflow
     def test_what_is_made_of_it_counts_for_all_that_is_made_of_it(self):
         source = shuffled()
