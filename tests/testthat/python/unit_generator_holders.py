@@ -98,6 +98,49 @@ def names_of_classes(objects):
     return sorted(type(one).__name__ for one in objects)
 
 
+class Holders(unittest.TestCase):
+    """Which objects hold a generator."""
+
+    def found(self, *generators):
+        return generator_holders.of(list(generators))[0]
+
+    def holds(self, holders, one):
+        return any(one is holder for holder in holders)
+
+    def test_a_module_holds_its_names_and_its_functions_do_not(self):
+        module = types.ModuleType("kerasbackup_test_module")
+        exec("def draw():\n    return rng.random()", vars(module))
+        module.rng = np.random.default_rng(1)
+        with mock.patch.dict(sys.modules, {module.__name__: module}):
+            (holders,) = self.found(module.rng)
+        self.assertTrue(self.holds(holders, vars(module)))
+        self.assertFalse(self.holds(holders, module.draw))
+
+    def test_a_dict_that_is_no_modules_leads_to_its_owner(self):
+        for names in ({}, {"__name__": "sys"}, {"__name__": "no such module"}):
+            rng = np.random.default_rng(1)
+            owner = types.SimpleNamespace(one={**names, "rng": rng})
+            (holders,) = self.found(rng)
+            self.assertTrue(
+                self.holds(holders, owner) or self.holds(holders, vars(owner))
+            )
+            self.assertFalse(self.holds(holders, owner.one))
+
+    def test_each_generator_has_its_own(self):
+        first, second = np.random.default_rng(1), np.random.default_rng(2)
+        owners = [
+            types.SimpleNamespace(rng=first),
+            types.SimpleNamespace(rng=[[second]]),
+            types.SimpleNamespace(both=(first, {"b": second})),
+        ]
+        holders = self.found(first, second)
+        for found, theirs in zip(holders, ((0, 2), (1, 2))):
+            self.assertEqual(
+                [self.holds(found, one) for one in owners],
+                [i in theirs for i in range(3)],
+            )
+
+
 class Referrers(unittest.TestCase):
     """The walk through all objects, during which none may be collected."""
 
