@@ -170,7 +170,7 @@ class Damaged(unittest.TestCase):
         for field in (*position_format.COUNTS, "num_batches"):
             for broken in (-1, 1.5, "1"):
                 self.refused(ValueError, words, position(**{field: broken}))
-        for field in ("steps_per_epoch", "batches"):
+        for field in ("steps_per_epoch", "batches", "rows in the last batch"):
             self.refused(ValueError, words, position(described={field: -1}))
         for field in position_format.COUNTS:
             self.refused(ValueError, words, position(**{field: None}))

@@ -103,6 +103,7 @@ def _check_counts(position: dict[str, Any], batch: int, done: int) -> None:
             position["num_batches"],
             described["steps_per_epoch"],
             described["batches"],
+            described.get("rows in the last batch"),
         )
         if count is not None
     ]
