@@ -252,7 +252,9 @@ rows$told <- vapply(
     if (!is.list(one)) {
       return("")
     }
-    paste(one$notes, collapse = "; ")
+    # Where the rows ran is of no interest to readers of the table.
+    notes <- gsub(paste0(base, "/"), "", one$notes, fixed = TRUE)
+    paste(notes, collapse = "; ")
   },
   character(1)
 )
