@@ -103,6 +103,7 @@ backup_info <- function(dir, generation = NULL) {
   tensors <- manifest$tensors
   known <- stats::setNames(list(metadata), path)
   described <- describe_checkpoints(read$files, known)
+  running <- lock_is_held(dir)
   structure(
     list(
       dir = dir,
@@ -113,8 +114,8 @@ backup_info <- function(dir, generation = NULL) {
       batch = manifest_count(metadata, "batch", path),
       epochs = manifest_count(metadata, "epochs", path),
       saved_at = manifest_saved_at(metadata, path),
-      running = lock_is_held(dir),
-      owner = if (lock_is_held(dir) %in% TRUE) {
+      running = running,
+      owner = if (isTRUE(running)) {
         owner_read(dir)[c("pid", "host", "started")]
       },
       versions = manifest_versions(metadata, path),
@@ -470,9 +471,13 @@ format_rest <- function(x, total) {
 #
 # @param epochs how many epochs the training is to have, NA if not known.
 format_place <- function(epoch, batch, epochs = NA) {
+  epochs_complete <- if (isTRUE(epochs >= epoch)) {
+    paste(epoch, "of", count(epochs, "epoch"))
+  } else {
+    count(epoch, "epoch")
+  }
   paste0(
-    if (isTRUE(epochs >= epoch)) paste(epoch, "of "),
-    count(if (isTRUE(epochs >= epoch)) epochs else epoch, "epoch"),
+    epochs_complete,
     " complete",
     if (isTRUE(batch > 0)) paste0(" and ", count(batch, "batch", "batches"))
   )

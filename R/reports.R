@@ -66,10 +66,10 @@ call_on_save <- function(session, config, info) {
   invisible()
 }
 
-# What is told of a commit, also to `on_save`.
+# What `on_save` and the message about a save say of a commit.
 #
-# @param handed string, the metadata of the checkpoint, or NULL where nobody is
-#   to be told.
+# @param handed string, the metadata of the checkpoint, or NULL if nobody hears
+#   of it.
 # @return list, or NULL.
 commit_info <- function(saved, handed, config) {
   if (is.null(handed)) {

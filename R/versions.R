@@ -26,19 +26,39 @@ python_version <- function() {
 }
 
 refuse_old_python <- function(version) {
+  refuse_older(
+    "Python",
+    version,
+    oldest_python,
+    paste(
+      "Install Keras for a newer Python, for example with",
+      "`keras3::install_keras(python_version = \"3.11\")`."
+    )
+  )
+}
+
+refuse_old_keras <- function(version) {
+  refuse_older(
+    "Keras",
+    version,
+    oldest_keras,
+    "Update it, for example with `keras3::install_keras()`."
+  )
+}
+
+refuse_older <- function(what, version, oldest, hint) {
   number <- version_number(version)
-  if (is.na(number) || number < oldest_python) {
+  if (is.na(number) || number < oldest) {
     stop_unsupported(
-      paste0("Python ", version, " is not supported."),
+      paste0(what, " ", version, " is not supported."),
       paste0(
-        "The oldest version that is supported is Python ",
-        oldest_python,
+        "The oldest version that is supported is ",
+        what,
+        " ",
+        oldest,
         "."
       ),
-      paste(
-        "Install Keras for a newer Python, for example with",
-        "`keras3::install_keras(python_version = \"3.11\")`."
-      )
+      hint
     )
   }
 }
@@ -47,21 +67,6 @@ refuse_old_python <- function(version) {
 version_number <- function(version) {
   numbers <- regmatches(version, regexpr("^[0-9]+[.][0-9]+", version))
   numeric_version(c(numbers, NA)[[1]], strict = FALSE)
-}
-
-refuse_old_keras <- function(version) {
-  number <- version_number(version)
-  if (is.na(number) || number < oldest_keras) {
-    stop_unsupported(
-      paste0("Keras ", version, " is not supported."),
-      paste0(
-        "The oldest version that is supported is Keras ",
-        oldest_keras,
-        "."
-      ),
-      "Update it, for example with `keras3::install_keras()`."
-    )
-  }
 }
 
 new_keras <- rlang::env(told = character())

@@ -1,9 +1,9 @@
 """What to do if the script or its data have changed since the last checkpoint.
 
-A message or a warning lists the changes, or an error refuses the checkpoint. If
-nobody has chosen, other data are refused in a session that has trained with the
-directory before: this may be another fold of a cross-validation, and the
-weights in the checkpoint have seen the rows that it holds out.
+A message or a warning lists the changes, or an error refuses the checkpoint. By
+default, a session that has trained with the directory before refuses other
+data: they may be another fold of a cross-validation, and the weights in the
+checkpoint have seen the rows that it holds out.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,8 @@ from kerasbackup.store.changes import OfData
 
 # The choices of the user, and what counts if there is none.
 USUAL, WARN, STOP = "usual", "warn", "stop"
+
+UNTOUCHED = "Nothing was restored, and the checkpoint was left as it is."
 
 ADVICE = (
     'To resume nevertheless, use `on_change = "message"`. To start over, '
@@ -43,7 +45,7 @@ def check(
         if lines:
             raise _refusal(
                 "The script or its data have changed since the checkpoint "
-                f"'{path}' was made.",
+                f"'{path}' was made. {UNTOUCHED}",
                 lines,
                 ADVICE,
             )
@@ -52,7 +54,8 @@ def check(
         if lines:
             raise _refusal(
                 f"The checkpoint '{path}' was made with other data, and this "
-                "session has trained with the same `backup_dir` before.",
+                f"session has trained with the same `backup_dir` before. "
+                f"{UNTOUCHED}",
                 lines,
                 "If this is another fold or another training, give each its "
                 'own `backup_dir`: see `vignette("several-fits")`. ' + ADVICE,
@@ -68,23 +71,15 @@ def refuse_late(choice: str, lines: list[str]) -> None:
     """
     found = [one for one in lines if isinstance(one, OfData)]
     if choice == STOP and found:
-        raise errors.MismatchError(
+        raise _refusal(
             "The data have changed since the checkpoint was made. This showed "
             "only when batches were drawn again, so the model has been "
-            "restored. The checkpoint was left as it is.\n"
-            + "".join(f"* {line}\n" for line in changes.first(found))
-            + ADVICE,
+            "restored. The checkpoint was left as it is.",
             found,
+            ADVICE,
         )
 
 
-def _refusal(
-    headline: str, lines: list[str], advice: str
-) -> errors.MismatchError:
-    return errors.MismatchError(
-        f"{headline} Nothing was restored, and the checkpoint was left as it "
-        "is.\n"
-        + "".join(f"* {line}\n" for line in changes.first(lines))
-        + advice,
-        lines,
-    )
+def _refusal(what: str, lines: list[str], advice: str) -> errors.MismatchError:
+    listed = "".join(f"* {line}\n" for line in changes.first(lines))
+    return errors.MismatchError(f"{what}\n{listed}{advice}", lines)

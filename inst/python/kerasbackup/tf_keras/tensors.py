@@ -26,9 +26,9 @@ def dtype_of(tensor: Any) -> str | None:
 
 
 def to_numpy(tensor: Any) -> np.ndarray:
-    """The value of a tensor or a variable; of a variable with several
-    components that of the first, which the others have too if it is one of the
-    model's weights or the optimizer's."""
+    """The value of a tensor or a variable. If a variable has several
+    components, it is that of the first one. In weights of the model or the
+    optimizer all have the same."""
     return np.asarray(components(tensor)[0])
 
 
