@@ -81,6 +81,19 @@ class Resume(unittest.TestCase):
             validation_data=lambda: training.pipeline().shuffle(40).batch(8),
         )
 
+    def test_a_pipeline_for_validation_that_a_strategy_distributes(self):
+        strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+
+        def build():
+            with strategy.scope():
+                return training.model()
+
+        def shuffled():
+            return training.pipeline().shuffle(40).batch(8)
+
+        found = self.check(build, validation_data=shuffled)
+        self.assertEqual(found, [])
+
     def test_a_model_that_the_first_batch_builds(self):
         class Own(tf_keras.Model):
             """Its layers draw the seeds of their weights at the first batch."""

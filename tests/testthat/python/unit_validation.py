@@ -221,7 +221,7 @@ class Validation(unittest.TestCase):
         one = position(model, data=source)
         restored(one, lost(2) | {"made": 6})
         with mock.patch.object(
-            epoch_iterator, "is_distributed", return_value=True
+            epoch_iterator, "draws_before_validation", return_value=True
         ):
             one.on_test_begin()
         self.assertEqual(iterator.resets, 2)
@@ -239,8 +239,10 @@ class Validation(unittest.TestCase):
         shared = strategy.experimental_distribute_dataset(pipeline().batch(2))
         for dataset, expected in ((shared, True), (pipeline(), False)):
             iterator = types.SimpleNamespace(_distributed_dataset=dataset)
-            self.assertEqual(epoch_iterator.is_distributed(iterator), expected)
-        self.assertFalse(epoch_iterator.is_distributed(types.SimpleNamespace()))
+            drawn = epoch_iterator.draws_before_validation(iterator)
+            self.assertEqual(drawn, expected)
+        other = types.SimpleNamespace()
+        self.assertFalse(epoch_iterator.draws_before_validation(other))
 
     @needs_tensorflow
     def test_what_was_drawn_too_often_is_told(self):

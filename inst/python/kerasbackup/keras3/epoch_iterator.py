@@ -202,9 +202,10 @@ def pipeline(iterator: Any) -> Any:
     return data_adapters.source(iterator.data_adapter)
 
 
-def is_distributed(iterator: Any) -> bool:
-    """Whether a strategy of TensorFlow's hands its batches to several devices:
-    threads of their own draw for these."""
+def draws_before_validation(iterator: Any) -> bool:
+    """Whether each validation first draws a batch of an iterator that it uses
+    for nothing else, because something may not be built yet: where a strategy
+    of TensorFlow's hands the batches to several devices."""
     dataset = getattr(iterator, "_distributed_dataset", None)
     distribute = getattr(sys.modules.get("tensorflow"), "distribute", None)
     kind = getattr(distribute, "DistributedDataset", None)

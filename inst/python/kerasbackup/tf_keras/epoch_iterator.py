@@ -4,7 +4,6 @@ when iterators are made and drawn from."""
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
 import tf_keras
 
 from kerasbackup.store import errors
@@ -172,10 +171,10 @@ def pipeline(iterator: Any) -> Any:
     return iterator.handler._dataset
 
 
-def is_distributed(iterator: Any) -> bool:
-    """Whether a strategy hands its batches to several devices: threads of their
-    own draw for these."""
-    return isinstance(pipeline(iterator), tf.distribute.DistributedDataset)
+def draws_before_validation(iterator: Any) -> bool:
+    """Whether each validation first draws a batch, because something may not be
+    built yet: none does, as tf_keras builds when it traces the first step."""
+    return False
 
 
 # When one is made, or drawn from ----------------------------------------------

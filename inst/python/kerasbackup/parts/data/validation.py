@@ -183,10 +183,8 @@ class ValidationPosition:
         self._begun += 1
         data = self._data
         made = data.made
-        is_distributed = epoch_iterator.is_distributed(iterator)
-        if is_distributed and not epoch_iterator.is_watched(iterator):
-            # Keras has made an iterator and drawn a batch, because something
-            # may not be built yet.
+        draws_before = epoch_iterator.draws_before_validation(iterator)
+        if draws_before and not epoch_iterator.is_watched(iterator):
             self._note_made()
         self._count(iterator)
         counted = epoch_count.capture(iterator.data_adapter)
@@ -210,17 +208,17 @@ class ValidationPosition:
             elif replays:
                 self._generators.restore(self._at_first)
         if replays:
-            self._replay(iterator, replays, is_distributed)
+            self._replay(iterator, replays, draws_before)
             # The lost run has counted the iterators that were just replayed.
             data.made = made + (
-                is_distributed or not epoch_iterator.is_watched(iterator)
+                draws_before or not epoch_iterator.is_watched(iterator)
             )
             data.ahead.restore(self._ahead_then)
             self._ahead_then = []
             self._generators.restore(states)
             self._tell_of(data.batches.notes())
 
-    def _replay(self, iterator, replays: int, is_distributed: bool) -> None:
+    def _replay(self, iterator, replays: int, draws_before: bool) -> None:
         """Draws the validations of the lost run again."""
         for i in range(replays):
             if i == replays - 1:
@@ -229,7 +227,7 @@ class ValidationPosition:
             if not epoch_iterator.is_watched(iterator):
                 self._data.use.note()
             iterator.reset()
-            if is_distributed:
+            if draws_before:
                 # As Keras does before each validation.
                 next(iter(epoch_iterator.make_iterator(iterator)))
             self._progress.at(i, replays)
