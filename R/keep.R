@@ -134,10 +134,15 @@ keep_older <- function(store, keep, dir) {
     store_keep(
       store,
       keep$every %||% 0,
-      switch(keep$mode %||% "none", min = "lowest", max = "highest", "none"),
+      best_end(keep$mode),
       keep_marks(dir, keep$best)
     )
   }
+}
+
+# Which end of the values is the best, as store_keep() has it.
+best_end <- function(mode) {
+  switch(mode %||% "none", min = "lowest", max = "highest", "none")
 }
 
 # The marks of the checkpoints in a directory, see store_keep(). A checkpoint
@@ -170,16 +175,11 @@ keep_mark <- function(metadata, path, best) {
   c(as.double(manifest_saved_at(metadata, path)), value)
 }
 
-# Which of the values is the best, as the C core has it (src/keep.c).
+# Which of the values the C core keeps as the best, the oldest of equal ones.
 #
 # @param values double, of the checkpoints from the newest to the oldest.
 # @param watched list(log, mode), or NULL.
 # @return logical, TRUE at most once.
 is_best <- function(values, watched) {
-  best <- rep(FALSE, length(values))
-  if (!is.null(watched) && !all(is.na(values))) {
-    end <- if (watched$mode == "min") min else max
-    best[max(which(values == end(values, na.rm = TRUE)))] <- TRUE
-  }
-  best
+  rev(seq_along(values)) == store_best(best_end(watched$mode), rev(values))
 }

@@ -87,6 +87,15 @@ store_keep <- function(store, every, best, marks) {
   )))
 }
 
+#' The best of some values
+#' @param best <character(1)> "lowest", "highest" or "none", as in `store_keep()`
+#' @param values <double> `NA` where there is none
+#' @return <double(1)> the place of the first that is best, or 0
+#' @noRd
+store_best <- function(best, values) {
+  store_result(.Call(ffi_best_of, best, values))
+}
+
 #' Open the store in a directory to find and read checkpoints
 #'
 #' Changes nothing there, so the caller needs no lock, and whoever has it may

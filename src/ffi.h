@@ -13,6 +13,7 @@
 SEXP ffi_store_open(SEXP dir, SEXP keep, SEXP async);
 SEXP ffi_store_keep(SEXP store, SEXP every, SEXP best, SEXP generations,
                     SEXP times, SEXP values);
+SEXP ffi_best_of(SEXP best, SEXP values);
 SEXP ffi_store_open_to_read(SEXP dir);
 SEXP ffi_store_plan(SEXP store, SEXP tensors, SEXP sizes);
 SEXP ffi_store_prepare(SEXP store, SEXP bytes);

@@ -10,6 +10,7 @@
 static const R_CallMethodDef entries[] = {
     ENTRY(ffi_store_open, 3),
     ENTRY(ffi_store_keep, 6),
+    ENTRY(ffi_best_of, 2),
     ENTRY(ffi_store_open_to_read, 1),
     ENTRY(ffi_store_plan, 3),
     ENTRY(ffi_store_prepare, 2),

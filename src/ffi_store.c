@@ -122,16 +122,24 @@ static bool name_in(SEXP x, const char *const *names, size_t n, size_t *out) {
   return false;
 }
 
+static bool best_in(SEXP x, ck_best *out) {
+  static const char *const names[] = {"none", "lowest", "highest"};
+  static const ck_best kinds[] = {CK_BEST_NONE, CK_BEST_LOWEST,
+                                  CK_BEST_HIGHEST};
+  size_t kind;
+  if (!name_in(x, names, 3, &kind)) {
+    return false;
+  }
+  *out = kinds[kind];
+  return true;
+}
+
 static bool is_numbers(SEXP x, R_xlen_t n) {
   return TYPEOF(x) == REALSXP && XLENGTH(x) == n;
 }
 
 SEXP ffi_store_keep(SEXP store, SEXP every, SEXP best, SEXP generations,
                     SEXP times, SEXP values) {
-  static const char *const names[] = {"none", "lowest", "highest"};
-  static const ck_best kinds[] = {CK_BEST_NONE, CK_BEST_LOWEST,
-                                  CK_BEST_HIGHEST};
-  size_t kind;
   ck_error err;
   ffi_store *handle = ffi_store_get(store, "keep", &err);
   R_xlen_t n = Rf_xlength(generations);
@@ -141,12 +149,11 @@ SEXP ffi_store_keep(SEXP store, SEXP every, SEXP best, SEXP generations,
     return ffi_failure_out(&err);
   }
   if (!is_numbers(every, 1) || !(REAL(every)[0] >= 0) ||
-      !name_in(best, names, 3, &kind) || !is_numbers(generations, n) ||
+      !best_in(best, &policy.best) || !is_numbers(generations, n) ||
       !is_numbers(times, n) || !is_numbers(values, n)) {
     return ffi_misuse_failure("keep", "a policy and marks are needed");
   }
   policy.every = REAL(every)[0];
-  policy.best = kinds[kind];
   marks = (ck_mark *)R_alloc((size_t)n + 1, sizeof *marks);
   for (R_xlen_t i = 0; i < n; i++) {
     if (!ffi_whole_in(REAL(generations)[i], &marks[i].generation)) {
@@ -161,6 +168,21 @@ SEXP ffi_store_keep(SEXP store, SEXP every, SEXP best, SEXP generations,
     return ffi_failure_out(&err);
   }
   return R_NilValue;
+}
+
+SEXP ffi_best_of(SEXP best, SEXP values) {
+  R_xlen_t n = Rf_xlength(values);
+  ck_best kind;
+  ck_mark *marks, *found;
+  if (!best_in(best, &kind) || !is_numbers(values, n)) {
+    return ffi_misuse_failure("best", "a kind and values are needed");
+  }
+  marks = (ck_mark *)R_alloc((size_t)n + 1, sizeof *marks);
+  for (R_xlen_t i = 0; i < n; i++) {
+    marks[i] = (ck_mark){.value = REAL(values)[i]};
+  }
+  found = ck_best_of(kind, marks, (size_t)n);
+  return Rf_ScalarReal(found == NULL ? 0 : (double)(found - marks + 1));
 }
 
 SEXP ffi_store_open_to_read(SEXP dir) {

@@ -21,9 +21,9 @@ static void every_apply(double seconds, ck_mark *marks, size_t n) {
   }
 }
 
-static void best_apply(ck_best best, ck_mark *marks, size_t n) {
+ck_mark *ck_best_of(ck_best best, ck_mark *marks, size_t n) {
   ck_mark *found = NULL;
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < n && best != CK_BEST_NONE; i++) {
     double value = marks[i].value;
     if (isnan(value)) {
       continue;
@@ -33,19 +33,18 @@ static void best_apply(ck_best best, ck_mark *marks, size_t n) {
       found = &marks[i];
     }
   }
-  if (found != NULL) {
-    found->kept = true;
-  }
+  return found;
 }
 
 void ck_policy_apply(const ck_policy *policy, ck_mark *marks, size_t n) {
+  ck_mark *best = ck_best_of(policy->best, marks, n);
   for (size_t i = 0; i < n; i++) {
     marks[i].kept = false;
   }
   if (policy->every > 0) {
     every_apply(policy->every, marks, n);
   }
-  if (policy->best != CK_BEST_NONE) {
-    best_apply(policy->best, marks, n);
+  if (best != NULL) {
+    best->kept = true;
   }
 }

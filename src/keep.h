@@ -33,11 +33,15 @@ typedef struct ck_mark {
 /* Whether the policy asks for marks at all. */
 bool ck_policy_is_set(const ck_policy *policy);
 
+/* The mark with the lowest or highest value, the first of equal ones; NULL if
+ * none has a value, or none is asked for. */
+ck_mark *ck_best_of(ck_best best, ck_mark *marks, size_t n);
+
 /* Set `kept` of each mark. `marks` has the oldest generation first.
  * Every: the oldest is kept, and each that is so many seconds away from the one
  * kept before it. The clock may have been set back meanwhile. What is kept for
  * this reason stays so, whichever of the others go.
- * Best: the one with the lowest or highest value, the oldest of equal ones. */
+ * Best: the one that ck_best_of() gives, the oldest of equal ones. */
 void ck_policy_apply(const ck_policy *policy, ck_mark *marks, size_t n);
 
 #endif

@@ -316,6 +316,8 @@ test_that("a policy that C is given must be one", {
   is_refused(store_keep(store, 1, "none", transform(marks, generation = 1.5)))
   is_refused(store_keep(store, 1, "none", transform(marks, value = 1L)))
   expect_null(store_keep(store, 1, "lowest", marks[0, ]))
+  is_refused(store_best("best", 1))
+  is_refused(store_best("lowest", 1L))
   is_refused(store_submit(store, raw(), metadata_text(), 1))
   store_close(store)
   is_refused(store_keep(store, 1, "none", marks))
