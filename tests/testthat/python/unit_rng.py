@@ -258,6 +258,8 @@ class Damage(unittest.TestCase):
             [3, words, 1],
             [3, words, "a"],
         )
+        self.taken("tf_keras", [3, words, None])
+        self.refused("tf_keras", [3, words, "a"])
 
     def test_of_numpy(self):
         words = encoded()
@@ -388,6 +390,31 @@ class TensorFlow(unittest.TestCase):
             self.assertNotIn("tensorflow", generators.capture())
             generators.restore({"tensorflow": {"eager": None, "global": None}})
         restore.assert_not_called()
+
+
+class TfKeras(unittest.TestCase):
+    def of(self, generator):
+        return mock.patch.object(
+            rng.global_generators, "tf_keras_generator", lambda: generator
+        )
+
+    def test_its_generator_comes_back(self):
+        generators = rng.Generators(FakeStore())
+        with self.of(random.Random(5)) as before:
+            before().random()
+            states = through_json(generators.capture())
+        rng.check(states)
+        with self.of(random.Random(6)) as today:
+            generators.restore({"tf_keras": states["tf_keras"]})
+        self.assertEqual(today().random(), before().random())
+
+    def test_where_no_seed_was_set_there_is_none(self):
+        generators = rng.Generators(FakeStore())
+        with self.of(random.Random(5)):
+            states = generators.capture()
+        with self.of(None):
+            self.assertNotIn("tf_keras", generators.capture())
+            generators.restore({"tf_keras": states["tf_keras"]})
 
 
 class Torch(unittest.TestCase):

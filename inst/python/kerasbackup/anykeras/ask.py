@@ -91,16 +91,10 @@ def modules(module: str) -> list[Any]:
     return [_module(folder, module) for folder in imported()]
 
 
-def of_keras3(module: str) -> Any:
-    """The module of Keras 3; `None` where it is not imported. The argument is
-    that of `its_own()`."""
-    return _module("keras3", module) if "keras3" in imported() else None
-
-
-def of_tf_keras(module: str) -> Any:
-    """The module of tf_keras; `None` where it is not imported. The argument is
-    that of `its_own()`."""
-    return _module("tf_keras", module) if "tf_keras" in imported() else None
+def module_in(folder: str, module: str) -> Any:
+    """The module in the folder of one Keras; `None` where that Keras is not
+    imported. The last argument is the first of `its_own()`."""
+    return _module(folder, module) if folder in imported() else None
 
 
 def _get(folder: str, module: str, name: str) -> Any:

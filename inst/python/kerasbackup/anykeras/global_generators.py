@@ -1,6 +1,7 @@
 """Captures and restores the states of the global random generators of Keras,
 torch and TensorFlow. Those of packages that are not loaded are left alone."""
 
+import random
 import sys
 from typing import Any
 
@@ -11,41 +12,28 @@ from kerasbackup.anykeras import ask
 
 def keras_generator() -> Any:
     """Keras 3's global seed generator; `None` until it is first used."""
-    known = ask.of_keras3(__name__)
+    known = ask.module_in("keras3", __name__)
     return None if known is None else known.keras_generator()
 
 
 def keras_state() -> list[int] | None:
     """The state of Keras 3's global seed generator, if it exists."""
-    known = ask.of_keras3(__name__)
+    known = ask.module_in("keras3", __name__)
     return None if known is None else known.keras_state()
 
 
 def restore_keras(state: list[int] | None) -> None:
     """Restores what `keras_state()` returned."""
-    known = ask.of_keras3(__name__)
+    known = ask.module_in("keras3", __name__)
     if known is not None:
         known.restore_keras(state)
 
 
-def tf_keras_generator() -> Any:
-    """The generator that tf_keras draws seeds from; `None` where there is
-    none."""
-    known = ask.of_tf_keras(__name__)
+def tf_keras_generator() -> random.Random | None:
+    """The generator that tf_keras draws seeds from; `None` where no seed was
+    set."""
+    known = ask.module_in("tf_keras", __name__)
     return None if known is None else known.seed_source()
-
-
-def tf_keras_state() -> tuple | None:
-    """Its state, if it exists, as Python's `random` has it."""
-    known = ask.of_tf_keras(__name__)
-    return None if known is None else known.seed_state()
-
-
-def restore_tf_keras(state: tuple) -> None:
-    """Restores what `tf_keras_state()` returned."""
-    known = ask.of_tf_keras(__name__)
-    if known is not None:
-        known.restore_seed(state)
 
 
 def torch_bytes(state: np.ndarray) -> Any:

@@ -80,9 +80,9 @@ class Generators:
             states["torch"] = _torch_states()
         if "tensorflow" in sys.modules:
             states["tensorflow"] = _tensorflow_states()
-        of_tf_keras = global_generators.tf_keras_state()
+        of_tf_keras = global_generators.tf_keras_generator()
         if of_tf_keras is not None:
-            states["tf_keras"] = _python_state(of_tf_keras)
+            states["tf_keras"] = _python_state(of_tf_keras.getstate())
         return states | self._found.capture()
 
     @staticmethod
@@ -271,7 +271,9 @@ def _check_tensorflow(states) -> None:
 
 
 def _restore_tf_keras(state) -> None:
-    global_generators.restore_tf_keras(_from_python_state(state))
+    generator = global_generators.tf_keras_generator()
+    if generator is not None:
+        generator.setstate(_from_python_state(state))
 
 
 def _check_integers(state, lengths, least, end) -> None:
