@@ -34,10 +34,11 @@ class Table(unittest.TestCase):
     def test_of_many_the_first_ten_are_shown(self):
         lines = [str(number) for number in range(10)]
         self.assertEqual(changes.first(lines), lines)
-        self.assertEqual(
-            changes.first([*lines, "a", "b"]),
-            [*lines, "and 2 more: see `cnd$differences`"],
-        )
+        for more in (["a"], ["a", "b"]):
+            self.assertEqual(
+                changes.first([*lines, *more]),
+                [*lines, f"and {len(more)} more: see `cnd$differences`"],
+            )
 
     def test_a_difference_of_the_data_stays_one_within_something(self):
         within = changes.OfData("b", ("b", 2, 1)).within("validation")

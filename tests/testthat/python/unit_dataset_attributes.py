@@ -9,6 +9,7 @@ from unittest import mock
 import keras
 import numpy as np
 
+from kerasbackup.anykeras import data_adapters
 from kerasbackup.parts.data import dataset_attributes
 from kerasbackup.parts.data.dataset_attributes import DatasetAttributes
 from kerasbackup.parts.random import generator_kinds
@@ -98,6 +99,7 @@ class Beside(unittest.TestCase):
             return Dataset(
                 order=np.arange(4),
                 names=["a", ["b"]],
+                files=[["c"], ["d"]],
                 place=0,
                 draws=random.Random(3),
                 same=1,
@@ -108,6 +110,8 @@ class Beside(unittest.TestCase):
         lost.order[:] = 7
         lost.names.append("c")
         lost.names[1].append("d")
+        # Another list, of the same two.
+        lost.files = lost.files[::-1]
         lost.place = 5
         lost.draws.random()
         captured = through_a_file(known.capture())
@@ -118,6 +122,7 @@ class Beside(unittest.TestCase):
         self.assertIsInstance(other, Dataset)
         self.assertEqual(other.order.tolist(), [7] * 4)
         self.assertEqual(other.names, ["a", ["b", "d"], "c"])
+        self.assertEqual(other.files, [["d"], ["c"]])
         self.assertEqual((other.place, other.same), (5, 1))
         # And the one that there is stays as it was.
         for name, value in vars(dataset).items():
@@ -127,6 +132,19 @@ class Beside(unittest.TestCase):
         self.assertEqual(dataset.draws.random(), random.Random(3).random())
         # Nothing of it counts as changed, but what changes afterwards.
         self.assertEqual(set(known.capture()), {"draws"})
+
+
+class OfKeras(unittest.TestCase):
+    def test_what_a_keras_keeps_there_is_no_state(self):
+        dataset = Dataset(queue=1, order=1)
+        with mock.patch.object(
+            data_adapters, "kept_of_py_dataset", return_value={"queue"}
+        ) as asked:
+            known = DatasetAttributes(dataset)
+            dataset.queue = dataset.order = 2
+            self.assertEqual(set(known.capture()), {"order"})
+        # The Keras of that dataset is asked.
+        self.assertEqual({call.args for call in asked.mock_calls}, {(dataset,)})
 
 
 class Attributes(unittest.TestCase):
@@ -305,6 +323,8 @@ class Attributes(unittest.TestCase):
             ([np.zeros(8 * MEBI, "uint8")] * 2, True),
             ([np.zeros(8 * MEBI, "uint8")] * 2 + ["a"], False),
             (["a", np.zeros(8 * MEBI, "uint8"), "a" * 8 * MEBI], False),
+            ([np.zeros(MEBI, "float64")] * 2, True),
+            ([np.zeros(MEBI, "float64")] * 2 + ["a"], False),
             # A tensor may have any width.
             ([keras.ops.zeros(2 * MEBI, "uint8")], True),
             (["a", keras.ops.zeros(2 * MEBI, "uint8")], False),

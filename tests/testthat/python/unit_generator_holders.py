@@ -1,11 +1,13 @@
 """generator_holders.py: generators that libraries hold, and what is not done to
 them."""
 
+import functools
 import gc
 import importlib.util
 import random
 import sys
 import threading
+import time
 import types
 import unittest
 import weakref
@@ -117,10 +119,20 @@ class Holders(unittest.TestCase):
         self.assertFalse(self.holds(holders, module.draw))
 
     def test_a_dict_that_is_no_modules_leads_to_its_owner(self):
-        for names in ({}, {"__name__": "sys"}, {"__name__": "no such module"}):
+        class WithoutDict:
+            __slots__ = ()
+
+        for names in (
+            {},
+            {"__name__": "sys"},
+            {"__name__": "no such module"},
+            {"__name__": "without_dict"},
+        ):
             rng = np.random.default_rng(1)
             owner = types.SimpleNamespace(one={**names, "rng": rng})
-            (holders,) = self.found(rng)
+            # A package may put anything into the list of modules.
+            with mock.patch.dict(sys.modules, without_dict=WithoutDict()):
+                (holders,) = self.found(rng)
             self.assertTrue(
                 self.holds(holders, owner) or self.holds(holders, vars(owner))
             )
@@ -140,6 +152,29 @@ class Holders(unittest.TestCase):
                 [i in theirs for i in range(3)],
             )
 
+    def test_each_container_is_searched_once(self):
+        rng = np.random.default_rng(1)
+        owner = types.SimpleNamespace(rngs=[rng, {"again": rng}])
+        (holders,) = self.found(rng)
+        self.assertEqual(sum(one is owner for one in holders), 1)
+
+    def test_a_container_lives_as_long_as_the_search(self):
+        rng, outer = np.random.default_rng(1), []
+        inner = functools.partial(print, rng)
+        reference = weakref.ref(inner)
+        found = [[inner], [outer]]
+        del inner
+
+        def look(*objects):
+            # Only the search can have it now. If it were gone, another object
+            # could get its id.
+            self.assertIsNotNone(reference())
+            return found.pop(0) if found else []
+
+        with mock.patch.object(gc, "get_referrers", look):
+            self.found(rng)
+        self.assertEqual(found, [])
+
 
 class Referrers(unittest.TestCase):
     """The walk through all objects, during which none may be collected."""
@@ -157,7 +192,8 @@ class Referrers(unittest.TestCase):
             with mock.patch.object(gc, "get_referrers", look):
                 generator_holders.of([random.Random(1)])
             self.assertEqual(gc.isenabled(), was_enabled)
-        self.assertEqual(set(seen), {False})
+        # There is one walk for each, as nothing refers to the generators.
+        self.assertEqual(seen, [False, False])
 
     def test_enabled_again_after_a_failure(self):
         with (
@@ -200,6 +236,40 @@ class Holding(unittest.TestCase):
         self.assertFalse(is_of_library(library("/home/me/x.py").Placing()))
         self.assertFalse(is_of_library(self))
         self.assertFalse(is_of_library(np.random.default_rng(1)))
+        debian = "/usr/lib/python3/dist-packages/pooling.py"
+        self.assertTrue(is_of_library(library(debian).Placing()))
+
+    def test_what_trains_is_no_library(self):
+        for name in ("jax", "keras", "numpy", "tensorflow", "torch"):
+            inner = f"{name}.made_up_for_this_test"
+            module = types.ModuleType(inner)
+            module.__file__ = f"/opt/lib/python3/site-packages/{name}/made.py"
+            holder = type("Holder", (), {"__module__": inner})()
+            with mock.patch.dict(sys.modules, {inner: module}):
+                self.assertFalse(generator_holders.is_of_library(holder))
+
+    def test_what_comes_from_no_file_is_no_library(self):
+        built_in, odd = {}, type("Odd", (), {"__module__": 5})()
+        self.assertFalse(generator_holders.is_of_library(built_in))
+        self.assertFalse(generator_holders.is_of_library(odd))
+
+    def test_a_lock_in_a_field_is_for_threads(self):
+        class Locked:
+            def __init__(self):
+                self.lock = threading.Lock()
+
+        class Without:
+            def __init__(self):
+                self.lock = "a text"
+
+        for make, expected in ((Locked, True), (Without, False)):
+            one, asked = make(), make()
+            # Now it has a dict of its own.
+            self.assertEqual([*vars(asked)], ["lock"])
+            for holder in (one, asked):
+                self.assertIs(
+                    generator_holders.is_for_threads(holder), expected
+                )
 
     def test_a_function_or_generator_of_a_library_is_one_too(self):
         rngs = [random.Random(i) for i in range(4)]
@@ -278,10 +348,31 @@ class Holding(unittest.TestCase):
         threading.Thread(target=pool.draw, args=(7, between)).start()
         drawing.wait(60)
         looks = [[[], [self]], [[pool]]]
-        with mock.patch.object(generator_holders, "_scan", side_effect=looks):
+        with mock.patch.object(
+            generator_holders, "_scan", side_effect=looks
+        ) as scan:
             found, at_hand = generator_holders.of([one, other])
+        self.assertEqual(
+            scan.call_args_list, [mock.call([one, other]), mock.call([one])]
+        )
         self.assertEqual(found, [[pool], [self]])
         self.assertFalse(at_hand & {id(one), id(other)})
+
+    def test_what_a_thread_had_at_any_look_counts(self):
+        looks = [{-1}, {-2}, {-3}, {-4}]
+        with (
+            mock.patch.object(generator_holders, "_scan", return_value=[[]]),
+            mock.patch.object(
+                generator_holders, "has_threads_of_packages", return_value=True
+            ),
+            mock.patch.object(generator_holders, "_at_hand", side_effect=looks),
+            mock.patch.object(time, "sleep") as sleep,
+        ):
+            found, at_hand = generator_holders.of([random.Random(1)])
+        self.assertEqual(found, [[]])
+        self.assertEqual(at_hand, {-1, -2, -3, -4})
+        # Training waits for all of them.
+        self.assertLess(sum(call.args[0] for call in sleep.mock_calls), 0.1)
 
     def test_nobody_waits_for_threads_of_a_script(self):
         ended = threading.Event()
