@@ -3,6 +3,7 @@
 import unittest
 from unittest import mock
 
+import asking
 import keras
 import numpy as np
 from unit_variables import saved
@@ -10,6 +11,12 @@ from unit_variables import saved
 from kerasbackup.checkpoint import rescue
 from kerasbackup.parts.variables import Variables
 from kerasbackup.store import errors
+
+VERSIONS = {"R": "4.2.2"}
+
+
+def setUpModule():
+    asking.refuse_none()
 
 
 def built(optimizer="adam", rate=0.01, units=1):
@@ -43,9 +50,17 @@ class Restoring(unittest.TestCase):
         )
         with (
             mock.patch.object(rescue.Store, "load", lambda self: checkpoint),
-            mock.patch.object(rescue, "Restored", lambda *_: found),
+            mock.patch.object(
+                rescue, "Restored", return_value=found
+            ) as restored,
         ):
-            return rescue.restore_model(model, {}, what, {})
+            result = rescue.restore_model(model, {}, what, VERSIONS)
+        if checkpoint is not None:
+            # All versions, also those of Keras and its backend.
+            restored.assert_called_once_with(
+                checkpoint, rescue.Script(model, VERSIONS).versions
+            )
+        return result
 
     def test_the_weights_need_no_compiled_model(self):
         before = trained()
@@ -76,6 +91,9 @@ class Restoring(unittest.TestCase):
                 values_of(model.optimizer.variables),
                 values_of(before.optimizer.variables),
             )
+            self.assertEqual(
+                values_of(model.variables), values_of(before.variables)
+            )
 
     def names(self, model):
         return [f"variables/{one.path}" for one in model.trainable_variables]
@@ -87,6 +105,9 @@ class Restoring(unittest.TestCase):
         self.assertEqual(result["error"], "kerasbackup_error_mismatch")
         self.assertIn("float32 (2, 2) in the model", result["message"])
         self.assertIn("as for the training that saved", result["message"])
+        self.assertEqual(
+            result["differences"]["script"], ["float32 (2, 2)", "float32 (2)"]
+        )
         self.assertEqual(values_of(model.variables), before)
 
     def test_another_optimizer_matters_only_where_it_is_restored(self):

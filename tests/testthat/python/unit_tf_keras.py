@@ -24,6 +24,7 @@ if HAS_TF_KERAS:
     from kerasbackup.anykeras import kinds
     from kerasbackup.anykeras import optimizer_parts
     from kerasbackup.callback import BackupAndRestore
+    from kerasbackup.checkpoint import rescue
     from kerasbackup.parts.random import rng
     from kerasbackup.store import errors
     from kerasbackup.tf_keras import random_layers
@@ -202,6 +203,30 @@ class Parts(unittest.TestCase):
         del backend._SEED_GENERATOR.generator
         self.assertNotIn("tf_keras", generators.capture())
         generators.restore(states)
+
+    def test_a_model_outside_of_a_training_gets_a_checkpoint(self):
+        store = MemoryStore()
+        callback = BackupAndRestore(
+            store.functions, "memory", delete_checkpoint=False
+        )
+        before = training.model()
+        training.fit(before, [callback])
+        for what in ("weights", "all"):
+            today = training.model()
+            result = rescue.restore_model(today, store.functions, what, {})
+            self.assertEqual(result, {"value": True})
+            for one, its in zip(before.weights, today.weights, strict=True):
+                self.assertEqual(one.numpy().tolist(), its.numpy().tolist())
+        self.assertEqual(
+            [one.numpy().tolist() for one in before.optimizer.variables],
+            [one.numpy().tolist() for one in today.optimizer.variables],
+        )
+
+    def test_one_that_is_not_compiled_has_no_optimizer(self):
+        made = tf_keras.Sequential([tf_keras.Input((1,))])
+        result = rescue.restore_model(made, MemoryStore().functions, "all", {})
+        self.assertEqual(result["error"], "kerasbackup_error_argument")
+        self.assertIn("not compiled", result["message"])
 
     def test_an_optimizer_tells_what_it_was_built_for(self):
         made = training.model()

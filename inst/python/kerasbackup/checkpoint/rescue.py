@@ -8,6 +8,7 @@ the data or random generators to put back.
 from collections.abc import Callable
 from typing import Any
 
+from kerasbackup.anykeras import building
 from kerasbackup.anykeras import unsupported
 from kerasbackup.anykeras.steps import renew_compiled
 from kerasbackup.checkpoint.restored import Restored
@@ -59,6 +60,7 @@ def _restore(
     checkpoint = store.load()
     if checkpoint is None:
         return False
+    building.prepare(model)
     script = Script(model, versions)
     restored = Restored(checkpoint, script.versions)
     variables = ModelVariables(model, None, Place(), GROUPS[what])
@@ -77,7 +79,7 @@ def _check(model: Any, what: str) -> None:
             "it before: begin it with an Input, call `build()` with the shape "
             "of its input, or call it once on data."
         )
-    if what == "all" and not getattr(model, "compiled", False):
+    if what == "all" and getattr(model, "optimizer", None) is None:
         raise errors.ArgumentError(
             "The model is not compiled, so it has no optimizer to restore. "
             "Compile it as for the training, or restore the weights alone with "
