@@ -7,6 +7,7 @@ import types
 import unittest
 from unittest import mock
 
+import asking
 import keras
 import numpy as np
 from unit_generator import Prefetching
@@ -32,6 +33,10 @@ ITERATORS = 2 if keras.backend.backend() == "tensorflow" else 1
 needs_tensorflow = unittest.skipUnless(
     importlib.util.find_spec("tensorflow"), "there is no tf.data"
 )
+
+
+def setUpModule():
+    asking.refuse_none()
 
 
 class GeneratorDataAdapter:
@@ -210,26 +215,32 @@ class Validation(unittest.TestCase):
                     now + (replays + 1) * ITERATORS,
                 )
 
-    @unittest.skipUnless(
-        keras.backend.backend() == "tensorflow", "no other has strategies"
-    )
     def test_for_several_devices_each_draws_a_batch_first(self):
         # Before the hook Keras has made an iterator, as in each lost one.
-        source = pipeline()
+        source = shuffle()
         model = FakeModel(TFDatasetAdapter())
         iterator = model._eval_epoch_iterator
-        one = position(model, data=source)
-        restored(one, lost(2) | {"made": 6})
-        with mock.patch.object(
-            epoch_iterator, "draws_before_validation", return_value=True
+        with (
+            in_graph(True),
+            mock.patch.object(
+                epoch_iterator, "draws_before_validation", return_value=True
+            ),
         ):
+            one = position(model, data=source)
+            restored(one, lost(2) | {"made": 6})
             one.on_test_begin()
-        self.assertEqual(iterator.resets, 2)
-        self.assertEqual(len(iterator.drawn), 2 * (3 + 1))
-        self.assertEqual(IteratorsMade(source).times, 1 + 2 * 3)
-        self.assertEqual(one.capture(values.Encoder())["made"], 7)
-        replay.draw_epoch(iterator)
-        self.assertEqual(one.capture(values.Encoder())["made"], 9)
+            self.assertEqual(iterator.resets, 2)
+            self.assertEqual(len(iterator.drawn), 2 * (3 + 1))
+            self.assertEqual(IteratorsMade(source).times, 1 + 2 * 3)
+            self.assertEqual(one.capture(values.Encoder())["made"], 7)
+            replay.draw_epoch(iterator)
+            self.assertEqual(one.capture(values.Encoder())["made"], 9)
+            # From now on the iterator is counted when Keras makes it.
+            one.on_test_begin()
+            self.assertEqual(one.capture(values.Encoder())["made"], 9)
+            replay.draw_epoch(iterator)
+            self.assertEqual(one.capture(values.Encoder())["made"], 11)
+            self.assertEqual(IteratorsMade(source).times, 1 + 2 * 3 + 2 * 2)
 
     @needs_tensorflow
     def test_what_is_for_several_devices(self):
@@ -466,6 +477,7 @@ class Validation(unittest.TestCase):
 
     def test_what_is_none_is_refused(self):
         validation.check(lost(3), 3, {})
+        validation.check(lost(3, {}), 3, {})
         for broken in (
             {},
             [],
@@ -532,6 +544,7 @@ class State(unittest.TestCase):
     def test_data_that_are_trained_on_have_it_elsewhere(self):
         loader = Telling({"at": 3})
         one = position(of_loader(loader))
+        self.assertIsNone(one.trained_on)
         one.trained_on = loader
         one.on_test_begin()
         self.assertIsNone(one.capture(values.Encoder())["source"])
@@ -546,10 +559,14 @@ class State(unittest.TestCase):
         one = position(of_loader(loader))
         one.on_test_begin()
         encoder = values.Encoder()
-        one.capture(encoder)
+        known = one.capture(encoder)
         (name,) = encoder.arrays
         self.assertRegex(name, "^validation/")
         self.assertEqual(one.not_saved, [])
+        two = position(of_loader(again := Telling()))
+        two.restore(known, encoder.arrays.__getitem__, IteratorsMade(None))
+        two.on_test_begin()
+        self.assertEqual(again.state.tolist(), loader.state.tolist())
         loader.state = object()
         one.capture(values.Encoder())
         self.assertEqual(
@@ -568,6 +585,18 @@ class State(unittest.TestCase):
 
 class Replays(unittest.TestCase):
     """The validations of the lost run, drawn again."""
+
+    def test_afterwards_a_save_has_the_batches_of_today(self):
+        one = position(FakeModel(GeneratorDataAdapter()))
+        restored(one, lost(1) | {"checksums": [[0, 3]]})
+        with (
+            mock.patch.object(DrawnBatches, "expect"),
+            mock.patch.object(DrawnBatches, "notes", return_value=[]),
+            mock.patch.object(DrawnBatches, "capture", return_value=[[0, 4]]),
+        ):
+            one.on_test_begin()
+            captured = one.capture(values.Encoder())
+        self.assertEqual(captured["checksums"], [[0, 4]])
 
     def test_until_then_a_save_has_what_the_lost_run_had(self):
         known = lost(1) | {"checksums": [[0, 3]], "ahead": [1, 2]}
