@@ -11,6 +11,7 @@ import sys
 import unittest
 from unittest import mock
 
+import asking
 import keras
 import numpy as np
 from keras.src.trainers.epoch_iterator import EpochIterator
@@ -31,6 +32,10 @@ from kerasbackup.parts.script import was_and_is
 from kerasbackup.store import errors
 from kerasbackup.store import values
 from kerasbackup.store.dtypes import DTYPES
+
+
+def setUpModule():
+    asking.refuse_none()
 
 
 def reads_ahead():
