@@ -178,7 +178,7 @@ for (test in unique(unlist(lapply(mutations, function(one) one$tests)))) {
   }
 }
 bad <- 0
-unlink(report)
+invisible(file.create(report))
 for (one in mutations) {
   outcome <- attempt(one)
   good <- outcome[[1]] == "noticed"
