@@ -24,12 +24,12 @@ HEAD = "| file | what was broken | noticed by |"
 WORDS = """\
 # Deliberate breaks, and what notices them
 
-`make mutants` writes this page. It breaks one line of the package at a time and
-runs tests until one fails; the table names that test. The breaks of the core are
-listed in `tests/c/mutations.txt`, those of R and Python in
-`tests/mutants/mutations.txt`. There is one for each sync, rename, check, checksum
-and lock. A break that makes a test hang does not count as noticed, unless the
-list says why a hang is its only visible effect.
+`make mutants` writes this page. It breaks one line of the package at a time
+and runs tests until one fails; the table names that test. The breaks of the
+core are listed in `tests/c/mutations.txt`, those of R and Python in
+`tests/mutants/mutations.txt`. There is one for each sync, rename, check,
+checksum and lock. A break that makes a test hang does not count as noticed,
+unless the list says why a hang is its only visible effect.
 """
 
 
@@ -88,9 +88,9 @@ def main(*reports: str) -> None:
     _, heading, python = page.partition(PYTHON)
     PAGE.write_text(
         f"{WORDS}\nOf {total} breaks in the lists, {noticed} made a test fail, "
-        f"{hung} were noticed by a hang, and {len(rows) - noticed - hung} by "
-        f"nothing. The other {total - len(rows)} are not in the table, because "
-        f"they were not run.\n\n{HEAD}\n|---|---|---|\n"
+        f"{hung} were noticed by a hang, and\n{len(rows) - noticed - hung} by "
+        f"nothing. {total - len(rows)} were not run and are not in the "
+        f"table.\n\n{HEAD}\n|---|---|---|\n"
         + "".join(f"| `{file}` | {what} | {by} |\n" for file, what, by in rows)
         + f"\n{heading}{python}"
     )

@@ -26,6 +26,7 @@ from kerasbackup.parts.data.sources.source import Source
 from kerasbackup.store import errors
 from kerasbackup.store import values
 from kerasbackup.store.changes import Change
+from kerasbackup.store.dtypes import DTYPES
 
 # The iterators that Keras makes for a validation.
 ITERATORS = 2 if keras.backend.backend() == "tensorflow" else 1
@@ -567,6 +568,10 @@ class State(unittest.TestCase):
         two.restore(known, encoder.arrays.__getitem__, IteratorsMade(None))
         two.on_test_begin()
         self.assertEqual(again.state.tolist(), loader.state.tolist())
+        tensors = {name: (DTYPES["int64"], [3000], None)}
+        validation.check(known, 1, tensors)
+        with self.assertRaises(errors.DAMAGE):
+            validation.check(known, 1, {})
         loader.state = object()
         one.capture(values.Encoder())
         self.assertEqual(
