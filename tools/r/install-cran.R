@@ -10,8 +10,10 @@ packages <- arguments[-1]
 if (getOption("repos")[["CRAN"]] == "@CRAN@") {
   chooseCRANmirror(ind = 1, local.only = TRUE)
 }
-options(timeout = 60, Ncpus = 2L)
 
+# A mirror that does not answer must not hold up the set-up: R tries three files
+# of it.
+options(timeout = 15)
 offered <- tryCatch(
   suppressWarnings(available.packages()),
   error = function(error) NULL
@@ -20,6 +22,7 @@ if (is.null(offered) || nrow(offered) == 0) {
   quit(status = 3)
 }
 
+options(timeout = 60, Ncpus = 2L)
 install.packages(packages, lib = library_dir, quiet = TRUE)
 absent <- setdiff(packages, rownames(installed.packages(library_dir)))
 quit(status = if (length(absent) > 0) 1L else 0L)

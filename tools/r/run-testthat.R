@@ -2,8 +2,9 @@
 # match, and records every test as it ends, so that a crash loses none.
 #
 # Arguments: the group's name; the stem of the files to write (.tsv: results,
-# .at: what is running, .done: the end was reached); a Perl regular expression
-# for the files. Progress goes to file descriptor 3, everything else to a log.
+# and which package a stand-in took the place of; .at: what is running, .done:
+# the end was reached); a Perl regular expression for the files. Progress goes
+# to file descriptor 3, everything else to a log.
 
 arguments <- commandArgs(trailingOnly = TRUE)
 group <- arguments[[1]]
@@ -160,6 +161,16 @@ if (any(grepl(pattern, names, perl = TRUE))) {
     filter = pattern,
     perl = TRUE,
     stop_on_failure = FALSE
+  )
+}
+standin <- getOption("kerasbackup_standin")
+if (!is.null(standin)) {
+  cat(
+    paste("standin", group, standin, sep = "\t"),
+    "\n",
+    sep = "",
+    file = paste0(stem, ".tsv"),
+    append = TRUE
   )
 }
 close(progress)

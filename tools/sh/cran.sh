@@ -42,6 +42,6 @@ want_keras3() {
     3) echo "CRAN did not answer." >"$note" ;;
     *) echo "its installation failed (.cache/setup/cran.log)." >"$note" ;;
   esac
-  more "skipped: $(cat "$note") Its tests are skipped."
+  more "skipped: $(cat "$note") A stand-in takes its place in the tests."
   more "To have CRAN asked again, delete .cache/setup/keras3.skipped"
 }

@@ -32,6 +32,23 @@ tally() { # [GROUP]: "3 passed, 0 failed"
   printf '%s\n' "$text"
 }
 
+# Says loudly which packages were not there, so that their stand-ins were tested.
+warn_of_standins() {
+  local name note
+  for name in $(awk -F '\t' '$1 == "standin" { print $3 }' "$RESULTS"/*.tsv |
+    sort -u); do
+    note="$CACHE/setup/$name.skipped"
+    echo
+    say "!!! $name WAS NOT THERE. !!!"
+    more "The tests that train through it ran on a stand-in, which is not the same."
+    if [ -f "$note" ]; then
+      more "It is not installed: $(cat "$note")"
+      more "Delete ${note#"$ROOT/"} to try again, or install $name yourself."
+    fi
+    echo
+  done
+}
+
 # The last line of a run, and its exit status. Nothing tested is no success.
 finish() {
   local line
@@ -47,6 +64,7 @@ finish() {
     cat "$RESULTS"/*.tsv | awk -F '\t' \
       '$1 == "skipped" { printf "    %s: %s\n", $2, $3 }'
   fi
+  warn_of_standins
   say "Logs are in .cache/results; it took $SECONDS seconds."
   printf '%s\n' "$line" | tee "$RESULTS/count"
   [ "$(count failed)" -eq 0 ] && [ "$(count passed)" -gt 0 ]
