@@ -35,6 +35,16 @@ class Histories(unittest.TestCase):
         self.assertEqual(kept.history["val_loss"], [3.0])
         self.assertEqual(kept.epoch, [0, 1, 2])
 
+    def test_a_row_has_the_logs_that_its_epoch_had(self):
+        history = History()
+        history.append(2, {"loss": 1.0})
+        history.append(3, {"loss": 2.0, "val_loss": 0.0})
+        self.assertEqual(
+            history.rows(),
+            [(2, {"loss": 1.0}), (3, {"loss": 2.0, "val_loss": 0.0})],
+        )
+        self.assertEqual(History().rows(), [])
+
     def test_where_no_epoch_is_left_it_is_that_of_the_whole_run(self):
         history = History()
         for epoch in range(3):

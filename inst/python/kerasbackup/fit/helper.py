@@ -25,6 +25,7 @@ from kerasbackup.fit import changed_script
 from kerasbackup.fit import ending
 from kerasbackup.fit.best_epoch import BestEpoch
 from kerasbackup.fit.cache_locks import CacheLocks
+from kerasbackup.fit.live_metrics import show_earlier_epochs
 from kerasbackup.fit.meetings import Meetings
 from kerasbackup.fit.preemption import Preemption
 from kerasbackup.fit.save_interval import SaveInterval
@@ -404,6 +405,9 @@ class Helper(Callback):
             self._store.notify("notes", notes)
         if self._owner.history == "full":
             self._state.history.fill(self._model.history)
+        show_earlier_epochs(
+            self._callback_list().callbacks, self._state.history
+        )
         # A training that a callback had ended is complete, so no epoch is left.
         first = (
             self.params["epochs"] if restored.stopped else restored.place.epoch

@@ -30,6 +30,20 @@ class History:
             column += [None] * (keep - len(column))
             self.logs[name] = [*column, _number(logs.get(name))]
 
+    def rows(self) -> list[tuple[int, dict[str, float]]]:
+        """Each epoch, with the logs that it had."""
+        return [
+            (
+                epoch,
+                {
+                    name: column[i]
+                    for name, column in self.logs.items()
+                    if column[i] is not None
+                },
+            )
+            for i, epoch in enumerate(self.epochs)
+        ]
+
     def fill(self, callback: Any) -> None:
         """Gives Keras' own `History` the epochs before the interruption."""
         callback.epoch = list(self.epochs)
