@@ -9,8 +9,8 @@
 #' @description
 #' `backup_info()` reports what the checkpoints in a directory hold: how far
 #' training had come, when it was saved, and which variables there are. It reads
-#' only headers, so it is quick at any size. Use [backup_verify()] to check
-#' every byte.
+#' only headers and the learning rate, so it is quick at any size. Use
+#' [backup_verify()] to check every byte.
 #'
 #' Python is needed only by [backup_restore()], and by [backup_export()] for the
 #' files that Keras writes. Only [backup_delete()] and [backup_prune()] change
@@ -19,7 +19,8 @@
 #'
 #' @param dir String, the `backup_dir` that was given to
 #'   [callback_backup_and_restore()]. `backup_info()` also takes the path of one
-#'   checkpoint in it. For many directories use [backup_list()].
+#'   checkpoint in it, or several directories. [backup_list()] finds all
+#'   directories under a folder.
 #' @param generation Which checkpoint to look at: a number, as in
 #'   `backup_info(dir)$files`, or `"best"` for the best one by the log that
 #'   [backup_keep()] watches. `NULL` (the default) stands for the newest. It
@@ -46,6 +47,13 @@
 #'   * `owner`: list, the process that uses it (`pid`, `host` and the time
 #'     `started`, as text), `NULL` if none does or it is not known;
 #'   * `saved_at`: time of the save (`POSIXct`, UTC);
+#'   * `began_at`: time when the run began (`POSIXct`, UTC), `NA` if the
+#'     checkpoint does not say;
+#'   * `duration`: `difftime` in seconds, how long the run was trained until the
+#'     save. The time between a checkpoint and the resume from it does not
+#'     count. `NA` if it is not known;
+#'   * `learning_rate`: number, the learning rate of the optimizer then. `NA` if
+#'     no variable has it, as with a schedule;
 #'   * `versions`: named character, the versions of the software that wrote
 #'     the checkpoint;
 #'   * `metadata`: named list, what the callback was given as `metadata`;
@@ -61,13 +69,25 @@
 #'     them and a column `worker`, and the other elements describe the newest
 #'     checkpoint that all of them have: see `vignette("several-workers")`.
 #'
+#'   For several directories, a data frame with one row per directory. Its
+#'   columns are `dir`, `epoch`, `batch`, `epochs`, the best epoch as
+#'   `best_epoch`, `best_log` and `best_value`, `learning_rate`, `duration`,
+#'   `saved_at`, `age` (the time since then as a `difftime` in hours), `files`
+#'   (the number of checkpoints), `bytes` (their size) and `running`. The best
+#'   epoch is the one by the log that is watched, or else by the validation loss
+#'   or the loss. It is `NA` until two epochs are complete.
+#'
 #'   `as.data.frame()` returns `variables` with the shapes as text. `summary()`
 #'   shows the latest logs and the space that each part takes. `plot()` draws
 #'   the losses over the epochs.
 #' @section Errors:
-#' `kerasbackup_error_io` is raised if there is no checkpoint,
-#' `kerasbackup_error_corrupt` if the header of the newest checkpoint is
-#' damaged. If an older checkpoint is intact, the error names it and has its
+#' `kerasbackup_error_io` is raised if there is no checkpoint. If there is a
+#' backup of Keras' own callback instead, the error prints the lines of R that
+#' put its weights into the model and train on after its last epoch, and has
+#' them as the field `import`.
+#'
+#' `kerasbackup_error_corrupt` is raised if the header of the newest checkpoint
+#' is damaged. If an older checkpoint is intact, the error names it and has its
 #' path as the field `good`. The functions that show a backup stop there, so
 #' that nothing older is taken for the newest. Those that use its weights
 #' ([backup_restore()], [backup_export()] and training) go on with the older
@@ -81,12 +101,21 @@
 #' summary(backup_info(dir))
 #'
 #' \dontrun{
+#' # All runs of a grid:
+#' backup_info(Sys.glob("grid/*"))
+#'
 #' # With keep = backup_keep(last = 3, best = "val_loss"):
 #' backup_info("backup")$files[c("generation", "epoch", "value", "best")]
 #' backup_info("backup", generation = "best")$epoch
 #' }
 #' @export
 backup_info <- function(dir, generation = NULL) {
+  if (missing(dir)) {
+    check_existing_dir(dir)
+  }
+  if (is.character(dir) && length(dir) > 1) {
+    return(info_of_many(dir, generation))
+  }
   if (is.null(generation) && is_checkpoint_file(dir)) {
     generation <- as.double(gsub("[^0-9]", "", basename(dir)))
     dir <- dirname(dir)
@@ -96,14 +125,23 @@ backup_info <- function(dir, generation = NULL) {
     check_no_generation(generation, dir)
     return(look_again(function() info_of_workers(dir)))
   }
-  read <- read_generation(dir, generation, backup_manifest)
+  read <- read_generation(dir, generation, function(path) {
+    manifest <- backup_manifest(path)
+    list(
+      manifest = manifest,
+      learning_rate = learning_rate_in(path, manifest$tensors)
+    )
+  })
   path <- read$path
-  manifest <- read$value
+  manifest <- read$value$manifest
   metadata <- manifest$metadata
   tensors <- manifest$tensors
   known <- stats::setNames(list(metadata), path)
   described <- describe_checkpoints(read$files, known)
   running <- lock_is_held(dir)
+  saved_at <- manifest_saved_at(metadata, path)
+  began_at <- manifest_began_at(metadata, path)
+  interruptions <- manifest_resumes(metadata, path)
   structure(
     list(
       dir = dir,
@@ -113,7 +151,10 @@ backup_info <- function(dir, generation = NULL) {
       epoch = manifest_count(metadata, "epoch", path),
       batch = manifest_count(metadata, "batch", path),
       epochs = manifest_count(metadata, "epochs", path),
-      saved_at = manifest_saved_at(metadata, path),
+      saved_at = saved_at,
+      began_at = began_at,
+      duration = training_time(began_at, saved_at, interruptions),
+      learning_rate = read$value$learning_rate,
       running = running,
       owner = if (isTRUE(running)) {
         owner_read(dir)[c("pid", "host", "started")]
@@ -121,7 +162,7 @@ backup_info <- function(dir, generation = NULL) {
       versions = manifest_versions(metadata, path),
       metadata = manifest_user(metadata, path),
       history = manifest_history(metadata, path),
-      interruptions = manifest_resumes(metadata, path),
+      interruptions = interruptions,
       variables = data.frame(
         name = tensors$name,
         dtype = tensors$dtype,
@@ -324,6 +365,7 @@ format.keras_backup <- function(x, ...) {
   c(
     format_headline(x),
     if (!is.null(x$workers)) paste0("workers: ", x$workers),
+    format_training(x),
     format_best(x),
     format_running(x),
     paste0("variables: ", count(n, "variable"), ", ", format_bytes(total)),
@@ -418,7 +460,9 @@ format_headline <- function(x) {
 
 # The epoch with the best value of the log that is watched, or else of the
 # validation loss or the loss.
-format_best <- function(x) {
+#
+# @return list(log, epoch, value), NULL if there are no two epochs with one.
+best_epoch_of <- function(x) {
   log <- x$watched$log %||%
     intersect(c("val_loss", "loss"), names(x$history))[1]
   values <- if (!is.na(log)) x$history[[log]]
@@ -427,13 +471,21 @@ format_best <- function(x) {
   }
   best <- if (identical(x$watched$mode, "max")) which.max else which.min
   at <- best(values)
+  list(log = log, epoch = x$history$epoch[[at]], value = values[[at]])
+}
+
+format_best <- function(x) {
+  best <- best_epoch_of(x)
+  if (is.null(best)) {
+    return(NULL)
+  }
   paste0(
     "best epoch: ",
-    x$history$epoch[[at]],
+    best$epoch,
     " (",
-    shown(log),
+    shown(best$log),
     " ",
-    signif(values[[at]], 5),
+    signif(best$value, 5),
     ")"
   )
 }

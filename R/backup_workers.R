@@ -51,6 +51,9 @@ info_of_workers <- function(dir) {
   path <- found$path[[1]]
   metadata <- found$manifest[[1]]$metadata
   every <- worker_dirs(dir)
+  saved_at <- manifest_saved_at(metadata, path)
+  began_at <- manifest_began_at(metadata, path)
+  interruptions <- manifest_resumes(metadata, path)
   described <- lapply(every$path, function(dir) {
     describe_checkpoints(backup_files(dir))
   })
@@ -69,11 +72,14 @@ info_of_workers <- function(dir) {
       epochs = manifest_count(metadata, "epochs", path),
       running = any(vapply(every$path, lock_is_held, NA)),
       owner = NULL,
-      saved_at = manifest_saved_at(metadata, path),
+      saved_at = saved_at,
+      began_at = began_at,
+      duration = training_time(began_at, saved_at, interruptions),
+      learning_rate = learning_rate_in(path, found$manifest[[1]]$tensors),
       versions = manifest_versions(metadata, path),
       metadata = manifest_user(metadata, path),
       history = manifest_history(metadata, path),
-      interruptions = manifest_resumes(metadata, path),
+      interruptions = interruptions,
       variables = whole[c("name", "dtype", "shape", "bytes")],
       workers = found$count[[1]]
     ),

@@ -47,6 +47,9 @@ check_on_change <- function(x, is_given, call = rlang::caller_env()) {
 #
 # @param hints see stop_must_be().
 check_model <- function(model, hints = NULL, call = rlang::caller_env()) {
+  if (rlang::is_missing(model)) {
+    stop_argument(c("`model` is missing.", hints), "model", call)
+  }
   if (!inherits(model, "python.builtin.object")) {
     stop_must_be("model", "a Keras model", model, hints, call = call)
   }
@@ -675,14 +678,7 @@ check_existing_dir <- function(
 ) {
   path <- check_backup_dir(dir, arg, call = call)
   if (!dir.exists(path)) {
-    stop_directory(
-      path,
-      "It does not exist.",
-      paste(
-        "Check the path. Where training is complete, its checkpoints have been",
-        "deleted, unless it ran with `delete_checkpoint = FALSE`."
-      )
-    )
+    stop_no_directory(path, of_one = arg == "dir")
   }
   path
 }

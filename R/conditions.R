@@ -294,8 +294,8 @@ training_messages <- list(
   keras = c(
     "!" = paste(
       "Training starts from the beginning: `backup_dir` has a backup made by",
-      "Keras' own callback, which only that callback can restore. Its files",
-      "stay:"
+      "Keras' own callback, which only that callback can restore.",
+      "`backup_info()` prints the lines of R that import it. Its files stay:"
     )
   ),
   validation = c(
@@ -1003,6 +1003,63 @@ stop_no_backup <- function(dir) {
         "interruption, or when `delete_checkpoint = FALSE`."
       ),
       i = "`backup_list()` finds the backups below a folder."
+    ),
+    path = dir
+  )
+}
+
+# @param epoch how many epochs Keras' callback says were complete; NA.
+# @param import the lines of R that import it; NULL if there are no weights.
+stop_keras_backup <- function(dir, epoch, import) {
+  complete <- if (!is.na(epoch)) {
+    paste0(" after ", count(epoch, "epoch"))
+  }
+  message <- c(
+    paste0("There is no checkpoint of kerasbackup in ", quote_path(dir), "."),
+    x = paste0(
+      "It has a backup that Keras' own `BackupAndRestore` made",
+      complete,
+      ", which has no random states and no position in the data."
+    ),
+    i = if (is.null(import)) {
+      "Its weights are missing, so it cannot be used."
+    } else {
+      paste(
+        "To go on from its weights, make and compile the model as its script",
+        "does. Then run this, with the script's other arguments of `fit()` and",
+        "another `backup_dir`:"
+      )
+    }
+  )
+  code <- if (!is.null(import)) {
+    stats::setNames(import, rep(" ", length(import)))
+  }
+  stop_kerasbackup(
+    "io",
+    c(message, code),
+    path = dir,
+    epoch = epoch,
+    import = import
+  )
+}
+
+# A directory that somebody wants to look into is not there.
+#
+# @param of_one whether it was to be that of one training.
+stop_no_directory <- function(dir, of_one) {
+  stop_kerasbackup(
+    "io",
+    c(
+      paste0("There is no directory ", quote_path(dir), "."),
+      i = paste0(
+        "Check the path.",
+        if (of_one) {
+          paste(
+            " Where training is complete, its checkpoints have been deleted,",
+            "unless it ran with `delete_checkpoint = FALSE`."
+          )
+        }
+      )
     ),
     path = dir
   )

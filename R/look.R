@@ -58,7 +58,7 @@ list_checkpoints <- function(dir) {
 backup_files <- function(dir) {
   files <- list_checkpoints(dir)
   if (nrow(files) == 0) {
-    stop_no_backup(dir)
+    refuse_no_backup(dir)
   }
   files
 }

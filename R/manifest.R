@@ -523,10 +523,19 @@ manifest_is_finished <- function(metadata, path) {
 #
 # @return `POSIXct`; `NA` if the checkpoint does not say.
 manifest_saved_at <- function(metadata, path) {
-  text <- metadata[["saved_at"]] %||% NA_character_
+  manifest_time(metadata, "saved_at", path)
+}
+
+# When the run began. As manifest_saved_at().
+manifest_began_at <- function(metadata, path) {
+  manifest_time(metadata, "began_at", path)
+}
+
+manifest_time <- function(metadata, name, path) {
+  text <- metadata[[name]] %||% NA_character_
   time <- parse_time(text)
   if (is.na(time) && !is.na(text)) {
-    stop_header(path, "Its metadata `saved_at` is no time.")
+    stop_header(path, paste0("Its metadata `", name, "` is no time."))
   }
   time
 }

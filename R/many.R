@@ -1,4 +1,5 @@
-# Many backups under one folder: finds them, and deletes old ones.
+# Many backups: finds those under one folder, deletes old ones, and tells what
+# several directories hold.
 #
 # May not touch Python or `.Call`.
 
@@ -134,6 +135,31 @@ directories_under <- function(root) {
     at <- at + 1
   }
   sort(found, method = "radix")
+}
+
+# Several directories that the user named, one row for each.
+info_of_many <- function(dirs, generation) {
+  rows <- lapply(dirs, function(dir) {
+    info <- backup_info(dir, generation)
+    best <- best_epoch_of(info)
+    data.frame(
+      dir = info$dir,
+      epoch = info$epoch,
+      batch = info$batch,
+      epochs = info$epochs,
+      best_epoch = best$epoch %||% NA_integer_,
+      best_log = best$log %||% NA_character_,
+      best_value = best$value %||% NA_real_,
+      learning_rate = info$learning_rate,
+      duration = info$duration,
+      saved_at = info$saved_at,
+      age = difftime(Sys.time(), info$saved_at, units = "hours"),
+      files = nrow(info$files),
+      bytes = sum(info$files$bytes),
+      running = info$running
+    )
+  })
+  do.call(rbind, rows)
 }
 
 # One row, or NULL if the directory has no checkpoint.

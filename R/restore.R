@@ -127,7 +127,7 @@ restore_file <- function(model, dir, what, file) {
     stop_told_by_python(result, reader$error)
   }
   if (!result$value) {
-    stop_no_backup(dir)
+    refuse_no_backup(dir)
   }
   # Python is off the stack, so a handler may jump out of this.
   warn_skipped(reader$restored)
@@ -305,7 +305,7 @@ load_verified <- function(dir, generation, call) {
     skipped = function(found) found$skipped
   )
   if (is.null(loaded)) {
-    stop_no_backup(dir)
+    refuse_no_backup(dir)
   }
   warn_skipped(loaded)
   loaded

@@ -399,15 +399,6 @@ session_begin <- function(session, config) {
   NULL
 }
 
-# Warns if Keras' own callback has used the directory before.
-warn_keras_backup <- function(dir) {
-  files <- c("training_metadata.json", "latest.weights.h5")
-  there <- files[file.exists(file.path(dir, files))]
-  if (length(there) > 0) {
-    inform_training("keras", there)
-  }
-}
-
 # A checkpoint is little-endian, and variables are written and read as they are
 # in memory.
 refuse_big_endian <- function() {

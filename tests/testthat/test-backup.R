@@ -450,6 +450,171 @@ test_that("interruptions are a data frame, and are drawn with the time lost", {
   expect_identical(text[[1]][[2]], c("20 mins", ""))
 })
 
+test_that("a backup says how long the run was trained", {
+  dir <- withr::local_tempdir()
+  expect_duration <- function(expected, ...) {
+    unlink(list.files(dir, full.names = TRUE))
+    save_backup(dir, fields = utils::modifyList(example_fields(), list(...)))
+    info <- backup_info(dir)
+    expect_s3_class(info$duration, "difftime")
+    expect_identical(units(info$duration), "secs")
+    expect_identical(as.double(info$duration), expected)
+    expect_identical(
+      any(grepl("^trained for: ", format(info))),
+      !is.na(expected)
+    )
+  }
+  # Saved at 03:04:05.
+  expect_duration(NA_real_)
+  expect_duration(3600, began_at = "2026-01-02T02:04:05")
+  expect_match(format(backup_info(dir)), "^trained for: 1 hour$", all = FALSE)
+  expect_identical(
+    backup_info(dir)$began_at,
+    as.POSIXct("2026-01-02 02:04:05", tz = "UTC")
+  )
+  resumes <- paste0(
+    "[[1,0,\"2026-01-02T02:14:05\",\"2026-01-02T02:24:05\"],",
+    "[2,3,\"2026-01-02T02:44:05\",\"2026-01-02T03:04:00\"]]"
+  )
+  expect_duration(1805, began_at = "2026-01-02T02:04:05", resumes = resumes)
+  # A clock that was set back, and a checkpoint without a time.
+  expect_duration(NA_real_, began_at = "2026-01-02T03:04:06")
+  expect_duration(
+    NA_real_,
+    began_at = "2026-01-02T02:04:05",
+    resumes = "[[1,0,null,\"2026-01-02T02:24:05\"]]"
+  )
+  save_backup(dir, fields = c(example_fields(), began_at = "yesterday"))
+  expect_error(
+    backup_info(dir),
+    "`began_at` is no time",
+    class = "kerasbackup_error_corrupt"
+  )
+})
+
+test_that("a backup has the learning rate of its optimizer", {
+  dir <- withr::local_tempdir()
+  rate <- function(name, value = 0.001, dtype = "F32", shape = numeric()) {
+    unlink(list.files(dir, full.names = TRUE))
+    size <- if (dtype == "F64") 8 else 4
+    one <- list(
+      dtype = dtype,
+      shape = shape,
+      bytes = writeBin(value, raw(), size, endian = "little")
+    )
+    save_backup(dir, c(example_tensors(), stats::setNames(list(one), name)))
+    info <- backup_info(dir)
+    is_shown <- grepl("^learning rate: 0.001$", format(info))
+    expect_identical(any(is_shown), !is.na(info$learning_rate))
+    info$learning_rate
+  }
+  expect_equal(rate("optimizer/adam/learning_rate"), 0.001, tolerance = 1e-7)
+  expect_identical(rate("optimizer/learning_rate", dtype = "F64"), 0.001)
+  # No rate of the optimizer.
+  expect_identical(rate("variables/learning_rate"), NA_real_)
+  expect_identical(rate("optimizer/adam/kernel_learning_rate"), NA_real_)
+  expect_identical(
+    rate("optimizer/adam/learning_rate", c(1, 1), shape = 2),
+    NA_real_
+  )
+  expect_identical(
+    rate("optimizer/adam/learning_rate", 1L, dtype = "I32"),
+    NA_real_
+  )
+
+  # Its bytes are damaged, but not the header.
+  rate("optimizer/adam/learning_rate")
+  path <- store_list(dir)$path
+  flip_bit(path, data_at(path))
+  expect_identical(backup_info(dir)$learning_rate, NA_real_)
+  expect_error(backup_verify(dir), class = "kerasbackup_error_corrupt")
+})
+
+test_that("several backups are a data frame, one row each", {
+  root <- withr::local_tempdir()
+  dirs <- file.path(root, c("a", "b"))
+  lapply(dirs, dir.create)
+  save_backup(dirs[[1]], fields = c(example_fields(), epochs = "10"))
+  fields <- example_fields()
+  fields$epoch <- "1"
+  fields$began_at <- "2026-01-02T03:04:00"
+  fields$history <- "{\"epoch\":[0],\"loss\":[0.5]}"
+  save_backup(dirs[[2]], fields = fields, keep = 2, times = 2)
+  found <- backup_info(dirs)
+  expect_s3_class(found, "data.frame", exact = TRUE)
+  expect_identical(found$dir, dirs)
+  expect_identical(found$epoch, c(3L, 1L))
+  expect_identical(found$epochs, c(10L, NA))
+  expect_identical(found$best_epoch, c(3L, NA))
+  expect_identical(found$best_log, c("loss", NA))
+  expect_identical(found$best_value, c(0.125, NA))
+  expect_identical(as.double(found$duration, units = "secs"), c(NA, 5))
+  expect_identical(found$files, c(1L, 2L))
+  expect_identical(
+    found$bytes,
+    vapply(dirs, function(dir) sum(store_list(dir)$bytes), 0, USE.NAMES = FALSE)
+  )
+  expect_identical(found$saved_at, rep(backup_info(dirs[[1]])$saved_at, 2))
+  expect_identical(units(found$age), "hours")
+  # A file may be among them, and each must be there.
+  file <- store_list(dirs[[2]])$path[[2]]
+  expect_identical(backup_info(c(dirs[[1]], file))$dir, dirs)
+  expect_error(
+    backup_info(c(dirs, file.path(root, "c"))),
+    "'.*c'",
+    class = "kerasbackup_error_io"
+  )
+})
+
+test_that("a backup of Keras' own callback is told with how to import it", {
+  dir <- withr::local_tempdir()
+  refusal <- function(metadata, weights = TRUE) {
+    unlink(file.path(dir, keras_files))
+    if (!is.null(metadata)) {
+      writeLines(metadata, file.path(dir, keras_files[[1]]))
+    }
+    if (weights) {
+      file.create(file.path(dir, keras_files[[2]]))
+    }
+    expect_error(backup_info(dir), class = "kerasbackup_error_io")
+  }
+  whole <- refusal("{\"epoch\": 4, \"batch\": 0}")
+  expect_identical(whole$epoch, 4L)
+  expect_match(
+    conditionMessage(whole),
+    "`BackupAndRestore` made after 4 epochs"
+  )
+  expect_identical(
+    whole$import[2:3],
+    c(
+      paste0(
+        "keras3::load_model_weights(model, \"",
+        file.path(dir, "latest.weights.h5"),
+        "\")"
+      ),
+      "keras3::fit(model, ..., initial_epoch = 5)"
+    )
+  )
+  for (line in whole$import) {
+    expect_match(conditionMessage(whole), line, fixed = TRUE)
+  }
+  # The others that look at it say the same.
+  expect_error(backup_read(dir), "load_model_weights")
+  expect_error(backup_verify(dir), "load_model_weights")
+
+  # What Keras has not written.
+  huge <- paste0("{\"epoch\": 4, \"x\": \"", strrep("y", 10000), "\"}")
+  for (text in c("", "4", "{}", "[4]", "{\"epoch\": -1}", "{\"epoch\"", huge)) {
+    odd <- refusal(text)
+    expect_identical(odd$epoch, NA_integer_)
+    expect_identical(odd$import[[3]], "keras3::fit(model, ...)")
+  }
+  expect_identical(refusal(NULL)$epoch, NA_integer_)
+  none <- refusal("{\"epoch\": 4}", weights = FALSE)
+  expect_null(none$import)
+  expect_match(conditionMessage(none), "weights are missing")
+})
+
 test_that("resumes that are none are refused", {
   dir <- withr::local_tempdir()
   for (bad in c("[1]", "[[1,2,3,4]]", "[[1,-2,null,\"2026\"]]", "{}", "3")) {

@@ -145,12 +145,18 @@ test_that("what cannot be restored is an error of its class", {
     class = "kerasbackup_error_argument"
   )
   expect_error(
+    backup_restore(dir = run$dir),
+    "`model` is missing",
+    class = "kerasbackup_error_argument"
+  )
+  expect_error(
     backup_restore(1, run$dir),
     "a Keras model",
     class = "kerasbackup_error_argument"
   )
   expect_error(
     backup_restore(keras()$layers$Dense(1L), run$dir),
+    "must be a model of Keras 3 or of tf_keras, not an object of the .*Dense",
     class = "kerasbackup_error_unsupported"
   )
   expect_error(

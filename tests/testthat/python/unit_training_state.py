@@ -133,6 +133,7 @@ class Checkpoints(unittest.TestCase):
             ("batch", ""),
             ("batch", "1"),  # a position in an epoch needs its generators
             ("stopped", "2"),
+            ("began_at", "yesterday"),
             ("resumes", "{}"),
             ("resumes", "[[1, 2, null]]"),
             ("resumes", '[[1, -2, null, "2026"]]'),
@@ -436,17 +437,32 @@ class OneTraining(unittest.TestCase):
         _, state = self.trained()
         first = self.save(state, 1, 2)
         self.assertNotIn("resumes", first.metadata)
+        self.assertLessEqual(
+            first.metadata["began_at"], first.metadata["saved_at"]
+        )
+        # The run began when the first one did.
+        first.metadata["began_at"] = "2026-01-02T03:04:05"
         second, _ = self.begun(self.model(), first)
         second.restore()
         checkpoint = self.save(second, 1, 3)
         third, _ = self.begun(self.model(), checkpoint)
         third.restore()
-        found = json.loads(self.save(third, 2, 0).metadata["resumes"])
+        last = self.save(third, 2, 0).metadata
+        self.assertEqual(last["began_at"], "2026-01-02T03:04:05")
+        found = json.loads(last["resumes"])
         self.assertEqual([one[:2] for one in found], [[1, 2], [1, 3]])
         saved = [one.metadata["saved_at"] for one in (first, checkpoint)]
         self.assertEqual([one[2] for one in found], saved)
         for _, _, saved_at, resumed_at in found:
             self.assertLessEqual(saved_at, resumed_at)
+
+    def test_an_older_checkpoint_does_not_say_when_the_run_began(self):
+        _, state = self.trained()
+        first = self.save(state, 1, 0)
+        del first.metadata["began_at"]
+        again, _ = self.begun(self.model(), first)
+        again.restore()
+        self.assertNotIn("began_at", self.save(again, 2, 0).metadata)
 
     def test_where_there_is_no_checkpoint_nothing_is_restored(self):
         state, _ = self.begun(self.model())

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kerasbackup.anykeras import building
-from kerasbackup.anykeras import unsupported
+from kerasbackup.anykeras import kinds
 from kerasbackup.anykeras.steps import renew_compiled
 from kerasbackup.checkpoint.restored import Restored
 from kerasbackup.checkpoint.training_state import load_variables
@@ -72,7 +72,14 @@ def _restore(
 
 
 def _check(model: Any, what: str) -> None:
-    unsupported.check_model(model)
+    if not kinds.is_model(model):
+        cls = type(model)
+        raise errors.UnsupportedError(
+            "`model` must be a model of Keras 3 or of tf_keras, not an object "
+            f"of the Python class `{cls.__module__}.{cls.__qualname__}`. "
+            "Nothing was restored. Give the model itself, as the script has it "
+            "before `fit()`."
+        )
     if not model.built:
         raise errors.ArgumentError(
             "The model is not built, so it has no variables to restore. Build "

@@ -1,6 +1,7 @@
 """A checkpoint that was read and checked, before any part is restored."""
 
 import contextlib
+import datetime
 import re
 from typing import Any
 
@@ -28,6 +29,8 @@ class Restored:
         place: A `Place`, where it was made.
         history: The `History` until then.
         saved_at: String, the time when it was made; `None` if it does not say.
+        began_at: String, the time when the run began; `None` if it does not
+            say.
         resumes: List of lists, the earlier resumes of the run: the epochs and
             batches then, when that checkpoint was made, and when training
             resumed.
@@ -52,6 +55,10 @@ class Restored:
             self.versions = self._parse("versions", {})
             check_texts(self.versions)
             self.saved_at = self._metadata.get("saved_at")
+            self.began_at = self._metadata.get("began_at")
+            if self.began_at is not None:
+                # It raises where that is no time.
+                datetime.datetime.strptime(self.began_at, schema.TIME)
             self.resumes = self._parse("resumes", [])
             _check_resumes(self.resumes)
             self.saved = {}

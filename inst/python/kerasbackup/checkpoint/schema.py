@@ -21,6 +21,10 @@ from kerasbackup.store import values
 VERSION = 1
 
 
+# How a time is written.
+TIME = "%Y-%m-%dT%H:%M:%S"
+
+
 class MissingFieldError(KeyError):
     """A field that this version needs is not there."""
 

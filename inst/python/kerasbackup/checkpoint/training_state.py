@@ -10,6 +10,7 @@ import numpy as np
 from kerasbackup.checkpoint import schema
 from kerasbackup.checkpoint.parts_list import PARTS
 from kerasbackup.checkpoint.restored import Restored
+from kerasbackup.checkpoint.schema import TIME
 from kerasbackup.parts.first_steps import FirstSteps
 from kerasbackup.parts.history import History
 from kerasbackup.parts.model_variables import ModelVariables
@@ -24,9 +25,6 @@ from kerasbackup.parts.script import is_other_backend
 from kerasbackup.parts.variables import Variables
 from kerasbackup.store import values
 from kerasbackup.store.dtypes import DTYPES
-
-# How a time is written.
-TIME = "%Y-%m-%dT%H:%M:%S"
 
 # R counts no further. No training has so many.
 MOST_EPOCHS = 10**9 - 1
@@ -80,6 +78,7 @@ class TrainingState:
         self.restored = None
         self.not_saved = []
         self._resumes = []
+        self._began_at = _now().strftime(TIME)
 
     def load(self, store) -> None:
         """Loads the newest checkpoint, if any, and checks that it fits.
@@ -146,6 +145,7 @@ class TrainingState:
         self.place.epoch = restored.place.epoch
         self.place.batch = restored.place.batch
         self.history = restored.history
+        self._began_at = restored.began_at
         self._resumes = [
             *restored.resumes,
             [
@@ -218,6 +218,8 @@ class TrainingState:
         }
         if epochs is not None and epochs <= MOST_EPOCHS:
             metadata["epochs"] = str(int(epochs))
+        if self._began_at is not None:
+            metadata["began_at"] = self._began_at
         if self._resumes:
             metadata["resumes"] = _dumps(self._resumes)
         for part in self._parts:
