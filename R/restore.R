@@ -35,7 +35,9 @@
 #' another.
 #'
 #' @inheritParams backup_info
-#' @param model A Keras model that is built. It is changed in place.
+#' @param model A model of Keras 3 or tf_keras that is built. It is changed in
+#'   place. Random layers of tf_keras, such as Dropout, get generators whose
+#'   state is a variable, as in a training with the callback.
 #' @param what `"weights"` (the default) restores the variables of the model:
 #'   weights, the states of layers, and seed generators. `"all"` also restores
 #'   the variables of the optimizer, which include its learning rate and its
@@ -53,7 +55,7 @@
 #' * `kerasbackup_error_io`: there is no checkpoint, or it cannot be read.
 #' * `kerasbackup_error_corrupt`: no checkpoint is intact, or the generation
 #'   that was asked for is damaged.
-#' * `kerasbackup_error_unsupported`: it is not a model of Keras 3, or another
+#' * `kerasbackup_error_unsupported`: it is not a model of Keras, or another
 #'   version of kerasbackup wrote the checkpoint.
 #'
 #' A warning of class `kerasbackup_warning_fallback` says that an older
