@@ -76,6 +76,13 @@ class Resume(unittest.TestCase):
             with self.subTest(kill=kill):
                 self.check(None, save_freq, kill, x=training.Shuffled)
 
+    def test_a_sequence_that_grows_beyond_the_batches_of_its_first_epoch(self):
+        batches = training.BATCHES
+        for kill in ((1, batches - 2), (2, batches - 1)):
+            with self.subTest(kill=kill):
+                found = self.check(None, 1, kill, x=training.Growing)
+                self.assertEqual(found, [])
+
     def test_validation_and_a_legacy_optimizer(self):
         self.check(
             lambda: training.model(tf_keras.optimizers.legacy.Adam(0.01)),

@@ -425,7 +425,7 @@ class Helper(Callback):
         before = f"epoch {place.epoch}"
         if place.batch == 0:
             return before
-        batches = self._epoch_iterator.num_batches
+        batches = epoch_iterator.coming_length(self._epoch_iterator)
         of = f" of {batches}" if batches else ""
         within = f"batch {place.batch}{of} of epoch {place.epoch + 1}"
         if self._owner.resume == "epoch":

@@ -164,6 +164,12 @@ def length(iterator: Any) -> int | None:
     return iterator._num_batches
 
 
+def coming_length(iterator: Any) -> int | None:
+    """How many batches the epoch that is about to begin has: as many as the
+    first one; `None` where that is not known."""
+    return iterator.num_batches
+
+
 def set_length(iterator: Any, number: int | None) -> None:
     """Sets the length where Keras does not know it."""
     if iterator._num_batches is None:

@@ -86,6 +86,18 @@ class View:
         """The batches of an epoch; `None` if their number is not known."""
         return self.handler._inferred_steps
 
+    def coming_batches(self) -> int | None:
+        """The batches of the epoch that is about to begin. tf_keras asks for
+        their number before each epoch with an iterator of its own."""
+        handler = self.handler
+        known = handler._inferred_steps
+        if not handler._adapter.should_recreate_iterator() or isinstance(
+            handler._dataset, tf.distribute.DistributedDataset
+        ):
+            return known
+        steps = handler._infer_steps(handler._steps_per_epoch, handler._dataset)
+        return known if steps is None else steps
+
     def catch_stop_iteration(self) -> Any:
         """A context that ends an epoch where the data end."""
         return self.handler.catch_stop_iteration()
@@ -178,19 +190,12 @@ class View:
                     break
                 if adapter.should_recreate_iterator():
                     iterator = self._make()
-                    self._infer_steps(handler)
+                    handler._inferred_steps = self.coming_batches()
                     self.drawn = 0
                     self._is_new = True
                 self.iterator = self._drawn_from(iterator)
                 yield epoch, iterator
                 adapter.on_epoch_end()
-
-    def _infer_steps(self, handler: Any) -> None:
-        if isinstance(handler._dataset, tf.distribute.DistributedDataset):
-            return
-        steps = handler._infer_steps(handler._steps_per_epoch, handler._dataset)
-        if steps is not None:
-            handler._inferred_steps = steps
 
     def _first_batches(self) -> Iterator[int]:
         """What `fit()` asks for: the first batch of each step."""

@@ -140,6 +140,12 @@ def length(iterator: Any) -> int | None:
     return iterator.num_batches
 
 
+def coming_length(iterator: Any) -> int | None:
+    """How many batches the epoch that is about to begin has: tf_keras asks a
+    `Sequence` for its length before each; `None` where that is not known."""
+    return iterator.coming_batches()
+
+
 def set_length(iterator: Any, number: int | None) -> None:
     """Sets the length where it is not known."""
     if iterator.num_batches is None:

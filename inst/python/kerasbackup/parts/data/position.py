@@ -254,7 +254,9 @@ class DataPosition:
         now = self._describe_at(position, arrays)
         notes = state_format.changes(before, now)
         has_other_data = state_format.is_other(before, now)
-        if batch and (has_other_data or not self._can_reach(batch)):
+        if batch and (
+            has_other_data or not self._can_reach(batch, position, arrays)
+        ):
             notes.append("the unfinished epoch starts over")
             batch = 0
         self.passed = batch
@@ -304,11 +306,17 @@ class DataPosition:
             }
         return notes
 
-    def _can_reach(self, batch: int) -> bool:
+    def _can_reach(self, batch: int, position: dict[str, Any], arrays) -> bool:
         """Whether an epoch of today has a step that begins with this batch."""
-        batches = self._iterator.num_batches
-        is_in_epoch = not batches or batch < batches
-        return is_in_epoch and batch % self._iterator.steps_per_execution == 0
+        if batch % self._iterator.steps_per_execution:
+            return False
+        batches = epoch_iterator.coming_length(self._iterator)
+        if batches and batch >= batches:
+            # Data that grow may have more in the state of the position.
+            state, _ = drawn_data.decode(position, arrays)
+            with self._source.as_in(state):
+                batches = epoch_iterator.coming_length(self._iterator)
+        return not batches or batch < batches
 
     def _restore_iterators(
         self, position: dict[str, Any], lives_on: bool, moved: int
