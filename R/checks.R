@@ -742,6 +742,10 @@ known_arguments <- function() {
 
 # A short description of a value that the user gave, for a message.
 describe <- function(x) {
+  # Atomic or not, depending on R's version.
+  if (is.null(x)) {
+    return("NULL")
+  }
   if (is_difftime(x) && length(x) == 1) {
     return(format_span(x))
   }

@@ -70,7 +70,13 @@ differences_frame <- function(columns) {
     columns <- jsonlite::parse_json(columns)
   }
   as.data.frame(lapply(columns, function(column) {
-    vapply(column, function(value) value %||% NA_character_, "")
+    # A column of texts would have them as names, and the rows these.
+    vapply(
+      column,
+      function(value) value %||% NA_character_,
+      "",
+      USE.NAMES = FALSE
+    )
   }))
 }
 

@@ -219,3 +219,10 @@ test_that("a preemption is no error of ours, and says how to go on", {
   expect_false(failed$saved)
   expect_identical(failed$parent, error)
 })
+
+test_that("differences are numbered, whatever reticulate makes of a list", {
+  expected <- data.frame(what = "clipnorm", script = "1.0", checkpoint = "None")
+  columns <- list(what = "clipnorm", script = "1.0", checkpoint = "None")
+  expect_identical(differences_frame(columns), expected)
+  expect_identical(differences_frame(lapply(columns, as.list)), expected)
+})
