@@ -155,10 +155,19 @@ most_lines_of_reference <- function(row) {
   most_lines(file.path(out, make.names(key_of(row))))
 }
 
+# JAX looks for the address of this machine's name. A bare system may have none.
+has_address <- !is.null(suppressWarnings(
+  utils::nsl(Sys.info()[["nodename"]])
+))
+
 results <- data.frame()
 for (i in seq_len(nrow(rows))) {
   row <- rows[i, ]
   label <- paste(row[cases], collapse = "/")
+  if (grepl("^jax ", row$strategy) && !has_address) {
+    cat("ok", i, "-", label, "# SKIP this machine's name has no address\n")
+    next
+  }
   wrong <- tryCatch(
     faults(row, label),
     error = function(e) conditionMessage(e)
@@ -168,6 +177,9 @@ for (i in seq_len(nrow(rows))) {
   cat(sprintf("# %s\n", head(wrong, 12)), sep = "")
   row$result <- if (is_ok) row$expected else "NOT AS EXPECTED"
   results <- rbind(results, row)
+}
+if (nrow(results) == 0) {
+  quit(save = "no")
 }
 columns <- c(lapply(results[cases], as.character), results["result"])
 lines <- paste0("| ", do.call(paste, c(unname(columns), sep = " | ")), " |")
