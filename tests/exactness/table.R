@@ -8,8 +8,10 @@
 # whole table. KEEP in the environment: rows that an earlier run has left equal
 # in DIR are not run again. ABLATE in the environment: names of
 # states to leave out, see ablate.py; then the table shows which rows notice,
-# and which of those tell of it. Prints "ok" and "not ok" lines, and writes
-# the file table.csv in DIR.
+# and which of those tell of it. REPEAT in the environment: how often to train
+# each row without an interruption, and nothing else, also of the rows that are
+# not run because they are not repeatable. Prints "ok" and "not ok" lines, and
+# writes the file table.csv in DIR.
 
 args <- commandArgs(trailingOnly = TRUE)
 backend <- args[[1]]
@@ -17,6 +19,7 @@ base <- normalizePath(args[[2]])
 part <- as.integer(args[[3]])
 pattern <- args[[4]]
 seed <- as.integer(args[[5]])
+repeats <- as.integer(Sys.getenv("REPEAT", "0"))
 ablations <- strsplit(Sys.getenv("ABLATE"), "[ ,]+")[[1]]
 here <- Sys.getenv("EXACTNESS_HOME")
 # Workers that are started anew, as Grain's, have the cases to import.
@@ -120,13 +123,20 @@ run_row <- function(i) {
     ))
     read_run(dir, name)
   }
-  # With this callback, random layers of tf_keras draw other numbers.
-  reference <- job(
-    "reference",
-    backup = backend == "tf_keras",
-    saved = "backup-reference",
-    out = "out-reference"
-  )
+  alone <- function(name) {
+    # With this callback, random layers of tf_keras draw other numbers.
+    job(
+      name,
+      backup = backend == "tf_keras",
+      saved = paste0("backup-", name),
+      out = paste0("out-", name)
+    )
+  }
+  if (repeats > 0) {
+    ends <- lapply(paste0("alone-", seq_len(repeats)), alone)
+    return(list(result = describe_repeats(ends)))
+  }
+  reference <- alone("reference")
   if (startsWith(reference[[1]], "error:")) {
     return(list(result = paste("FAILED: reference,", reference[[1]])))
   }
@@ -202,6 +212,17 @@ run_row <- function(i) {
   list(result = result, noticed = unlist(noticed), notes = notes)
 }
 
+# @param ends list of what runs left that nothing had interrupted.
+# @return string: how many of them are equal to the first.
+describe_repeats <- function(ends) {
+  failed <- Filter(function(end) startsWith(end[[1]], "error:"), ends)
+  if (length(failed) > 0) {
+    return(paste("FAILED:", failed[[1]][[1]]))
+  }
+  same <- sum(vapply(ends, identical, logical(1), ends[[1]]))
+  sprintf("%d of %d uninterrupted runs equal", same, length(ends))
+}
+
 # Each result is left beside the row's directory, where the next run finds it.
 run_row_once <- function(i) {
   dir <- file.path(base, rows$directory[[i]])
@@ -218,6 +239,9 @@ run_row_once <- function(i) {
 }
 
 possible <- !nzchar(rows$why)
+if (repeats > 0) {
+  possible <- possible | grepl("^(not |R cannot)", rows$why)
+}
 results <- lapply(rows$why, function(why) list(result = why, noticed = NULL))
 results[possible] <- parallel::mclapply(
   which(possible),

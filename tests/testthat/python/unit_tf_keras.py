@@ -83,6 +83,35 @@ class Resume(unittest.TestCase):
                 found = self.check(None, 1, kill, x=training.Growing)
                 self.assertEqual(found, [])
 
+    def test_workers_whose_thread_may_end_an_epoch_twice_are_told(self):
+        class Ordered(tf_keras.utils.Sequence):
+            def __len__(self):
+                return training.BATCHES
+
+            def __getitem__(self, place):
+                return tuple(one[:8] for one in training.arrays())
+
+        for data, workers, shuffle, is_told in (
+            (Ordered, 2, True, True),
+            (training.Shuffled, 2, False, True),
+            (Ordered, 2, False, False),
+            (Ordered, 1, True, False),
+        ):
+            with self.subTest(f"{data} {workers} {shuffle}"):
+                store = MemoryStore()
+                settings = {
+                    "x": data,
+                    "workers": lambda n=workers: n,
+                    "shuffle": lambda flag=shuffle: flag,
+                }
+                with self.assertRaises(training.Killed):
+                    run(store, 3, (1, 3), **settings)
+                store.said.clear()
+                run(store, 3, **settings)
+                self.assertEqual(
+                    "shuffle once more" in repr(store.said), is_told
+                )
+
     def test_validation_and_a_legacy_optimizer(self):
         self.check(
             lambda: training.model(tf_keras.optimizers.legacy.Adam(0.01)),

@@ -90,6 +90,12 @@ def set_py_dataset(adapter: Any, dataset: Any) -> None:
     adapter.py_dataset = dataset
 
 
+def may_end_twice(adapter: Any) -> bool:
+    """Whether a thread may end an epoch of a `PyDataset` once more than `fit()`
+    does: none does."""
+    return False
+
+
 def ready(adapter: Any) -> list[Any] | None:
     """The batches that the workers of a `PyDataset` have ready; `None` where it
     has no workers."""

@@ -80,6 +80,28 @@ def set_py_dataset(adapter: Any, dataset: Any) -> None:
     adapter._keras_sequence = dataset
 
 
+def may_end_twice(adapter: Any) -> bool:
+    """Whether a thread may end an epoch of a `Sequence` once more than `fit()`
+    does, and something changes then.
+
+    The thread that hands batches to workers looks ten times a second whether
+    all were drawn. Then it calls `on_epoch_end()` and shuffles for another
+    epoch, unless `fit()` has stopped it, which comes after the validation.
+    """
+    nothing = tf_keras.utils.Sequence.on_epoch_end
+    own = getattr(type(source(adapter)), "on_epoch_end", nothing)
+    changes = own is not nothing or getattr(adapter, "_shuffle_sequence", False)
+    return changes and _has_workers(adapter)
+
+
+def _has_workers(adapter: Any) -> bool:
+    """Without workers, two stages of tf.data read ahead, one behind the
+    other."""
+    dataset = adapter.get_dataset()
+    (before,) = dataset._inputs()
+    return type(before) is not type(dataset)
+
+
 def ready(adapter: Any) -> list[Any] | None:
     """The batches that the workers of a `Sequence` have ready; `None`, as they
     are stopped at the end of each epoch."""

@@ -9,6 +9,12 @@ from kerasbackup.parts.data.dataset_attributes import DatasetAttributes
 from kerasbackup.parts.data.sources import state_format
 from kerasbackup.parts.data.sources.written import Written
 
+MAY_END_TWICE = (
+    "the thread that starts the workers may shuffle once more as an epoch "
+    "ends, by chance: the batches may come in another order than without the "
+    "interruption (`workers = 1`, or `shuffle = FALSE` and no `on_epoch_end()`)"
+)
+
 
 class PyDataset(Written):
     """A `PyDataset`; its workers may have batches ready."""
@@ -31,10 +37,12 @@ class PyDataset(Written):
         if "ready" in state:
             data_adapters.set_ready(self._adapter, state["ready"])
         super().restore(state)
+        notes = [MAY_END_TWICE] * data_adapters.may_end_twice(self._adapter)
         changed = state_format.changed_attributes(state)
         if self._attributes is None or changed is None:
-            return []
+            return notes
         return [
+            *notes,
             *(
                 f"the data's {name} could not be restored"
                 for name in self._attributes.restore(changed)
