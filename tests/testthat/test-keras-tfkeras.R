@@ -1,5 +1,6 @@
 # tf_keras, which has the API of Keras 2: the same callback serves its `fit()`.
-# unit_tf_keras.py has more kinds of data.
+# unit_tf_keras.py has more kinds of data, unit_tf_keras_own.py what tf_keras
+# tests of its own callback.
 
 skip_without_tf_keras <- function() {
   skip_without_keras()
@@ -43,4 +44,20 @@ test_that("one process may train with both Kerases", {
   fit_until(build_model(), 2L, callback_backup_and_restore(dir))
   expect_gt(length(helpers$train(callback)), 0)
   expect_left(dir, 2)
+})
+
+test_that("one checkpoint is left where it is not to be deleted, else none", {
+  # test_backup_and_restore_steps_clean_up in tf_keras/callbacks_test.py, and
+  # testCheckpointExists in tf_keras/distribute/worker_training_state_test.py.
+  skip_without_tf_keras()
+  reticulate::import("tf_keras")
+  bridge_module()
+  helpers <- python_file("tf_keras_helpers")
+  for (delete in c(TRUE, FALSE)) {
+    dir <- withr::local_tempdir()
+    helpers$train(callback_backup_and_restore(dir, delete_checkpoint = delete))
+    left <- list.files(dir, "safetensors$")
+    expect_length(left, if (delete) 0 else 1)
+  }
+  expect_left(dir, helpers$EPOCHS)
 })
