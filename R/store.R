@@ -88,7 +88,8 @@ store_keep <- function(store, every, best, marks) {
 }
 
 #' The best of some values
-#' @param best <character(1)> "lowest", "highest" or "none", as in `store_keep()`
+#' @param best <character(1)> "lowest", "highest" or "none", as `store_keep()`
+#'   takes it
 #' @param values <double> `NA` where there is none
 #' @return <double(1)> the place of the first that is best, or 0
 #' @noRd

@@ -18,11 +18,9 @@ for (file in list.files("R", "[.]R$", full.names = TRUE)) {
 }
 
 # lintr does not see the objects of the scripts that a script sources.
-rules <- lintr::default_linters
-scripts <- lintr::linters_with_defaults(
-  defaults = rules[names(rules) != "cyclocomp_linter"],
-  object_usage_linter = NULL
-)
+rules <- parse(text = read.dcf(".lintr")[, "linters"])
+rules <- eval(rules, asNamespace("lintr"))
+scripts <- rules[names(rules) != "object_usage_linter"]
 lints <- c(
   lintr::lint_dir("R"),
   lintr::lint_dir("tests", scripts),
