@@ -4,17 +4,20 @@ With Keras' own epoch iterator, but without a model or a fit().
 """
 
 import functools
+import gc
 import importlib.util
 import json
 import random
 import sys
 import unittest
+import weakref
 from unittest import mock
 
 import asking
 import keras
 import numpy as np
 from keras.src.trainers.epoch_iterator import EpochIterator
+from unit_generator import Recorder
 from unit_rng import FakeStore
 
 from kerasbackup.keras3.data_adapters import METHODS
@@ -23,6 +26,7 @@ from kerasbackup.parts.data import position
 from kerasbackup.parts.data import position_format
 from kerasbackup.parts.data import replay
 from kerasbackup.parts.data.drawn_batches import DrawnBatches
+from kerasbackup.parts.data.sources.generator import DrawnAhead
 from kerasbackup.parts.data.sources.kinds import source_of
 from kerasbackup.parts.data.sources.loader import Loader
 from kerasbackup.parts.data.sources.tf_data import TfData
@@ -90,7 +94,13 @@ class Run:
     before_draw = staticmethod(lambda: None)
 
     def __init__(
-        self, x=None, save_at=None, is_built=False, counts=False, **kwargs
+        self,
+        x=None,
+        save_at=None,
+        is_built=False,
+        counts=False,
+        progress=None,
+        **kwargs,
     ):
         if is_built:
             # As Keras does, to build a model.
@@ -120,8 +130,9 @@ class Run:
         self.position = position.DataPosition(
             self.iterator,
             rng.Generators(FakeStore()),
-            replay.Progress(lambda *args: None),
+            progress or replay.Progress(lambda *args: None),
             self.before_batch,
+            lambda: self.ended.append(self.epoch),
             data=x,
             is_built_from_data=is_built,
             tell=lambda notes: self.notes.extend(notes),
@@ -130,9 +141,12 @@ class Run:
         self.drawn = []
         self.told = []
         self.notes = []
+        self.ended = []
+        self.reached = []
 
     def before_batch(self, batch):
         self.told.append((self.epoch, batch))
+        self.reached.append((self.position.reached, self.position.has_more()))
         if (self.epoch, batch) == self.save_at:
             self.save(batch)
 
@@ -984,6 +998,171 @@ class Changed(unittest.TestCase):
         self.assertTrue(run.drawn)
 
 
+class TellingArrays(Growing):
+    """Its state is so long that a checkpoint has a tensor for it."""
+
+    def get_state(self):
+        return np.full(3000, self.epochs)
+
+    def set_state(self, state):
+        self.epochs = int(state[0])
+
+
+class Asking(unittest.TestCase):
+    """What others ask of a position."""
+
+    def test_how_far_an_epoch_is(self):
+        run = Run()
+        run.run_epochs(1)
+        self.assertEqual(
+            run.reached,
+            [*((number, True) for number in range(1, 5)), (5, False)],
+        )
+        self.assertEqual(run.ended, [0])
+        # Of these nobody knows how many there are.
+        run = Run(x=batches(), batch_size=None)
+        run.run_epochs(1)
+        self.assertEqual(
+            run.reached[:5], [(number, True) for number in range(1, 6)]
+        )
+
+    def test_a_step_that_nobody_asks_for_ends_an_epoch(self):
+        run = Run()
+        run.position.on_epoch_begin()
+        steps = run.iterator._enumerate_iterator()
+        for _ in range(5):
+            next(next(steps)[-1])
+        self.assertEqual(run.ended, [])
+        for _ in range(2):
+            run.position.finish_epoch()
+            self.assertEqual(run.ended, [0])
+
+    def test_what_is_not_given_is_nothing(self):
+        iterator = Run().iterator
+        one = position.DataPosition(
+            iterator,
+            rng.Generators(FakeStore()),
+            replay.Progress(lambda *args: None),
+        )
+        self.assertEqual((one.passed, one.reached), (0, 0))
+        self.assertIsNone(one.before_first_step)
+        one.on_epoch_begin()
+        with iterator.catch_stop_iteration():
+            for step in iterator._enumerate_iterator():
+                next(step[-1])
+        known = one.capture(0, values.Encoder())
+        self.assertEqual(known["made_to_build"], 0)
+
+    def test_what_the_user_wrote(self):
+        data = Growing()
+        run = Run(x=data, batch_size=None)
+        self.assertIs(run.position.written_by_user, data)
+        self.assertIsNone(Run().position.written_by_user)
+
+    def test_changes_show_before_anything_is_restored(self):
+        known, batch, found = lost((1, 2)).saved
+        run = Run(batch_size=5)
+        random.seed(8)
+        before = random.getstate()
+        with mock.patch.object(
+            rng.Generators, "expect", return_value=["one is gone"]
+        ) as expect:
+            lines = run.position.script_changes(known, found.__getitem__)
+            self.assertEqual(lines[0], was_and_is("batch_size", 4, 5))
+            self.assertEqual(lines[-1], "one is gone")
+            self.assertEqual(random.getstate(), before)
+            notes = run.position.restore(known, batch, found.__getitem__)
+        # They are told once more, and found once.
+        self.assertEqual(
+            notes,
+            [*lines[:-1], "the unfinished epoch starts over", lines[-1]],
+        )
+        expect.assert_called_once_with(position_format.unshare(known)["rng"])
+
+    def test_a_state_of_arrays_is_put_back_before_data_are_compared(self):
+        kwargs = {"batch_size": None}
+        before = lost((2, 1), x=TellingArrays(), **kwargs)
+        known, _, found = before.saved
+        (name,) = found
+        self.assertRegex(name, "^data/")
+        for begins_anew in (False, True):
+            data = TellingArrays()
+            run = Run(x=data, **kwargs)
+            one = run.position
+            self.assertEqual(one.script_changes(known, found.__getitem__), [])
+            self.assertEqual(data.epochs, 0)
+            if begins_anew:
+                notes = one.begin_anew(known, found.__getitem__)
+            else:
+                notes = run.restore(before.saved, 2)
+            self.assertEqual(notes, [])
+            # Keras may have told it of an end.
+            self.assertGreaterEqual(data.epochs, 2)
+
+    def test_generators_in_use_are_those_that_a_replay_has_moved(self):
+        run = Run(steps_per_epoch=3)
+        one = run.position
+        names = rng.Generators(FakeStore()).names
+        kept = tuple(name for name in names if name != "numpy")
+        with mock.patch.object(
+            type(one._source), "to_put_back", return_value=kept
+        ) as to_put_back:
+            one._drawn = {"numpy"}
+            # There is no iterator yet.
+            self.assertEqual(one.drawn_meanwhile(), set())
+            run.run_epochs(1)
+            self.assertEqual(one.drawn_meanwhile(), {"numpy"})
+            to_put_back.assert_called_with(names, {"numpy"})
+            to_put_back.return_value = None
+            self.assertEqual(one.drawn_meanwhile(), set())
+            to_put_back.return_value = kept
+            one._drawn = None
+            self.assertEqual(one.drawn_meanwhile(), set())
+
+    def test_a_replay_says_how_far_it_is(self):
+        for kwargs, steps in (
+            ({}, [(1, 3), (2, 3), (3, 3), "end"]),
+            # First those of the first epoch, from the iterator that lives on.
+            (
+                {"steps_per_epoch": 2},
+                [(0, 2), (1, 2), "end", (1, 1), "end"],
+            ),
+        ):
+            with self.subTest(**kwargs):
+                saved = lost((1, 1 if kwargs else 3), **kwargs).saved
+                progress = Recorder()
+                run = Run(progress=progress, **kwargs)
+                run.restore(saved, 1)
+                run.run_epochs(1)
+                self.assertEqual(progress.steps, steps)
+
+    def test_what_was_drawn_ahead_comes_back_in_time(self):
+        with mock.patch.object(DrawnAhead, "capture", return_value=[1, 2]):
+            between, within = Run(), lost((1, 2)).saved
+            between.run_epochs(1)
+            between.save(0)
+        for saved, is_at_once in ((between.saved, True), (within, False)):
+            run = Run()
+            with mock.patch.object(DrawnAhead, "restore") as restore:
+                run.restore(saved, 1)
+                self.assertEqual(restore.called, is_at_once)
+                run.run_epochs(1)
+                restore.assert_called_once_with([1, 2])
+
+
+class Ended(unittest.TestCase):
+    def test_nothing_is_kept_alive(self):
+        run = Run()
+        run.run_epochs(1)
+        run.position.release()
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        one = weakref.ref(run.position)
+        run.iterator = run.position = None
+        self.assertIsNone(one())
+
+
 def indexed(order):
     """A dataset with rows in an order of which it has no attribute."""
 
@@ -1098,6 +1277,14 @@ class OtherBatches(unittest.TestCase):
         run.restore(before.saved, 2)
         run.run_epochs(1)
         self.assertEqual(run.notes, other_batch(1))
+
+    def test_no_line_says_which_where_a_message_says_that_they_differ(self):
+        run = lost((2, 3), x=arrays())
+        again = Run(x=arrays()[::-1])
+        again.position.leave_out_batches()
+        self.assertEqual(again.restore(run.saved, 2), [])
+        again.run_epochs(1)
+        self.assertEqual(again.notes, [])
 
     def test_that_are_not_drawn_again(self):
         with mock.patch.object(replay, "draw_step"):
