@@ -12,7 +12,8 @@ it knows to a module of Python, one at a time; messages for people stay as
 they are. The unit tests that run the changed line are tried until one fails.
 A change that makes a test hang is counted apart. Tests with a real training,
 which are not tried, may notice more. `tests/mutants/python/equivalent.txt`
-lists the changes that make no difference, with the reason.
+lists the changes that make no difference, with the reason. Modules that are
+not in the table were not changed.
 
 | module | changes | noticed | hung | no difference | noticed by nothing |
 |---|---|---|---|---|---|
