@@ -12,6 +12,7 @@
 #' @param logs Character, the logs to draw. By default these are the loss and,
 #'   if there is one, the validation loss. [backup_history()] has the names of
 #'   all logs.
+#' @param log `"y"` for a logarithmic axis of the losses.
 #' @param xlab,ylab,main Titles.
 #' @param ... For `plot()`, further arguments of [graphics::matplot()]. Must be
 #'   empty for `autoplot()`.
@@ -20,7 +21,8 @@
 #'   within an epoch is drawn halfway between the end of the previous epoch and
 #'   the end of that epoch. `autoplot()`, which needs the package ggplot2,
 #'   returns a `ggplot` object. The time at an interruption is the time from the
-#'   save of the checkpoint until training resumed from it.
+#'   save of the checkpoint until training resumed from it. Several
+#'   interruptions at one place are one line, with the sum of their times.
 #' @section Errors:
 #' `kerasbackup_error_argument` is raised if there is no such log, or if no
 #' epoch is complete.
@@ -33,6 +35,7 @@ plot.keras_backup <- function(
   x,
   logs = NULL,
   ...,
+  log = "",
   xlab = "epoch",
   ylab = NULL,
   main = "Training so far"
@@ -41,7 +44,7 @@ plot.keras_backup <- function(
   logs <- shows$logs
   range <- range(x$history$epoch, shows$saves$at, shows$breaks$at)
   # The legend is above the lines, not on them.
-  old <- graphics::par(mar = graphics::par("mar") + c(0, 0, 1.5, 0))
+  old <- graphics::par(mar = graphics::par("mar") + c(0, 0, 0.7, 0))
   on.exit(graphics::par(old))
   graphics::matplot(
     x$history$epoch,
@@ -53,21 +56,26 @@ plot.keras_backup <- function(
     lwd = 2,
     col = log_colours(logs),
     xlim = range,
+    log = log,
     xaxt = "n",
     xlab = xlab,
     ylab = ylab %||% value_label(logs),
     main = NULL,
     ...
   )
-  graphics::title(main, line = 3.4)
+  graphics::title(main, line = 2.7)
   graphics::axis(1, at = whole_epochs(range))
   graphics::abline(v = shows$saves$at, lty = "dashed", col = "grey40")
   if (nrow(shows$breaks) > 0) {
     graphics::abline(v = shows$breaks$at, lty = "dotted", col = break_colour)
-    graphics::mtext(
+    top <- graphics::par("usr")[[4]]
+    # Along the line, where times of interruptions side by side fit.
+    graphics::text(
+      shows$breaks$at,
+      if (graphics::par("ylog")) 10^top else top,
       shows$breaks$lost,
-      at = shows$breaks$at,
-      line = 0.1,
+      srt = 90,
+      adj = c(1.1, -0.3),
       cex = 0.7,
       col = break_colour
     )
@@ -117,8 +125,9 @@ autoplot.keras_backup <- function(object, logs = NULL, ...) {
     ggplot2::geom_text(
       ggplot2::aes(.data$at, Inf, label = .data$lost),
       shows$breaks,
-      hjust = 1.05,
-      vjust = 1.5,
+      angle = 90,
+      hjust = 1.1,
+      vjust = -0.3,
       size = 3,
       colour = break_colour
     ) +
@@ -151,9 +160,13 @@ what_to_draw <- function(x, logs, call = rlang::caller_env()) {
   rownames(saves) <- NULL
   breaks <- x$interruptions
   lost <- as.double(breaks$resumed_at) - as.double(breaks$saved_at)
+  places <- place_on_axis(breaks)
+  # Several at one place are one line, with the time of all of them.
+  at <- sort(unique(places))
+  total <- vapply(at, function(one) sum(lost[places == one]), 0)
   breaks <- data.frame(
-    at = place_on_axis(breaks),
-    lost = vapply(lost, function(x) if (is.na(x)) "" else format_age(x), "")
+    at = at,
+    lost = vapply(total, function(x) if (is.na(x)) "" else format_age(x), "")
   )
   list(logs = logs, saves = saves, breaks = breaks)
 }
@@ -200,9 +213,9 @@ draw_legend <- function(labels, colours, types) {
   ) {
     columns <- columns - 1
   }
-  # `inset` is a part of the height of the plot. A line is left for the times.
+  # `inset` is a part of the height of the plot.
   line <- graphics::par("csi") / graphics::par("pin")[[2]]
-  draw(columns, inset = c(0, 1 + 0.9 * line))
+  draw(columns, inset = c(0, 1 + 0.1 * line))
 }
 
 check_logs <- function(logs, known, epochs, call = rlang::caller_env()) {

@@ -446,8 +446,22 @@ test_that("interruptions are a data frame, and are drawn with the time lost", {
   lines <- plot$calls[names(plot$calls) == "C_abline"]
   is_there <- vapply(lines, function(one) identical(one[[5]], c(1, 2.5)), NA)
   expect_true(any(is_there))
-  text <- plot$calls[names(plot$calls) == "C_mtext"]
-  expect_identical(text[[1]][[2]], c("20 mins", ""))
+  texts <- function(plot) {
+    text <- plot$calls[names(plot$calls) == "C_text"]
+    text[[1]][2:3]
+  }
+  shown <- texts(plot)
+  expect_identical(shown[[2]], c("20 mins", ""))
+  expect_identical(shown[[1]]$x, c(1, 2.5))
+  expect_lte(max(shown[[1]]$y), plot$usr[[4]])
+
+  # Two at one place are one line, with the time of both.
+  info$interruptions <- info$interruptions[c(1, 2, 1), ]
+  expect_identical(texts(drawn(plot(info)))[[2]], c("40 mins", ""))
+  # On a logarithmic axis the times are within it too.
+  logarithmic <- drawn(plot(info, log = "y"))
+  expect_lte(max(texts(logarithmic)[[1]]$y), 10^logarithmic$usr[[4]])
+  expect_gt(max(texts(logarithmic)[[1]]$y), 0.25)
 })
 
 test_that("a backup says how long the run was trained", {
