@@ -25,7 +25,8 @@
 #'   `backup_info(dir)$files`, or `"best"` for the best one by the log that
 #'   [backup_keep()] watches. `NULL` (the default) stands for the newest. It
 #'   cannot be given for a directory of several workers.
-#' @return An object of class `keras_backup`: a list with
+#' @return An object of class `keras_backup` (for several directories a data
+#'   frame, see below): a list with
 #'   * `dir`: string, the directory;
 #'   * `files`: data frame with one row per checkpoint, the newest first. Its
 #'     columns are `path`, `generation` (number), `bytes`, how far training
@@ -69,17 +70,19 @@
 #'     them and a column `worker`, and the other elements describe the newest
 #'     checkpoint that all of them have: see `vignette("several-workers")`.
 #'
-#'   For several directories, a data frame with one row per directory. Its
-#'   columns are `dir`, `epoch`, `batch`, `epochs`, the best epoch as
-#'   `best_epoch`, `best_log` and `best_value`, `learning_rate`, `duration`,
-#'   `saved_at`, `age` (the time since then as a `difftime` in hours), `files`
-#'   (the number of checkpoints), `bytes` (their size) and `running`. The best
-#'   epoch is the one by the log that is watched, or else by the validation loss
-#'   or the loss. It is `NA` until two epochs are complete.
-#'
-#'   `as.data.frame()` returns `variables` with the shapes as text. `summary()`
-#'   shows the latest logs and the space that each part takes. `plot()` draws
-#'   the losses over the epochs.
+#'   `as.data.frame()` returns `variables` with the shapes as text. The method
+#'   `summary()` shows the latest logs and the space that each part takes, and
+#'   `plot()` draws the losses over the epochs.
+#' @section Several directories:
+#' For several directories, `backup_info()` returns a data frame with one row
+#' per directory. Its columns are
+#' * `dir`, `epoch`, `batch`, `epochs`, `learning_rate`, `duration`, `saved_at`
+#'   and `running`, as above;
+#' * `best_epoch`, `best_log` and `best_value`: the best epoch by the log that
+#'   [backup_keep()] watches, or else by the validation loss or the loss. `NA`
+#'   until two epochs are complete;
+#' * `age`: the time since the save (`difftime`, in hours);
+#' * `files` and `bytes`: the number of checkpoints and their size.
 #' @section Errors:
 #' `kerasbackup_error_io` is raised if there is no checkpoint. If there is a
 #' backup of Keras' own callback instead, the error prints the lines of R that

@@ -31,10 +31,10 @@
 #' Import tf_keras before you make the callback. `vignette("exactness")` says
 #' why Dropout in tf_keras draws other numbers with it.
 #'
-#' Several processes may train one model together: those of `jax.distributed`
-#' with `keras.distribution`, those of `torch.distributed` with a model whose
-#' `call()` goes through `DistributedDataParallel`, and with tf_keras those of
-#' `MultiWorkerMirroredStrategy` and `ParameterServerStrategy`. Each keeps
+#' Several processes can train one model together: with `jax.distributed` and
+#' `keras.distribution`, with `torch.distributed` if the model's `call()` goes
+#' through `DistributedDataParallel`, and in tf_keras with
+#' `MultiWorkerMirroredStrategy` or `ParameterServerStrategy`. Each keeps
 #' checkpoints of its own in `backup_dir`, see `vignette("several-workers")`.
 #' Other trainings by several processes are refused. One process may use several
 #' devices.
@@ -57,7 +57,7 @@
 #'   saves at the end.
 #' @param delete_checkpoint Whether to delete the checkpoints when training is
 #'   complete (`TRUE`, the default). With `"exit"` they stay until the script
-#'   has ended without an error (`quit()` is none), so the model is not lost if
+#'   has ended without an error, also by `quit()`, so the model is not lost if
 #'   the line after `fit()` fails. With `FALSE`, a further `fit()` with the same
 #'   number of epochs has nothing left to do.
 #' @param ... Must be empty.
@@ -69,7 +69,7 @@
 #' @param save_before_preemption Which signals make the callback save and end
 #'   `fit()` with a condition of class `kerasbackup_preempted`, because they
 #'   announce the end of the process: `FALSE` (the default) for none, `TRUE` for
-#'   SIGTERM, or names out of `"SIGTERM"`, `"SIGUSR1"`, `"SIGUSR2"`, `"SIGHUP"`
+#'   SIGTERM, or some of `"SIGTERM"`, `"SIGUSR1"`, `"SIGUSR2"`, `"SIGHUP"`
 #'   and `"SIGXCPU"` (not on Windows). See `vignette("batch-systems")`.
 #' @param verbose What to report beside problems. `"normal"` (the default): one
 #'   line if training resumes. `TRUE`: also if there is no checkpoint to resume
@@ -128,7 +128,8 @@
 #' @section Messages and warnings:
 #' No handler ends training: `tryCatch(warning = )` or `tryCatch(message = )`
 #' around `fit()` gets the first such condition when `fit()` has returned, and
-#' what it says is shown at once. `options(warn = 2)` makes no error of them.
+#' what it says is shown at once. `options(warn = 2)` does not turn them into
+#' errors.
 #'
 #' If something has changed in the script, a message of class
 #' `kerasbackup_message_notes` lists up to ten changes when training resumes.

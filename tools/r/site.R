@@ -48,11 +48,56 @@ for (file in list.files(site, "[.]html$", full.names = TRUE)) {
   writeLines(text, file, useBytes = TRUE)
 }
 
+# The table of contents of a page would be made by a script that is loaded from
+# the network. It is written into the page instead.
+contents_of <- function(text) {
+  heading <- '<h2 id="([^"]+)"[^>]*>(.*?)<a class="anchor"'
+  found <- regmatches(text, gregexpr(heading, text, perl = TRUE))[[1]]
+  items <- sub(
+    heading,
+    '<li><a class="nav-link" href="#\\1">\\2</a></li>',
+    found,
+    perl = TRUE
+  )
+  paste0('<ul class="nav flex-column">', paste(items, collapse = ""), "</ul>")
+}
+
+# Debian's pkgdown links to MathJax on this machine. No page has a formula.
+mathjax <- '<!-- mathjax -->(<script src="[^"]*"[^>]*></script>\\s*)+'
+
+for (page in list.files(site, "[.]html$", recursive = TRUE)) {
+  file <- file.path(site, page)
+  text <- paste(readLines(file, encoding = "UTF-8"), collapse = "\n")
+  text <- sub(
+    '(<nav id="toc">(<h2>[^<]*</h2>)?)\\s*</nav>',
+    paste0("\\1", contents_of(text), "</nav>"),
+    text
+  )
+  writeLines(sub(mathjax, "", text), file, useBytes = TRUE)
+}
+
+# Its script must do without the one that made the contents, and without the
+# network.
+script <- file.path(site, "pkgdown.js")
+text <- paste(readLines(script), collapse = "\n")
+text <- sub("Toc[.]init\\(\\{[^}]*\\}\\);", "", text)
+text <- sub(
+  "(\\$\\('nav.navbar'\\)[.]headroom)",
+  "if ($.fn.headroom) \\1",
+  text
+)
+stopifnot(
+  !grepl("Toc.init", text),
+  grepl("if ($.fn.headroom)", text, fixed = TRUE)
+)
+writeLines(text, script)
+
 for (page in list.files(site, "[.]html$", recursive = TRUE)) {
   text <- paste(readLines(file.path(site, page)), collapse = "\n")
   links <- regmatches(text, gregexpr('(href|src)="[^"]*"', text))[[1]]
   links <- sub('^[a-z]+="([^"#?]*).*$', "\\1", links)
-  links <- unique(links[nzchar(links) & !grepl("^[a-z]+:|^//", links)])
+  is_elsewhere <- grepl("^[a-z]+:|^//", links) & !grepl("^file:", links)
+  links <- unique(links[nzchar(links) & !is_elsewhere])
   there <- file.exists(file.path(site, dirname(page), links))
   for (link in links[!there]) {
     warning(page, " links to ", link, ", which is not there")
