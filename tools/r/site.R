@@ -51,7 +51,7 @@ for (file in list.files(site, "[.]html$", full.names = TRUE)) {
 # The table of contents of a page would be made by a script that is loaded from
 # the network. It is written into the page instead.
 contents_of <- function(text) {
-  heading <- '<h2 id="([^"]+)"[^>]*>(.*?)<a class="anchor"'
+  heading <- '(?s)<h2 id="([^"]+)"[^>]*>(.*?)\\s*<a class="anchor"'
   found <- regmatches(text, gregexpr(heading, text, perl = TRUE))[[1]]
   items <- sub(
     heading,
