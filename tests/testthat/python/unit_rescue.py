@@ -44,7 +44,7 @@ class Restoring(unittest.TestCase):
         """`parts`: what the checkpoint says beside its tensors."""
         found = mock.Mock(
             checkpoint=checkpoint,
-            versions={},
+            versions={keras.backend.backend(): "1"},
             saved={"optimizers": None, "script": {}, "drift": []}
             | (parts or {}),
         )
@@ -136,7 +136,7 @@ class Restoring(unittest.TestCase):
         for model, what, error, words in (
             (keras.Sequential(), "weights", "argument", "not built"),
             (built(None), "all", "argument", "not compiled"),
-            (object(), "weights", "unsupported", "must be a model of Keras"),
+            (object(), "weights", "unsupported", "class `builtins.object`"),
         ):
             with (
                 self.subTest(words),
