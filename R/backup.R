@@ -138,7 +138,6 @@ backup_info <- function(dir, generation = NULL) {
   path <- read$path
   manifest <- read$value$manifest
   metadata <- manifest$metadata
-  tensors <- manifest$tensors
   known <- stats::setNames(list(metadata), path)
   described <- describe_checkpoints(read$files, known)
   running <- lock_is_held(dir)
@@ -166,12 +165,7 @@ backup_info <- function(dir, generation = NULL) {
       metadata = manifest_user(metadata, path),
       history = manifest_history(metadata, path),
       interruptions = interruptions,
-      variables = data.frame(
-        name = tensors$name,
-        dtype = tensors$dtype,
-        shape = I(tensors$shape),
-        bytes = tensors$end - tensors$begin
-      )
+      variables = whole_variables(pieces_there(manifest, path))
     ),
     class = "keras_backup"
   )
@@ -282,14 +276,16 @@ backup_read <- function(dir, names = NULL, generation = NULL) {
     check_no_generation(generation, dir)
     return(look_again(function() read_workers(dir, names)))
   }
-  if (is.null(names)) {
-    return(read_loaded(
-      read_generation(dir, generation, store_read)$value,
-      NULL
-    ))
-  }
   call <- rlang::current_env()
-  read <- function(path) read_some(path, names, call)
+  read <- function(path) {
+    if (has_shards(path)) {
+      read_pieces(path, names, call)
+    } else if (is.null(names)) {
+      read_loaded(store_read(path), NULL)
+    } else {
+      read_some(path, names, call)
+    }
+  }
   read_generation(dir, generation, read)$value
 }
 

@@ -61,7 +61,7 @@ info_of_workers <- function(dir) {
     files <- described[[i]]$files
     cbind(files, worker = rep(every$index[[i]], nrow(files)))
   })
-  whole <- whole_variables(found)
+  whole <- whole_variables(all_pieces(found))
   structure(
     list(
       dir = dir,
@@ -80,7 +80,7 @@ info_of_workers <- function(dir) {
       metadata = manifest_user(metadata, path),
       history = manifest_history(metadata, path),
       interruptions = interruptions,
-      variables = whole[c("name", "dtype", "shape", "bytes")],
+      variables = whole,
       workers = found$count[[1]]
     ),
     class = "keras_backup"
@@ -117,18 +117,65 @@ read_workers <- function(dir, names, call = rlang::caller_env()) {
       pieces$name[own]
     )
   }
-  values <- lapply(wanted, function(name) {
+  missing <- intersect(wanted, pieces$variable[lacks_pieces(pieces)])
+  if (length(missing) > 0) {
+    stop_missing_shards(dir, missing[[1]], found$index, found$count[[1]])
+  }
+  values_of_pieces(pieces, wanted)
+}
+
+# As backup_read(), of one checkpoint with shards in it: those of a worker, or
+# of variables that a process had divided.
+read_pieces <- function(path, names, call) {
+  pieces <- pieces_there(backup_manifest(path), path)
+  known <- unique(pieces$variable)
+  wanted <- known[check_names(names, known, call)]
+  pieces <- pieces[pieces$variable %in% wanted, , drop = FALSE]
+  values <- if (is.null(names)) {
+    # All of the file is verified.
+    read_loaded(store_read(path), pieces$name)
+  } else {
+    read_some(path, pieces$name, call)
+  }
+  pieces$value <- I(unname(values))
+  values_of_pieces(pieces, wanted)
+}
+
+has_shards <- function(path) {
+  !is.null(backup_manifest(path)$metadata[["shards"]])
+}
+
+# The variables of these names, whole.
+values_of_pieces <- function(pieces, names) {
+  values <- lapply(names, function(name) {
     own <- pieces[pieces$variable == name, , drop = FALSE]
-    if (is.null(own$begin[[1]])) {
-      return(own$value[[1]])
-    }
-    there <- sum(vapply(own$shape, prod, 0))
-    if (there < prod(own$whole[[1]])) {
-      stop_missing_shards(dir, name, found$index, found$count[[1]])
-    }
-    put_together(own)
+    if (is.null(own$begin[[1]])) own$value[[1]] else put_together(own)
   })
-  stats::setNames(values, wanted)
+  stats::setNames(values, names)
+}
+
+# For each piece, whether others of the same variable are missing.
+lacks_pieces <- function(pieces) {
+  sizes <- vapply(pieces$shape, prod, 0)
+  there <- stats::ave(sizes, pieces$variable, FUN = sum)
+  there < vapply(pieces$whole, prod, 0)
+}
+
+# The pieces in one file. Those of a variable that is not all there, as in the
+# directory of one worker, count as variables of their own.
+#
+# @return data frame as from pieces_of().
+pieces_there <- function(manifest, path) {
+  pieces <- pieces_of(manifest, path)
+  alone <- if (is.null(manifest$metadata[["shards"]])) {
+    logical(nrow(pieces))
+  } else {
+    lacks_pieces(pieces)
+  }
+  pieces$variable[alone] <- pieces$name[alone]
+  pieces$whole[alone] <- pieces$shape[alone]
+  pieces$begin[alone] <- list(NULL)
+  pieces
 }
 
 # @param pieces the shards of one variable, with their values.
@@ -164,11 +211,10 @@ delete_workers <- function(dir) {
   invisible(deleted)
 }
 
-# The variables of all workers, each once and whole.
+# The variables that are in pieces, each once and whole.
 #
 # @return data frame: name, dtype, shape, bytes.
-whole_variables <- function(found) {
-  pieces <- all_pieces(found)
+whole_variables <- function(pieces) {
   pieces <- pieces[!duplicated(pieces$variable), , drop = FALSE]
   rownames(pieces) <- NULL
   shapes <- pieces$whole

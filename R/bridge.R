@@ -103,13 +103,18 @@ bridge_functions <- function(config) {
     held = NULL,
     handed = NULL,
     positions = NULL,
+    others = NULL,
     last = NULL
   )
   own_dir <- config$backup_dir
   functions <- list(
-    open = function(is_running, worker = NULL) {
+    # `others`: whether it may go on from checkpoints of another number of
+    # workers.
+    open = function(is_running, worker = NULL, others = FALSE) {
       worker <- as.integer(unlist(worker))
-      refuse_other_workers(own_dir, worker)
+      if (!others) {
+        refuse_other_workers(own_dir, worker)
+      }
       config$backup_dir <<- worker_dir(own_dir, worker)
       config$worker <<- worker
       session$preempted <- NULL
@@ -145,6 +150,12 @@ bridge_functions <- function(config) {
     positions = function() session_positions(session, config),
     drop_newer = function(number) session_drop_newer(session, config, number),
     drop_last = function() session_drop_last(session, config),
+    others = function() session_others(session, config, own_dir),
+    load_other = function(number) session_load_other(session, number),
+    read_other = function(number, places) {
+      session_read_other(session, number, places)
+    },
+    drop_others = function() session_drop_others(session, config, own_dir),
     settle = function() {
       report_save(session, config, training_goes_on(config))
       is.null(session$failure)

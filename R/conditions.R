@@ -999,6 +999,21 @@ warn_not_deleted <- function(error) {
   )
 }
 
+# @param error why checkpoints of another number of workers stay.
+warn_others_left <- function(error) {
+  warn_kerasbackup(
+    "delete",
+    c(
+      paste(
+        "The checkpoints of the earlier number of workers could not be",
+        "deleted. Training goes on with newer ones of its own."
+      ),
+      x = conditionMessage(error)
+    ),
+    failure = error$failure
+  )
+}
+
 stop_no_backup <- function(dir) {
   stop_kerasbackup(
     "io",

@@ -32,7 +32,7 @@ session_open <- function(session, config, is_running) {
   session$said <- character()
   session$failures <- 0L
   session$repeats <- list()
-  session$positions <- NULL
+  session$positions <- session$others <- NULL
   session$last <- NULL
   # A training may take the directory over from one that has ended. It must not
   # find the other's thread still writing there.

@@ -70,37 +70,48 @@ refuse_other_workers <- function(dir, worker) {
 # Where the intact checkpoints of a worker were made, the newest first. Notes
 # their paths for session_drop_newer().
 #
-# @return string, JSON: `places`, a list of pairs of numbers; and
-#   `has_one_save`, whether there is no file but the first that this worker has
-#   made, intact.
+# @return string, JSON: `places`, a list of pairs of numbers; `times`, when each
+#   was saved; and `has_one_save`, whether there is no file but the first that
+#   this worker has made, intact.
 session_positions <- function(session, config) {
   files <- store_list(config$backup_dir)
   # More than these are never needed: the newest that all have is among the two
   # last, unless some are damaged.
   paths <- utils::head(files$path, most_compared)
-  places <- lapply(paths, function(path) {
+  found <- lapply(paths, function(path) {
     tryCatch(
       {
         metadata <- backup_manifest(path)$metadata
         store_verify(path)
-        c(
-          manifest_count(metadata, "epoch", path),
-          manifest_count(metadata, "batch", path)
+        list(
+          place = c(
+            manifest_count(metadata, "epoch", path),
+            manifest_count(metadata, "batch", path)
+          ),
+          time = text_of_time(manifest_saved_at(metadata, path))
         )
       },
       # session_load() says why, where nothing is left to restore.
       kerasbackup_error_corrupt = function(e) NULL
     )
   })
-  is_intact <- !vapply(places, is.null, NA)
+  is_intact <- !vapply(found, is.null, NA)
+  found <- found[is_intact]
   session$positions <- paths[is_intact]
   jsonlite::toJSON(
     list(
-      places = places[is_intact],
+      places = lapply(found, `[[`, "place"),
+      times = vapply(found, `[[`, "", "time"),
       has_one_save = jsonlite::unbox(all(is_intact, files$generation == 1))
     ),
     na = "null"
   )
+}
+
+# A time as text, in an order in which texts can be compared.
+text_of_time <- function(time) {
+  text <- format(time, "%Y-%m-%dT%H:%M:%S", tz = "UTC")
+  if (is.na(text)) "" else text
 }
 
 # Deletes checkpoints that other workers lack, so that no later training resumes

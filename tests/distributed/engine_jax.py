@@ -61,6 +61,23 @@ def parts(variable):
     return {str(one.index): np.asarray(one.data) for one in shards}
 
 
+def pieces(model):
+    """What this process holds of all variables: arrays, by the name of the
+    variable and where in it they begin."""
+    found = {}
+    every = (
+        *model.variables,
+        *model.optimizer.variables,
+        *model.metrics_variables,
+    )
+    for i, variable in enumerate(every):
+        for one in variable.value.addressable_shards:
+            begin = tuple(place.start or 0 for place in one.index)
+            # Layers may be numbered otherwise.
+            found[f"{i} {variable.name}", begin] = np.asarray(one.data)
+    return found
+
+
 def others():
     return [
         keras.callbacks.ReduceLROnPlateau("loss", patience=1),

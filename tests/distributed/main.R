@@ -50,8 +50,41 @@ reference <- function(row) {
 # The message of a training that resumes.
 resume <- "kerasbackup_message_resume"
 
+# What is wrong with a row in which other workers go on, or nothing.
+faults_of_others <- function(row, label) {
+  callback <- list(save_freq = type.convert(row$save_freq, as.is = TRUE))
+  dir <- file.path(out, make.names(label))
+  folder <- file.path(dir, "values")
+  watched <- list(folder, FALSE)
+  run_workers(row, dir, callback, "all", interruptions$batch, watched)
+  now <- row
+  now$workers <- as.integer(sub("then ", "", row$when))
+  again <- run_workers(now, dir, callback, watched = list(folder, TRUE))
+  notes <- "kerasbackup_message_notes"
+  c(
+    unlist(lapply(seq_along(again), function(i) {
+      one <- again[[i]]
+      if (one$end != "complete") {
+        return(paste0("worker ", i, ": ", text_of(one)))
+      }
+      found <- jsonlite::parse_json(one$ends_with)
+      c(
+        if (found$compared == 0) "no values were compared",
+        sprintf("worker %d: %s differs", i, unlist(found$differ)),
+        setdiff(kinds_of(one), c(resume, notes)),
+        if (!notes %in% kinds_of(one)) "no message tells of other workers"
+      )
+    })),
+    if (most_lines(dir) >= 20) "nothing was resumed",
+    if (dir.exists(file.path(dir, "backup"))) "the checkpoints were left"
+  )
+}
+
 # What is wrong with a row, or nothing.
 faults <- function(row, label) {
+  if (startsWith(row$when, "then ")) {
+    return(faults_of_others(row, label))
+  }
   callback <- list(save_freq = type.convert(row$save_freq, as.is = TRUE))
   if (row$when == "signal") {
     callback$save_before_preemption <- TRUE

@@ -13,13 +13,16 @@ grace <- 10
 # @param callback arguments of the callback.
 # @param killed which worker is interrupted, as text; or "all".
 # @param interruption list(at, how), or NULL.
+# @param watched list(folder, is_resumed), see values.py; NULL where nothing is
+#   compared inside a training.
 # @return list, one for each worker: what it wrote, or end = "killed".
 run_workers <- function(
   row,
   dir,
   callback,
   killed = "none",
-  interruption = NULL
+  interruption = NULL,
+  watched = NULL
 ) {
   dir.create(dir, recursive = TRUE, showWarnings = FALSE)
   unlink(file.path(dir, c("progress-*", "result-*")))
@@ -43,7 +46,8 @@ run_workers <- function(
       result = file.path(dir, paste0("result-", number)),
       callback = callback,
       at = if (is_hit) as_at(interruption$at),
-      how = if (is_hit) interruption$how else "none"
+      how = if (is_hit) interruption$how else "none",
+      watched = watched
     )
     file <- file.path(dir, paste0("spec-", number, ".json"))
     jsonlite::write_json(spec, file, auto_unbox = TRUE, null = "null")

@@ -20,7 +20,11 @@ import numpy as np
 # R has imported this file alone.
 sys.path.append(os.environ["DISTRIBUTED_HOME"])
 
+import values
+
 BATCH, BATCHES, EPOCHS = 8, 5, 4
+# Their number may change to any that divides this one.
+MOST_WORKERS = 6
 
 # How this process is interrupted: not in attributes of the callback, which a
 # checkpoint would have. `at` is a pair of epoch and batch, both counted from 0,
@@ -28,10 +32,14 @@ BATCH, BATCHES, EPOCHS = 8, 5, 4
 PLAN = {"at": None, "how": None}
 
 
-def rows(is_same, rank, count):
-    """The rows of one of so many workers: each other ones, or all."""
+def rows(is_same, rank, count, total):
+    """The rows of one of so many workers: each other ones, or all.
+
+    Args:
+        total: For how many workers there are rows.
+    """
     rs = np.random.RandomState(0)
-    x = rs.randn(count * BATCH * BATCHES, 6).astype("float32")
+    x = rs.randn(total * BATCH * BATCHES, 6).astype("float32")
     noise = 0.1 * rs.randn(len(x), 6)
     y = (x @ rs.randn(6, 6) + noise).astype("float32")
     return (x, y) if is_same else (x[rank::count], y[rank::count])
@@ -41,12 +49,16 @@ def data(kind, x, y):
     """The arguments of `fit()` for the data.
 
     Args:
-        kind: String, `"arrays"` or `"tf.data"`.
+        kind: String, `"arrays"`, `"validated"` (arrays, with others for the
+            validation) or `"tf.data"`.
         x, y: What `rows()` gives.
     """
     batch = len(x) // BATCHES
     if kind == "arrays":
         return {"x": x, "y": y, "batch_size": batch}
+    if kind == "validated":
+        validation_data = -x[::2], y[::2]
+        return data("arrays", x, y) | {"validation_data": validation_data}
     import tensorflow as tf
 
     options = tf.data.Options()
@@ -118,7 +130,9 @@ def kill_in_save(at, is_before):
     Store.save = killed
 
 
-def train(strategy, kind, rank, count, ports, backup, progress, at, how):
+def train(
+    strategy, kind, rank, count, ports, backup, progress, at, how, watched=None
+):
     """Trains until the end, or until it is interrupted.
 
     Args:
@@ -130,6 +144,8 @@ def train(strategy, kind, rank, count, ports, backup, progress, at, how):
         progress: See `interrupting()`.
         at, how: See `PLAN`. `how` may be `"save"` or `"before"`, see
             `kill_in_save()`: `at` is then the number of the save.
+        watched: `folder` and `is_resumed` of `values.watching()`; `None` where
+            all trainings have the same number of workers.
 
     Returns:
         String, JSON: what this worker ends with.
@@ -146,7 +162,11 @@ def train(strategy, kind, rank, count, ports, backup, progress, at, how):
         serve(progress)
         return ""
     engine.compile(model)
-    x, y = rows(name in engine.SAME_ROWS, rank, count)
+    total = count if watched is None else MOST_WORKERS
+    x, y = rows(name in engine.SAME_ROWS, rank, count, total)
+    watching = []
+    if watched is not None:
+        watching.append(values.watching(engine.keras, engine, *watched, rank))
     history = model.fit(
         **engine.adapted(model, lambda: data(kind, x, y)),
         epochs=EPOCHS,
@@ -154,6 +174,7 @@ def train(strategy, kind, rank, count, ports, backup, progress, at, how):
         callbacks=[
             interrupting(engine.keras, progress),
             *engine.others(),
+            *watching,
             backup,
         ],
     )
@@ -161,7 +182,10 @@ def train(strategy, kind, rank, count, ports, backup, progress, at, how):
         name: [float(one) for one in values]
         for name, values in history.history.items()
     }
-    return json.dumps({"variables": checksums(engine, model), "logs": logs})
+    found = {"variables": checksums(engine, model), "logs": logs}
+    for one in watching:
+        found.update(compared=one.compared, differ=one.differ)
+    return json.dumps(found)
 
 
 def serve(progress):

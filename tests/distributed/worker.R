@@ -4,8 +4,9 @@
 #
 # SPEC is a file of JSON: strategy, data, rank, count, ports, dir (of the
 # checkpoints), progress and result (files to write), callback (its arguments),
-# at and how (the interruption). The result is written when training has ended:
-# how, the classes of its messages, and what the worker ends with.
+# at and how (the interruption), watched (see values.py; may be null). The
+# result is written when training has ended: how, the classes of its messages,
+# and what the worker ends with.
 
 spec <- jsonlite::read_json(commandArgs(trailingOnly = TRUE)[[1]])
 here <- Sys.getenv("DISTRIBUTED_HOME")
@@ -43,7 +44,8 @@ ended <- tryCatch(
         backup,
         spec$progress,
         if (is.list(spec$at)) lapply(spec$at, as.integer) else spec$at,
-        spec$how
+        spec$how,
+        spec$watched
       )
       list(end = "complete", ends_with = ends_with)
     },

@@ -188,3 +188,65 @@ test_that("the generations of workers are those of their own directories", {
   one <- file.path(dir, "worker-1-of-2")
   expect_equal(backup_info(one, generation = 1)$epoch, 1L)
 })
+
+# One checkpoint of a process that had divided a matrix of 3 x 2: the first row,
+# and the others unless they are left out.
+save_divided <- function(dir, is_whole = TRUE) {
+  store <- store_open(dir)
+  on.exit(store_close(store))
+  f32 <- function(x) writeBin(as.numeric(x), raw(), size = 4, endian = "little")
+  values <- list(
+    "kernel@0:1,0:2" = 1:2,
+    step = 7,
+    "kernel@1:3,0:2" = 3:6
+  )
+  shapes <- list(c(1, 2), numeric(), c(2, 2))
+  there <- c(TRUE, TRUE, is_whole)
+  names <- names(values)[there]
+  plan <- manifest_plan(names, rep("F32", sum(there)), shapes[there])
+  store_plan(store, plan$tensors, plan$sizes)
+  data <- lapply(values[there], f32)
+  shards <- list(
+    "kernel@0:1,0:2" = list(variable = "kernel", shape = 3:2, begin = c(0, 0)),
+    "kernel@1:3,0:2" = list(variable = "kernel", shape = 3:2, begin = c(1, 0))
+  )[there[-2]]
+  store_save(
+    store,
+    do.call(c, unname(lapply(data, store_raw_address))),
+    manifest_metadata(list(
+      epoch = "1",
+      shards = as.character(jsonlite::toJSON(shards, auto_unbox = TRUE))
+    ))
+  )
+}
+
+test_that("the parts of a variable in one checkpoint are put together", {
+  dir <- withr::local_tempdir()
+  save_divided(dir)
+  whole <- list(kernel = matrix(1:6, 3, byrow = TRUE), step = 7)
+  expect_equal(backup_read(dir), whole)
+  expect_equal(backup_read(dir, "kernel"), whole["kernel"])
+  expect_equal(backup_read(dir, c("step", "kernel")), whole[2:1])
+  expect_error(
+    backup_read(dir, "kernel@0:1,0:2"),
+    class = "kerasbackup_error_argument"
+  )
+  found <- backup_info(dir)$variables
+  expect_equal(found$name, c("kernel", "step"))
+  expect_equal(unclass(found$shape), list(c(3, 2), numeric()))
+  expect_equal(found$bytes, c(24, 4))
+  # All of it is verified, unless names are given.
+  path <- store_list(dir)$path
+  flip_bit(path, 4200)
+  expect_error(backup_read(dir), class = "kerasbackup_error_corrupt")
+})
+
+test_that("a part alone counts as a variable", {
+  dir <- withr::local_tempdir()
+  save_divided(dir, is_whole = FALSE)
+  expect_equal(
+    backup_read(dir),
+    list("kernel@0:1,0:2" = matrix(1:2, 1), step = 7)
+  )
+  expect_equal(backup_info(dir)$variables$name, c("kernel@0:1,0:2", "step"))
+})

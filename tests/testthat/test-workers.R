@@ -164,7 +164,10 @@ test_that("a first checkpoint that is damaged counts", {
   one$save(1)
   flip_bit(store_list(worker_dir(dir, 1:2))$path[[1]], 4200)
   found <- jsonlite::fromJSON(value_of(one$functions$positions()))
-  expect_equal(found, list(places = list(), has_one_save = FALSE))
+  expect_equal(
+    found,
+    list(places = list(), times = list(), has_one_save = FALSE)
+  )
   one$functions$close()
 })
 

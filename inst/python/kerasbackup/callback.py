@@ -15,6 +15,7 @@ from kerasbackup.anykeras import callbacks
 from kerasbackup.anykeras import unsupported
 from kerasbackup.anykeras.running_fit import RunningFit
 from kerasbackup.anykeras.running_fit import is_running
+from kerasbackup.checkpoint.other_workers import OtherWorkers
 from kerasbackup.checkpoint.training_state import TrainingState
 from kerasbackup.fit import changed_script
 from kerasbackup.fit.cache_locks import CacheLocks
@@ -31,6 +32,9 @@ from kerasbackup.store.client import Store
 from kerasbackup.workers import agreement
 from kerasbackup.workers import engines
 from kerasbackup.workers.one import One
+
+# What `Store.positions()` gives of an empty directory.
+NO_POSITIONS = {"places": [], "times": [], "has_one_save": True}
 
 
 class BackupAndRestore(callbacks.Callback):
@@ -100,6 +104,8 @@ class BackupAndRestore(callbacks.Callback):
         self.on_change = on_change
         self._store = Store(functions)
         self._state = None
+        # Where the checkpoint is loaded from.
+        self._source = self._store
         self._workers = One()
         self.is_built_from_data = False
         # The `CallbackList` of the last `fit()`, a weak reference.
@@ -214,7 +220,7 @@ class BackupAndRestore(callbacks.Callback):
             ),
             preprocessing.describe(self._model, fit.data),
         )
-        state.load(self._store)
+        state.load(self._source)
         self._weights = digest(self._model, trainable=True)
         if state.restored is None and same_training.is_loop(
             self.backup_dir, self._model, self._weights, self.is_script
@@ -231,28 +237,45 @@ class BackupAndRestore(callbacks.Callback):
         """Takes the directory. Of several workers, each takes one of its own,
         and keeps of its checkpoints those that all workers have."""
         store, workers = self._store, self._workers
-        if not workers.are_several:
+        self._source = store
+        others = workers.may_change_count
+        if not (workers.are_several or others):
             store.open(lambda: is_running(callback_list))
             return
 
         def begin():
-            store.open(lambda: is_running(callback_list), workers.place)
-            return [store.positions(), self._settings()]
+            store.open(lambda: is_running(callback_list), workers.place, others)
+            found = store.others() if others else None
+            # A process that trains alone looks at its own only to compare.
+            is_asked = workers.are_several or found is not None
+            own = store.positions() if is_asked else NO_POSITIONS
+            return [own, self._settings(), found]
 
         try:
-            found = workers.together("opening the directory", begin)
-            agreement.check_settings([settings for _, settings in found])
-            positions = [one["places"] for one, _ in found]
+            rows = workers.together("opening the directory", begin)
+            agreement.check_settings([settings for _, settings, _ in rows])
+            positions = [own["places"] for own, _, _ in rows]
             common = agreement.newest_common(
-                positions, [one["has_one_save"] for one, _ in found]
+                positions, [own["has_one_save"] for own, _, _ in rows]
+            )
+            time = None
+            if common is not None:
+                time = rows[0][0]["times"][positions[0].index(common)]
+            source = agreement.newest_of_others(
+                [found for _, _, found in rows], time
             )
             own = positions[workers.index]
-            newer = len(own) if common is None else own.index(common)
+            is_kept = common is not None and source is None
+            newer = own.index(common) if is_kept else len(own)
             workers.together(
                 "dropping checkpoints that not all workers have",
                 lambda: store.drop_newer(newer),
             )
-            if common is None and newer:
+            if source is not None:
+                self._source = OtherWorkers(
+                    store, source["workers"], workers.index
+                )
+            elif common is None and newer:
                 store.notify("no_first", [])
         except BaseException:
             store.close()

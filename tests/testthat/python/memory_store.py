@@ -31,7 +31,8 @@ class MemoryStore:
         names = (
             "open plan save load read notify progress script_names prepare "
             "r_seed set_r_seed finish leave close fail note_cache_locks "
-            "is_saved preempt watch resume"
+            "is_saved preempt watch resume others positions drop_newer "
+            "drop_last settle has_made_parent"
         )
         self.functions = {
             name: self._answer(getattr(self, f"_{name}"))
@@ -46,8 +47,11 @@ class MemoryStore:
     def _answer(function):
         return lambda *args: {"value": function(*args)}
 
-    def _open(self, is_running):
+    def _open(self, is_running, worker=None, others=False):
         return ctypes.addressof(self._activity)
+
+    def _others(self):
+        return "null"
 
     def _plan(self, spec):
         self._spec = json.loads(spec)
@@ -101,6 +105,14 @@ class MemoryStore:
     def _is_saved(self):
         return True
 
+    _settle = _is_saved
+
+    def _has_made_parent(self):
+        return False
+
+    def _positions(self):
+        return json.dumps({"places": [], "times": [], "has_one_save": True})
+
     def _watch(self):
         return {"address": ctypes.addressof(self._activity), "bits": 0}
 
@@ -109,3 +121,4 @@ class MemoryStore:
 
     _progress = _prepare = _set_r_seed = _finish = _close = _nothing
     _note_cache_locks = _preempt = _resume = _nothing
+    _drop_newer = _drop_last = _nothing

@@ -128,3 +128,30 @@ class Components(unittest.TestCase):
         of_tf_keras.write(made, np.array([7.0], "float32"))
         self.assertEqual(plain.values[0].numpy().tolist(), [7.0])
         self.assertTrue(tf_keras)
+
+    @unittest.skipUnless(HAS_TF_KERAS, "there is no tf_keras")
+    def test_a_divided_variable_has_parts_with_a_place(self):
+        from tensorflow.python.distribute.sharded_variable import (
+            ShardedVariable,
+        )
+
+        pieces = [
+            tf.Variable(np.full((rows, 2), rows, "float32"))
+            for rows in (3, 1, 2)
+        ]
+        one = ShardedVariable(pieces)
+        host = of_tf_keras.of_backend(None)
+        parts = host.parts("w", one)
+        self.assertEqual(
+            [(path, host.place_of(part)) for path, part in parts],
+            [
+                ("w@0:3,0:2", {"shape": [6, 2], "begin": [0, 0]}),
+                ("w@3:4,0:2", {"shape": [6, 2], "begin": [3, 0]}),
+                ("w@4:6,0:2", {"shape": [6, 2], "begin": [4, 0]}),
+            ],
+        )
+        for piece, (_, part) in zip(pieces, parts):
+            self.assertIs(part, piece)
+        # A component of a replica is no part of a whole.
+        for _, part in host.parts("v", spread(1, 2)):
+            self.assertIsNone(host.place_of(part))

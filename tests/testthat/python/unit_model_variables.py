@@ -82,7 +82,7 @@ class Building(unittest.TestCase):
             with (
                 self.subTest(on=on, own=model is own, tensors=tensors),
                 mock.patch.object(model_variables, "building") as building,
-                mock.patch.object(model_variables, "Variables"),
+                mock.patch.object(model_variables, "Variables") as found,
                 mock.patch.object(model_variables, "build_optimizers") as build,
                 mock.patch.object(model_variables, "describe_optimizers"),
             ):
@@ -90,6 +90,7 @@ class Building(unittest.TestCase):
                     part.capture(None)
                 else:
                     checkpoint = types.SimpleNamespace(tensors=tensors)
+                    found.return_value.fitted.return_value = tensors, {}
                     part.load(checkpoint, was_trained, False, None, False)
                 calls = [] if expected is None else [expected]
                 self.assertEqual(

@@ -45,6 +45,7 @@ class Restoring(unittest.TestCase):
         found = mock.Mock(
             checkpoint=checkpoint,
             versions={keras.backend.backend(): "1"},
+            shards={},
             saved={"optimizers": None, "script": {}, "drift": []}
             | (parts or {}),
         )

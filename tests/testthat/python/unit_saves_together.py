@@ -24,6 +24,7 @@ class FakeStore:
         self.stops = stops
         self.kept = []
         self.told = []
+        self.dropped_at = []
         self.number = 0
         self.is_saved = True
 
@@ -40,6 +41,9 @@ class FakeStore:
 
     def drop_last(self):
         self.kept.pop()
+
+    def drop_others(self):
+        self.dropped_at.append([*self.kept])
 
     def notify(self, kind, lines):
         self.told.append((kind, lines))
@@ -134,6 +138,54 @@ class Saves(unittest.TestCase):
         self.assertEqual(str(second), "no space")
         self.assertIn("Worker 2 of 2 has failed", str(first))
         self.assertEqual(times, 3)
+
+
+class Others(unittest.TestCase):
+    """The checkpoints of another number of workers, which are not needed when
+    all workers have one of their own."""
+
+    def train(self, stores, number, ends=None):
+        def work(one):
+            store = stores[one.index]
+            together = saves.SavesTogether(one, store, has_others=True)
+            for at in range(number):
+                together.begin(at, 0, lambda: saves.READY)
+                together.save(capture(at), 0.5)
+            if ends is not None:
+                together.end(*ends)
+
+        if len(stores) == 1:
+            one = One()
+            work(one)
+        else:
+            fake_workers.run(len(stores), work)
+        return [store.dropped_at for store in stores]
+
+    def test_they_stay_until_the_first_save_is_committed(self):
+        for count in (1, 2):
+            for number in (0, 1):
+                stores = [FakeStore() for _ in range(count)]
+                self.assertEqual(self.train(stores, number), [[]] * count)
+            stores = [FakeStore() for _ in range(count)]
+            expected = [[[0]], *([[]] * (count - 1))]
+            self.assertEqual(self.train(stores, 4), expected)
+
+    def test_they_stay_while_a_worker_has_none(self):
+        stores = [FakeStore(), FakeStore(fails=(1,))]
+        self.assertEqual(self.train(stores, 2), [[], []])
+        stores = [FakeStore(), FakeStore(fails=(1,))]
+        self.assertEqual(self.train(stores, 3), [[[1]], []])
+
+    def test_they_go_with_a_training_that_is_complete(self):
+        for count in (1, 2):
+            for ends, goes in (
+                ((False, False), True),
+                ((False, True), False),
+                ((True, False), False),
+            ):
+                stores = [FakeStore() for _ in range(count)]
+                dropped = self.train(stores, 1, ends)
+                self.assertEqual(dropped[0], [[0]] if goes else [], ends)
 
 
 class End(unittest.TestCase):

@@ -184,6 +184,44 @@ class Agreement(unittest.TestCase):
         self.assertNotIn("resume", str(caught.exception))
 
 
+class OfOthers(unittest.TestCase):
+    """Checkpoints that another number of workers has saved."""
+
+    def setUp(self):
+        self.one = {
+            "workers": 2,
+            "epoch": 3,
+            "batch": 0,
+            "saved_at": "2026-12-01T12:00",
+        }
+
+    def test_they_are_used_where_there_are_no_newer_ones(self):
+        newest = agreement.newest_of_others
+        both = [self.one, dict(self.one)]
+        self.assertEqual(newest(both, None), self.one)
+        self.assertEqual(newest(both, "2026-12-01T11:59"), self.one)
+        self.assertIsNone(newest(both, "2026-12-01T12:00"))
+        self.assertIsNone(newest(both, "2026-12-01T12:01"))
+        self.assertIsNone(newest([None, None], None))
+
+    def test_all_must_see_the_same(self):
+        other = self.one | {"saved_at": "2026-12-01T12:05"}
+        for found in ([self.one, None], [None, self.one], [self.one, other]):
+            with self.assertRaises(errors.MismatchError) as caught:
+                agreement.newest_of_others(found, None)
+            self.assertIn("that all workers see", str(caught.exception))
+        self.assertIn("worker 1: one of 2 workers", str(caught.exception))
+        # With newer ones of their own they do not count.
+        self.assertIsNone(agreement.newest_of_others([self.one, None], "2027"))
+
+    def test_a_note_says_so(self):
+        self.assertEqual(One().notes_on_others(None), [])
+        (note,) = One().notes_on_others(2)
+        self.assertIn("of a training with 2 workers, and this one has 1", note)
+        (results, _) = fake_workers.run(3, lambda one: one.notes_on_others(1))
+        self.assertIn("with 1 worker, and this one has 3", results[0][0])
+
+
 class Engines(unittest.TestCase):
     def test_a_process_that_nobody_joined_trains_alone(self):
         model = mock.Mock()

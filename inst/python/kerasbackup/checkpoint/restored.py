@@ -9,6 +9,7 @@ import numpy as np
 
 from kerasbackup.checkpoint import schema
 from kerasbackup.checkpoint.parts_list import PARTS
+from kerasbackup.parts import pieces
 from kerasbackup.parts.history import History
 from kerasbackup.parts.part import REQUIRED
 from kerasbackup.parts.part import Place
@@ -36,6 +37,7 @@ class Restored:
             resumed.
         stopped: Whether a callback had ended the training for good.
         versions: Dict from name to version, of what wrote it; may be empty.
+        shards: See `pieces.Shards`: which tensors are pieces of variables.
         saved: Dict from the name of a part to what it captured.
     """
 
@@ -61,6 +63,8 @@ class Restored:
                 datetime.datetime.strptime(self.began_at, schema.TIME)
             self.resumes = self._parse("resumes", [])
             _check_resumes(self.resumes)
+            self.shards = self._parse("shards", {})
+            pieces.check(self.shards, checkpoint.tensors)
             self.saved = {}
             for part in PARTS:
                 saved = self._parse(part.name, part.missing)

@@ -80,14 +80,17 @@ class TrainingState:
         self._resumes = []
         self._began_at = _now().strftime(TIME)
 
-    def load(self, store) -> None:
+    def load(self, source) -> None:
         """Loads the newest checkpoint, if any, and checks that it fits.
+
+        Args:
+            source: A `Store`, or `OtherWorkers`.
 
         Raises:
             MismatchError: It is of another training, model or optimizer;
                 nothing was changed.
         """
-        checkpoint = store.load()
+        checkpoint = source.load()
         if checkpoint is None:
             return
         restored = Restored(checkpoint, self._script.versions)
@@ -263,6 +266,7 @@ def load_variables(
         None if script is None else script.other_optimizer(saved),
         was_recompiled=COMPILED in restored.saved[Drift.name],
         settings=[] if script is None else script.other_settings(saved),
+        shards=restored.shards,
     )
 
 

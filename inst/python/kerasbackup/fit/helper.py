@@ -81,7 +81,14 @@ class Helper(Callback):
         self._state = state
         self._workers = workers
         self._meetings = None
-        self._saves = SavesTogether(workers, store)
+        # How many workers have saved what training goes on from, where they
+        # were others.
+        self._other_workers = None
+        if state.restored is not None:
+            self._other_workers = state.restored.checkpoint.workers
+        self._saves = SavesTogether(
+            workers, store, self._other_workers is not None
+        )
         # A weak reference: the list refers to this helper, and a cycle would
         # keep both alive after fit().
         self._callback_list = weakref.ref(fit.callback_list)
@@ -394,7 +401,11 @@ class Helper(Callback):
         same_training.note_training(backup_dir)
         notes = self._state.restore()
         changed_script.refuse_late(self._owner.on_change, notes)
-        notes = [*notes, *self._workers.notes()]
+        notes = [
+            *notes,
+            *self._workers.notes(),
+            *self._workers.notes_on_others(self._other_workers),
+        ]
         # A training that a callback had ended is complete, so no epoch is left.
         if (
             not restored.stopped

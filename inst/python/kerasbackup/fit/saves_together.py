@@ -29,15 +29,20 @@ class SavesTogether:
     Args:
         workers: The `Workers`.
         store: The `Store` of this worker.
+        has_others: Whether training goes on from checkpoints of another number
+            of workers. They stay until all workers have one of their own.
     """
 
-    def __init__(self, workers: Workers, store: Store):
+    def __init__(
+        self, workers: Workers, store: Store, has_others: bool = False
+    ):
         self._workers = workers
         self._store = store
         # Whether all workers handed the last save over.
         self._is_under_way = False
         # The error of a save, of which the other workers do not know yet.
         self._failure = None
+        self._has_others = has_others
 
     def begin(self, epoch: int, batch: int, prepare: Callable[[], int]) -> int:
         """To be called before a save is handed over.
@@ -54,7 +59,11 @@ class SavesTogether:
             KerasBackupError: A worker failed, where that is to end training.
         """
         if not self._workers.are_several:
-            return prepare()
+            if self._has_others and self._is_under_way and self._is_committed():
+                self._drop_others()
+            outlook = prepare()
+            self._is_under_way = outlook == READY
+            return outlook
         own = []
 
         def tell():
@@ -66,7 +75,9 @@ class SavesTogether:
         )
         is_committed, expected = own
         if is_committed and self._is_under_way:
-            if not all(committed for committed, _ in rows):
+            if all(committed for committed, _ in rows):
+                self._drop_others()
+            else:
                 self._store.drop_last()
         outlook = min(outlook for _, outlook in rows)
         self._is_under_way = outlook == READY
@@ -106,6 +117,8 @@ class SavesTogether:
                 end training; or it is complete on some workers only.
         """
         if not self._workers.are_several:
+            if not (diverged or paused):
+                self._drop_others()
             return diverged
 
         def tell():
@@ -121,7 +134,15 @@ class SavesTogether:
                 f"others ({', '.join(ends)}). The checkpoints stay. Let a "
                 "callback that stops training decide the same on all workers."
             )
+        if not paused:
+            self._drop_others()
         return False
+
+    def _drop_others(self) -> None:
+        if self._has_others:
+            self._has_others = False
+            if self._workers.index == 0:
+                self._store.drop_others()
 
     def _is_committed(self) -> bool:
         """Whether the last save is committed on this worker, or there is

@@ -11,6 +11,7 @@ from kerasbackup.store import errors
 from kerasbackup.store.dtypes import DTYPES
 from kerasbackup.store.dtypes import KERAS_DTYPES
 from kerasbackup.store.dtypes import numpy_view
+from kerasbackup.store.places import part_name
 
 
 def is_lost(model: Any) -> bool:
@@ -221,7 +222,7 @@ class _Shards:
         """The shards by name, each a `_Shard`."""
         return [
             (
-                name if self._is_whole(box) else f"{name}@{text_of(box)}",
+                name if self._is_whole(box) else part_name(name, *zip(*box)),
                 _Shard(self, box),
             )
             for box in self._boxes
@@ -297,11 +298,6 @@ class _Shard:
 
     def put(self, array: np.ndarray) -> None:
         self._shards.put(self._box, array)
-
-
-def text_of(box: list[tuple[int, int]]) -> str:
-    """The place of a shard as Python writes slices: `0:4,8:16`."""
-    return ",".join(f"{begin}:{end}" for begin, end in box)
 
 
 class _TorchHost(_Host):

@@ -12,6 +12,7 @@ from typing import Any
 from kerasbackup.anykeras import backend
 from kerasbackup.anykeras import building
 from kerasbackup.parts import further_optimizers
+from kerasbackup.parts import pieces
 from kerasbackup.parts.part import Part
 from kerasbackup.parts.part import Place
 from kerasbackup.parts.variables import ADVICE
@@ -68,6 +69,7 @@ class ModelVariables(Part):
         self._place = place
         self._is_on_tensorflow = backend.name(model) == "tensorflow"
         self._checkpoint = self._trained = self._partners = None
+        self._shards = {}
         self._pairs_again = None
         self._is_put = False
         self.all = None
@@ -102,6 +104,7 @@ class ModelVariables(Part):
         other: str | None,
         was_recompiled: bool,
         settings: Sequence[str] = (),
+        shards: pieces.Shards | None = None,
     ) -> None:
         """Creates all variables, and pairs each with its tensor. To be called
         before anything is restored.
@@ -115,11 +118,13 @@ class ModelVariables(Part):
             was_recompiled: Whether a callback had compiled the model in the
                 interrupted training.
             settings: Texts about settings of the optimizers that differ.
+            shards: Which of its tensors are pieces of variables.
 
         Raises:
             MismatchError: It is of another model or optimizer.
         """
         self._checkpoint, self._trained = checkpoint, trained
+        self._shards = shards or {}
         self._build()
 
         advice = ADVICE_RECOMPILED if was_recompiled else ADVICE
@@ -127,6 +132,9 @@ class ModelVariables(Part):
             advice = ADVICE_OUTSIDE
 
         def pair(other):
+            checkpoint.tensors, self._shards = self.all.fitted(
+                checkpoint.tensors, self._shards
+            )
             self._partners = self.all.check(
                 checkpoint, other_backend, other, advice, settings
             )
@@ -165,7 +173,13 @@ class ModelVariables(Part):
         """Finds all variables, and creates those that Keras would create with
         the first batch. After a step all exist already."""
         checkpoint, trained = self._checkpoint, self._trained
-        saved = None if checkpoint is None else [*checkpoint.tensors]
+        saved = None
+        if checkpoint is not None:
+            names = (
+                pieces.variable_of(name, self._shards)
+                for name in checkpoint.tensors
+            )
+            saved = [*dict.fromkeys(names)]
         own_step = further_optimizers.has_own_step(self._model)
         is_known = checkpoint is None or trained is not None
         lacks = (

@@ -19,6 +19,7 @@ from kerasbackup.anykeras import model_parts
 from kerasbackup.anykeras import optimizer_parts
 from kerasbackup.anykeras import tensors
 from kerasbackup.parts import further_optimizers
+from kerasbackup.parts import pieces
 from kerasbackup.store import changes
 from kerasbackup.store import errors
 from kerasbackup.store.changes import Change
@@ -48,8 +49,7 @@ class Variables:
     Attributes:
         spec: List of `(name, dtype, shape)`, in file order, dtype as
             safetensors names it.
-        shards: Dict from the name of a tensor that is a part of a variable to
-            the `variable`, its `shape`, and where the part `begin`s.
+        shards: See `pieces.Shards`.
         unsaved: List of strings, the buffers that were left out because their
             dtype cannot be saved.
     """
@@ -103,6 +103,17 @@ class Variables:
             and not any(map(optimizer_parts.is_built, self._unbuilt))
             and all(buffer.is_as_it_was() for _, buffer in self._buffers)
         )
+
+    def fitted(
+        self, tensors: pieces.Tensors, shards: pieces.Shards
+    ) -> tuple[pieces.Tensors, pieces.Shards]:
+        """The tensors of a checkpoint, divided as these variables, and which of
+        them are pieces. To be called before `check()`.
+
+        Args:
+            tensors, shards: Those of the checkpoint.
+        """
+        return pieces.fitted(tensors, shards, self.spec, self.shards, _pair)
 
     def check(
         self,

@@ -34,7 +34,10 @@ class Store:
         self._activity = None
 
     def open(
-        self, is_running: Callable[[], bool], worker: list[int] | None = None
+        self,
+        is_running: Callable[[], bool],
+        worker: list[int] | None = None,
+        others: bool = False,
     ) -> None:
         """Locks the directory and opens it; creates it where it is missing.
 
@@ -44,9 +47,13 @@ class Store:
                 where it does not.
             worker: The number of this worker and of all workers, where there
                 are several: each has a directory in the directory.
+            others: Whether checkpoints of another number of workers may be
+                there, see `others()`.
         """
         # Belongs to R, as long as the store is open; ctypes only looks at it.
         of_worker = [] if worker is None else [worker]
+        if others:
+            of_worker = [worker or [], True]
         address = int(self._call("open", is_running, *of_worker))
         self._activity = (ctypes.c_uint64 * 2).from_address(address)
 
@@ -127,8 +134,9 @@ class Store:
 
         Returns:
             Dict of `places`: where the intact ones were made, the newest first,
-            each a list of epochs and batches; and `has_one_save`: whether there
-            is none but the first that was made in this directory.
+            each a list of epochs and batches; `times`: when, as text; and
+            `has_one_save`: whether there is none but the first that was made in
+            this directory.
         """
         return json.loads(self._call("positions"))
 
@@ -146,6 +154,30 @@ class Store:
         """Deletes the checkpoint that was committed last, which another worker
         could not save."""
         self._call("drop_last")
+
+    def others(self) -> dict[str, Any] | None:
+        """The newest checkpoint that another number of workers has saved in the
+        directory: their number `workers`, `epoch`, `batch` and `saved_at`;
+        `None` if there is none.
+
+        Raises:
+            MismatchError: They cannot be used, and there are no others.
+        """
+        return json.loads(self._call("others"))
+
+    def load_other(self, number: int) -> "Checkpoint":
+        """Loads one worker's file of what `others()` found.
+
+        Args:
+            number: Integer, which worker, counted from 1.
+        """
+        checkpoint = Checkpoint(self._call("load_other", number))
+        self._call("read_other", number, checkpoint.places)
+        return checkpoint
+
+    def drop_others(self) -> None:
+        """Deletes the checkpoints of other numbers of workers."""
+        self._call("drop_others")
 
     def settle(self) -> bool:
         """Waits for the save under way, and reports it.
@@ -267,7 +299,10 @@ class Checkpoint:
             order: address and size, native 64-bit integers.
         tensors: Dict from name to `(dtype, shape, bytes)`, in file order. The
             bytes are a 1D NumPy array of uint8.
+        workers: Integer, if another number of workers has saved it: how many.
     """
+
+    workers = None
 
     def __init__(self, found: dict[str, Any]):
         self.path = found["path"]

@@ -22,3 +22,20 @@ def components(variable: Any) -> list[Any]:
     if isinstance(variable, ShardedVariable):
         return list(variable.variables)
     return [variable]
+
+
+def is_divided(variable: Any) -> bool:
+    """Whether the components are parts of the variable, as under a
+    `ParameterServerStrategy` with a partitioner; those of replicas are not."""
+    return isinstance(variable, ShardedVariable)
+
+
+def begins(variable: ShardedVariable) -> list[list[int]]:
+    """Where each component of a divided variable begins, in each dimension.
+    TensorFlow divides the first one."""
+    rows = 0
+    found = []
+    for one in variable.variables:
+        found.append([rows, *[0] * (len(one.shape) - 1)])
+        rows += int(one.shape[0])
+    return found

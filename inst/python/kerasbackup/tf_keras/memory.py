@@ -8,8 +8,11 @@ import tensorflow as tf
 from kerasbackup.store import errors
 from kerasbackup.store.dtypes import DTYPES
 from kerasbackup.store.dtypes import numpy_view
+from kerasbackup.store.places import part_name
 from kerasbackup.tf_keras import random_layers
+from kerasbackup.tf_keras.distribution import begins
 from kerasbackup.tf_keras.distribution import components
+from kerasbackup.tf_keras.distribution import is_divided
 from kerasbackup.tf_keras.model_parts import layers_of
 
 
@@ -40,19 +43,33 @@ def write(variable: Any, value: np.ndarray) -> None:
 class _Host:
     """The way to a variable's bytes."""
 
+    def __init__(self):
+        # By the id of a part of a divided variable: its place there.
+        self._places = {}
+
     def parts(self, name: str, variable: Any) -> list[tuple[str, Any]]:
         found = components(variable)
         if len(found) == 1:
             return [(name, found[0])]
-        return [(f"{name}@{i}", one) for i, one in enumerate(found)]
+        if not is_divided(variable):
+            return [(f"{name}@{i}", one) for i, one in enumerate(found)]
+        named = []
+        for begin, one in zip(begins(variable), found):
+            end = [a + n for a, n in zip(begin, one.shape)]
+            place = {"shape": [*variable.shape], "begin": begin}
+            self._places[id(one)] = place
+            named.append((part_name(name, begin, end), one))
+        return named
 
     def has_lost(self, part: Any) -> bool:
         """Whether a part has lost its memory, see `is_lost()`."""
         return False
 
     def place_of(self, part: Any) -> dict[str, Any] | None:
-        """Where a part is in its variable: each is all of one."""
-        return None
+        """Where a part is in its variable: the variable's `shape`, and where
+        the part `begin`s in each dimension; `None` of one that is all of it, as
+        the component of each replica is."""
+        return self._places.get(id(part))
 
     def buffers(self, model: Any, own: set[int]) -> tuple[list, list[str]]:
         """The state that is in no variable.

@@ -55,6 +55,46 @@ def newest_common(
     )
 
 
+def newest_of_others(
+    found: list[dict[str, Any] | None], own: str | None
+) -> dict[str, Any] | None:
+    """Which checkpoint of another number of workers all go on from.
+
+    Args:
+        found: For each worker, what `Store.others()` gives.
+        own: When the newest checkpoint was saved that all workers have, as
+            text; `None` if there is none.
+
+    Returns:
+        The newest; `None` if there is none, or the workers have a newer one of
+        their own.
+
+    Raises:
+        MismatchError: Not all workers find it.
+    """
+    there = [one for one in found if one is not None]
+    if not there:
+        return None
+    newest = max(there, key=lambda one: one["saved_at"])
+    if own is not None and own >= newest["saved_at"]:
+        return None
+    if any(one != newest for one in found):
+        listed = "".join(
+            f"* worker {number}: "
+            + ("none" if one is None else f"one of {one['workers']} workers")
+            + "\n"
+            for number, one in enumerate(found, 1)
+        )
+        raise errors.MismatchError(
+            "The workers do not find the same checkpoint of another number of "
+            "workers, so training cannot go on from it. Nothing was restored, "
+            f"and the checkpoints were left as they are.\n{listed}"
+            "Use a `backup_dir` that all workers see, or train with as many "
+            "workers as before."
+        )
+    return newest
+
+
 def check_settings(settings: list[dict[str, Any]]) -> None:
     """Compares what the workers were asked to do.
 

@@ -7,11 +7,14 @@ import numpy as np
 
 from kerasbackup.anykeras import distribution
 from kerasbackup.store import errors
+from kerasbackup.workers.one import One
 from kerasbackup.workers.workers import Workers
 
 
 class JaxProcesses(Workers):
     """The processes of JAX."""
+
+    may_change_count = True
 
     def gather(self, row: np.ndarray) -> list[np.ndarray]:
         from jax.experimental import multihost_utils
@@ -19,8 +22,14 @@ class JaxProcesses(Workers):
         return list(multihost_utils.process_allgather(row))
 
 
-def find(model: Any) -> JaxProcesses | None:
-    """The processes that train a model; `None` if there is only this one.
+class OneProcess(One):
+    """A process of JAX that trains alone."""
+
+    may_change_count = True
+
+
+def find(model: Any) -> Workers:
+    """The processes that train a model.
 
     Raises:
         UnsupportedError: Each of them trains by itself.
@@ -29,7 +38,7 @@ def find(model: Any) -> JaxProcesses | None:
 
     count = jax.process_count()
     if count == 1:
-        return None
+        return OneProcess()
     if not distribution.spreads_over_processes(model):
         raise errors.UnsupportedError(
             "This training runs in several processes (`jax.process_count()` is "

@@ -33,6 +33,9 @@ class Workers:
         count: Integer, how many there are.
     """
 
+    # Whether a training may go on from those of another number of workers.
+    may_change_count = False
+
     def __init__(self, index: int, count: int):
         self.index = index
         self.count = count
@@ -52,6 +55,17 @@ class Workers:
         """Why a training that has resumed may end otherwise than one that was
         not interrupted, as lines of text."""
         return []
+
+    def notes_on_others(self, count: int | None) -> list[str]:
+        """As `notes()`, if so many workers have saved what training goes on
+        from; `None`: as many as there are now."""
+        if count is None:
+            return []
+        return [
+            f"the checkpoint is of a training with {_workers(count)}, and this "
+            f"one has {self.count}: what is restored is exact, but each worker "
+            "may have other rows, and sums may be rounded otherwise"
+        ]
 
     def together(self, where: str, make: Callable[[], Any]) -> list[Any]:
         """Calls a function on every worker, and tells each what all got.
@@ -105,6 +119,10 @@ class Workers:
             row: 1D array of `ROW` bytes, this worker's.
         """
         raise NotImplementedError
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker{'' if count == 1 else 's'}"
 
 
 def _nothing() -> None:
