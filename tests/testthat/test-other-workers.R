@@ -149,6 +149,11 @@ test_that("those of a training that runs are refused", {
   refused <- local_session(dir)$others()
   expect_equal(refused$error, "kerasbackup_error_locked")
   expect_match(refused$message, "worker-2-of-2")
+  # One worker looks. If several did, each might find the others looking.
+  expect_equal(
+    jsonlite::fromJSON(value_of(local_session(dir, 2L)$others()))$workers,
+    2L
+  )
 })
 
 test_that("they are deleted with their locks, and nothing else", {

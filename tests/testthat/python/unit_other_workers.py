@@ -63,6 +63,16 @@ class Load(unittest.TestCase):
             self.assertEqual(json.loads(found.metadata["position"])["rng"], own)
             self.assertEqual(found.workers, 2)
 
+    def test_a_piece_that_several_have_is_that_of_the_own_worker(self):
+        files = [file_of(i, 2) for i in range(2)]
+        name = "kernel@0:2,0:1"
+        files[1].tensors[name] = "F32", [2, 1], np.zeros(8, np.uint8)
+        shards = json.loads(files[1].metadata["shards"])
+        shards |= json.loads(files[0].metadata["shards"])
+        files[1].metadata["shards"] = json.dumps(shards)
+        own = files[1].tensors[name]
+        self.assertIs(load(files, 1).tensors[name], own)
+
     def test_what_it_says_of_rows_is_left_out(self):
         found = load([file_of(i, 3) for i in range(3)], 1)
         texts = {
