@@ -4,7 +4,11 @@
 
 filter <- commandArgs(trailingOnly = TRUE)
 tests <- normalizePath("tests/testthat")
-data_file <- normalizePath(".cache/coverage-python", mustWork = FALSE)
+data_file <- file.path(getwd(), ".cache/coverage-python")
+# The report is made while the files are there that covr installed.
+report_file <- paste0(data_file, ".txt")
+# covr shows nothing of what the tests print until they end.
+log_file <- file.path(getwd(), ".cache/coverage-tests.log")
 
 # This runs where the package is installed with covr's counters in it.
 code <- bquote({
@@ -13,6 +17,7 @@ code <- bquote({
     source = list(system.file("python", package = "kerasbackup"))
   )
   python$start()
+  options(testthat.output_file = .(log_file))
   testthat::test_dir(
     .(tests),
     package = "kerasbackup",
@@ -24,7 +29,9 @@ code <- bquote({
   )
   python$stop()
   python$save()
-  python$report()
+  report <- reticulate::import_builtins()$open(.(report_file), "w")
+  python$report(file = report)
+  report$close()
 })
 measured <- covr::package_coverage(
   type = "none",
@@ -34,8 +41,9 @@ measured <- covr::package_coverage(
 )
 print(measured, group = "filename")
 lines <- covr::tally_coverage(measured, by = "line")
-for (language in c(R = "[.]R$", C = "[.][ch]$")) {
-  some <- lines[grepl(language, lines$filename), ]
+files <- c(R = "[.]R$", C = "[.][ch]$")
+for (language in names(files)) {
+  some <- lines[grepl(files[[language]], lines$filename), ]
   cat(sprintf(
     "%s: %.1f %% of %i lines\n",
     language,
