@@ -19,12 +19,14 @@ if HAS_TF_KERAS:
     import tf_keras_helpers as training
     from memory_store import MemoryStore
     from tf_keras.src import backend
+    from tf_keras.src.engine import data_adapter
 
     from kerasbackup.anykeras import ask
     from kerasbackup.anykeras import kinds
     from kerasbackup.anykeras import optimizer_parts
     from kerasbackup.callback import BackupAndRestore
     from kerasbackup.checkpoint import rescue
+    from kerasbackup.parts.data.sources.py_dataset import PyDataset
     from kerasbackup.parts.random import rng
     from kerasbackup.store import errors
     from kerasbackup.tf_keras import random_layers
@@ -82,35 +84,6 @@ class Resume(unittest.TestCase):
             with self.subTest(kill=kill):
                 found = self.check(None, 1, kill, x=training.Growing)
                 self.assertEqual(found, [])
-
-    def test_workers_whose_thread_may_end_an_epoch_twice_are_told(self):
-        class Ordered(tf_keras.utils.Sequence):
-            def __len__(self):
-                return training.BATCHES
-
-            def __getitem__(self, place):
-                return tuple(one[:8] for one in training.arrays())
-
-        for data, workers, shuffle, is_told in (
-            (Ordered, 2, True, True),
-            (training.Shuffled, 2, False, True),
-            (Ordered, 2, False, False),
-            (Ordered, 1, True, False),
-        ):
-            with self.subTest(f"{data} {workers} {shuffle}"):
-                store = MemoryStore()
-                settings = {
-                    "x": data,
-                    "workers": lambda n=workers: n,
-                    "shuffle": lambda flag=shuffle: flag,
-                }
-                with self.assertRaises(training.Killed):
-                    run(store, 3, (1, 3), **settings)
-                store.said.clear()
-                run(store, 3, **settings)
-                self.assertEqual(
-                    "shuffle once more" in repr(store.said), is_told
-                )
 
     def test_validation_and_a_legacy_optimizer(self):
         self.check(
@@ -263,6 +236,24 @@ class Parts(unittest.TestCase):
         result = rescue.restore_model(made, MemoryStore().functions, "all", {})
         self.assertEqual(result["error"], "kerasbackup_error_argument")
         self.assertIn("not compiled", result["message"])
+
+    def test_workers_whose_thread_may_end_an_epoch_twice_are_told(self):
+        class Ordered(training.Shuffled):
+            on_epoch_end = tf_keras.utils.Sequence.on_epoch_end
+
+        for data, settings, is_told in (
+            (Ordered, {"workers": 2, "shuffle": True}, True),
+            (Ordered, {"use_multiprocessing": True, "shuffle": True}, True),
+            (training.Shuffled, {"workers": 2}, True),
+            (Ordered, {"workers": 2}, False),
+            (training.Shuffled, {"shuffle": True}, False),
+        ):
+            with self.subTest(f"{data.__name__} {settings}"):
+                # No training: the workers of one that is killed live on.
+                adapter = data_adapter.KerasSequenceAdapter(data(), **settings)
+                iterator = mock.Mock(data_adapter=adapter)
+                told = PyDataset(iterator).restore({})
+                self.assertEqual("shuffle once more" in repr(told), is_told)
 
     def test_an_optimizer_tells_what_it_was_built_for(self):
         made = training.model()
