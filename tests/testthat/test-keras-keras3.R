@@ -170,6 +170,12 @@ test_that("fields on self of a Callback() of R go on where they were", {
 test_that("a generator written in R, killed by SIGKILL, ends equal", {
   skip_without_keras()
   skip_on_os("windows")
+  # An older one may also wait for ever.
+  skip_if(
+    Sys.getenv("KERAS_BACKEND") == "tensorflow" &&
+      utils::packageVersion("reticulate") < "1.29",
+    "this reticulate calls no R function in a thread of tf.data"
+  )
   run <- function(mode, dir = withr::local_tempfile()) {
     out <- withr::local_tempfile()
     here <- normalizePath(test_path())
@@ -200,10 +206,6 @@ test_that("a generator written in R, killed by SIGKILL, ends equal", {
     if (file.exists(out)) readRDS(out) else paste(log, collapse = "\n")
   }
   whole <- run("whole")
-  skip_if(
-    is.character(whole) && Sys.getenv("KERAS_BACKEND") == "tensorflow",
-    "this reticulate calls no R function in a thread of tf.data"
-  )
   expect_type(whole, "list")
   dir <- withr::local_tempfile()
   expect_type(run("killed", dir), "character")
