@@ -93,7 +93,9 @@ test_that("tfruns records the whole run after a resume", {
       # keras3 would add one that logs to the working directory.
       keras()$callbacks$TensorBoard(withr::local_tempdir())
     )
-    suppressMessages(tfruns::training_run(
+    # It comes with keras3.
+    training_run <- getExportedValue("tfruns", "training_run")
+    suppressMessages(training_run(
       script,
       run_dir = run_dir,
       echo = FALSE,
