@@ -141,9 +141,7 @@ backup_info <- function(dir, generation = NULL) {
   known <- stats::setNames(list(metadata), path)
   described <- describe_checkpoints(read$files, known)
   running <- lock_is_held(dir)
-  saved_at <- manifest_saved_at(metadata, path)
-  began_at <- manifest_began_at(metadata, path)
-  interruptions <- manifest_resumes(metadata, path)
+  times <- times_of(metadata, path)
   structure(
     list(
       dir = dir,
@@ -153,9 +151,9 @@ backup_info <- function(dir, generation = NULL) {
       epoch = manifest_count(metadata, "epoch", path),
       batch = manifest_count(metadata, "batch", path),
       epochs = manifest_count(metadata, "epochs", path),
-      saved_at = saved_at,
-      began_at = began_at,
-      duration = training_time(began_at, saved_at, interruptions),
+      saved_at = times$saved_at,
+      began_at = times$began_at,
+      duration = times$duration,
       learning_rate = read$value$learning_rate,
       running = running,
       owner = if (isTRUE(running)) {
@@ -164,7 +162,7 @@ backup_info <- function(dir, generation = NULL) {
       versions = manifest_versions(metadata, path),
       metadata = manifest_user(metadata, path),
       history = manifest_history(metadata, path),
-      interruptions = interruptions,
+      interruptions = times$interruptions,
       variables = whole_variables(pieces_there(manifest, path))
     ),
     class = "keras_backup"
@@ -278,8 +276,9 @@ backup_read <- function(dir, names = NULL, generation = NULL) {
   }
   call <- rlang::current_env()
   read <- function(path) {
-    if (has_shards(path)) {
-      read_pieces(path, names, call)
+    manifest <- backup_manifest(path)
+    if (has_shards(manifest)) {
+      read_pieces(manifest, path, names, call)
     } else if (is.null(names)) {
       read_loaded(store_read(path), NULL)
     } else {

@@ -51,9 +51,7 @@ info_of_workers <- function(dir) {
   path <- found$path[[1]]
   metadata <- found$manifest[[1]]$metadata
   every <- worker_dirs(dir)
-  saved_at <- manifest_saved_at(metadata, path)
-  began_at <- manifest_began_at(metadata, path)
-  interruptions <- manifest_resumes(metadata, path)
+  times <- times_of(metadata, path)
   described <- lapply(every$path, function(dir) {
     describe_checkpoints(backup_files(dir))
   })
@@ -72,14 +70,14 @@ info_of_workers <- function(dir) {
       epochs = manifest_count(metadata, "epochs", path),
       running = any(vapply(every$path, lock_is_held, NA)),
       owner = NULL,
-      saved_at = saved_at,
-      began_at = began_at,
-      duration = training_time(began_at, saved_at, interruptions),
+      saved_at = times$saved_at,
+      began_at = times$began_at,
+      duration = times$duration,
       learning_rate = learning_rate_in(path, found$manifest[[1]]$tensors),
       versions = manifest_versions(metadata, path),
       metadata = manifest_user(metadata, path),
       history = manifest_history(metadata, path),
-      interruptions = interruptions,
+      interruptions = times$interruptions,
       variables = whole,
       workers = found$count[[1]]
     ),
@@ -126,8 +124,8 @@ read_workers <- function(dir, names, call = rlang::caller_env()) {
 
 # As backup_read(), of one checkpoint with shards in it: those of a worker, or
 # of variables that a process had divided.
-read_pieces <- function(path, names, call) {
-  pieces <- pieces_there(backup_manifest(path), path)
+read_pieces <- function(manifest, path, names, call) {
+  pieces <- pieces_there(manifest, path)
   known <- unique(pieces$variable)
   wanted <- known[check_names(names, known, call)]
   pieces <- pieces[pieces$variable %in% wanted, , drop = FALSE]
@@ -141,9 +139,7 @@ read_pieces <- function(path, names, call) {
   values_of_pieces(pieces, wanted)
 }
 
-has_shards <- function(path) {
-  !is.null(backup_manifest(path)$metadata[["shards"]])
-}
+has_shards <- function(manifest) !is.null(manifest$metadata[["shards"]])
 
 # The variables of these names, whole.
 values_of_pieces <- function(pieces, names) {
@@ -167,10 +163,10 @@ lacks_pieces <- function(pieces) {
 # @return data frame as from pieces_of().
 pieces_there <- function(manifest, path) {
   pieces <- pieces_of(manifest, path)
-  alone <- if (is.null(manifest$metadata[["shards"]])) {
-    logical(nrow(pieces))
-  } else {
+  alone <- if (has_shards(manifest)) {
     lacks_pieces(pieces)
+  } else {
+    logical(nrow(pieces))
   }
   pieces$variable[alone] <- pieces$name[alone]
   pieces$whole[alone] <- pieces$shape[alone]

@@ -3,6 +3,21 @@
 #
 # May not touch Python or `.Call`.
 
+# When the run of a checkpoint was made, and how long it was trained.
+#
+# @return list(saved_at, began_at, duration, interruptions).
+times_of <- function(metadata, path) {
+  saved_at <- manifest_saved_at(metadata, path)
+  began_at <- manifest_began_at(metadata, path)
+  interruptions <- manifest_resumes(metadata, path)
+  list(
+    saved_at = saved_at,
+    began_at = began_at,
+    duration = training_time(began_at, saved_at, interruptions),
+    interruptions = interruptions
+  )
+}
+
 # The time that training took up to a checkpoint: since it began, without the
 # times between a checkpoint and the resume from it.
 #

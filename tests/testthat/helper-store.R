@@ -97,10 +97,9 @@ some_bytes <- function(n = 40, seed = 1) {
   list(a = as.raw((seq_len(n) * 7 + seed) %% 256))
 }
 
-# A training of so many saves, complete or interrupted: the calls that Python
-# makes.
-train <- function(dir, saves = 2, complete = TRUE, ...) {
-  config <- utils::modifyList(
+# What Python gives `bridge_functions()`, with other settings in `...`.
+training_config <- function(dir, ...) {
+  utils::modifyList(
     list(
       backup_dir = dir,
       delete_checkpoint = TRUE,
@@ -111,6 +110,12 @@ train <- function(dir, saves = 2, complete = TRUE, ...) {
     ),
     list(...)
   )
+}
+
+# A training of so many saves, complete or interrupted: the calls that Python
+# makes.
+train <- function(dir, saves = 2, complete = TRUE, ...) {
+  config <- training_config(dir, ...)
   withr::local_options(warning.length = 1000L)
   functions <- bridge_functions(config)
   # As where fit() raises an error.

@@ -408,14 +408,7 @@ test_that("I8: what a forked process knows of its parent's lock may be over", {
 test_that("I8: a forked process may not use the session of its parent", {
   skip_on_os("windows")
   dir <- withr::local_tempdir()
-  functions <- bridge_functions(list(
-    backup_dir = dir,
-    delete_checkpoint = TRUE,
-    keep = backup_keep(),
-    async = TRUE,
-    on_save_error = "stop",
-    verbose = FALSE
-  ))
+  functions <- bridge_functions(training_config(dir, async = TRUE))
   withr::local_options(warning.length = 1000L)
   functions$open(function() TRUE)
   withr::defer(functions$close())

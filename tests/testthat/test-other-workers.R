@@ -41,14 +41,7 @@ local_session <- function(
   count = 3L,
   envir = parent.frame()
 ) {
-  functions <- bridge_functions(list(
-    backup_dir = dir,
-    delete_checkpoint = TRUE,
-    keep = backup_keep(),
-    async = FALSE,
-    on_save_error = "stop",
-    verbose = FALSE
-  ))
+  functions <- bridge_functions(training_config(dir))
   worker <- if (count > 1) list(index, count) else list()
   value_of(functions$open(function() TRUE, worker, TRUE))
   withr::defer(functions$close(), envir = envir)

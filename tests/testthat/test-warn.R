@@ -5,13 +5,11 @@
 
 warned_training <- function(dir, ...) {
   config <- utils::modifyList(
-    list(
-      backup_dir = dir,
+    training_config(
+      dir,
       delete_checkpoint = FALSE,
-      keep = backup_keep(),
       async = TRUE,
-      on_save_error = "warn",
-      verbose = FALSE
+      on_save_error = "warn"
     ),
     list(...)
   )

@@ -3,18 +3,7 @@
 
 # One worker of several, as Python drives it.
 worker <- function(dir, index, count = 2L, ...) {
-  config <- utils::modifyList(
-    list(
-      backup_dir = dir,
-      delete_checkpoint = TRUE,
-      keep = backup_keep(),
-      async = FALSE,
-      on_save_error = "stop",
-      verbose = FALSE
-    ),
-    list(...)
-  )
-  functions <- bridge_functions(config)
+  functions <- bridge_functions(training_config(dir, ...))
   bytes <- some_bytes()$a
   list(
     functions = functions,
