@@ -1006,7 +1006,7 @@ warn_others_left <- function(error) {
     c(
       paste(
         "The checkpoints of the earlier number of workers could not be",
-        "deleted. Training goes on with newer ones of its own."
+        "deleted. This does not stop training, which has its own now."
       ),
       x = conditionMessage(error)
     ),
@@ -1066,7 +1066,7 @@ stop_keras_backup <- function(dir, epoch, import) {
 
 # A directory that somebody wants to look into is not there.
 #
-# @param of_one whether it was to be that of one training.
+# @param of_one whether the directory of a single training was asked for.
 stop_no_directory <- function(dir, of_one) {
   stop_kerasbackup(
     "io",

@@ -130,7 +130,7 @@ session_drop_others <- function(session, config, dir) {
     for (place in unlist(other_sets(dir, config$worker), use.names = FALSE)) {
       drop_other(session, config, dir, place)
     },
-    # Training goes on without them.
+    # Old checkpoints that stay do no harm, so training goes on.
     kerasbackup_error = function(e) warn_others_left(e)
   )
   invisible()
@@ -139,8 +139,8 @@ session_drop_others <- function(session, config, dir) {
 drop_other <- function(session, config, dir, place) {
   lock <- lock_acquire(place)
   on.exit(lock_release(lock))
-  # Whoever goes on with the directory that the user gave deletes it at the end,
-  # if training made it.
+  # The directory that the user gave is deleted at the end if a training made
+  # it. The one before may have, so this one remembers it.
   if (length(config$worker) == 0) {
     session$lock$made_dir <- session$lock$made_dir || lock$made_parent
   } else {

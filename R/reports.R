@@ -68,8 +68,8 @@ call_on_save <- function(session, config, info) {
 
 # What `on_save` and the message about a save say of a commit.
 #
-# @param handed string, the metadata of the checkpoint, or NULL if nobody hears
-#   of it.
+# @param handed string, the metadata of the checkpoint; NULL if there is nobody
+#   to tell.
 # @return list, or NULL.
 commit_info <- function(saved, handed, config) {
   if (is.null(handed)) {

@@ -3,9 +3,9 @@ the number of its outputs. dev/decisions.md says what follows from it.
 
     python dev/philox.py
 
-Prints for each call whether a stateless Philox gives the same bits: where its
-counter goes on from the outputs of all traces, and from those of the call's own
-trace.
+Prints for each call whether a stateless Philox gives the same bits: once if its
+counter counts the outputs of all traces, and once if it counts only those of
+the trace that makes the call.
 """
 
 import numpy as np
